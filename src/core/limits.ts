@@ -1,0 +1,122 @@
+/**
+ * Every bound of Weir beside its reason. Units are in the names. The relations between bounds are asserted
+ * at the end: a change that breaks one fails at start-up and in the tests.
+ */
+import { assert } from "./assert.ts";
+
+// --- permits (design: send instants; measured in the protocol's simulation) ---
+
+/** How late a permit may be used. Longer wastes fewer permits and allows a larger burst. */
+export const GRACE_MS = 50;
+/** The shortest grace a small `quota.burst` can bring: below it every timer of the platform is late. */
+export const MIN_GRACE_MS = 5;
+/** Error of an invocation's picture of the Run's clock: half the least round trip, 5–15 ms measured. */
+export const CLOCK_ERROR_MS = 25;
+/** How far ahead an invocation asks, so that no lane waits for the round trip. */
+export const LEAD_MS = 200;
+/** How far ahead of now instants are given out. Depth is what a 429 costs: instants in the wrong hands. */
+export const DEPTH_MS = 1500;
+/** Run 0.1 % below the quota: 0.2 % above it means 429s for ever, 0.1 % below costs nothing. */
+export const HEADROOM = 0.001;
+/** The Run stores how far it has issued in steps of this much, not at every grant. */
+export const ISSUED_STEP_MS = 500;
+/** Without a quota an answer lets calls go this long, so that pause acts within 2 s. */
+export const FREE_MS = 1000;
+/** An invocation asks at least this often while few are live; see `pollMs`. */
+export const POLL_MS = 1000;
+/** With many invocations the poll is spread so that polls alone stay below 100/s. */
+export const POLL_MS_PER_INVOCATION = 10;
+export const PERMITS_PER_ASK = 5000;
+
+// --- leases ---
+
+export const LEASE_TTL_MS = 30_000;
+/** Renewed when a third of the term has passed. */
+export const LEASE_RENEW_MS = LEASE_TTL_MS / 3;
+/** The Run frees a lease this much after the term it gave: clocks drift by up to 500 ppm, messages take time. */
+export const LEASE_MARGIN_MS = 1000;
+/** A lane without a permit for this long gives its chunk back. */
+export const STARVED_MS = 5000;
+
+// --- lanes and slices ---
+
+/** Calls that wait for headers at once in one invocation: the platform queues a seventh invisibly. */
+export const LANES_PER_INVOCATION_DEPLOYED = 5;
+export const CHUNK_QUEUES = 4;
+/** A consumer invocation is ended by the platform after 15 minutes. */
+export const PLATFORM_CONSUMER_MS = 15 * 60_000;
+/** First slice: short, because the platform's autoscaler decides only when a batch ends; then doubling. */
+export const SLICE_FIRST_MS = 15_000;
+export const SLICE_MAX_MS = 10 * 60_000;
+/** Locally a queue dispatches one batch at a time: short slices let several runs share it. */
+export const SLICE_LOCAL_MS = 10_000;
+export const DEFERRED_PER_CHUNK = 100;
+/** If only deferred items are left and the first is further away, the chunk is given back. */
+export const DEFERRED_WAIT_MS = 5000;
+export const OFFER_REPEAT_MS = 5000;
+export const OFFER_REPEAT_MAX_MS = 5 * 60_000;
+/** A chunk whose platform refused is not offered again before this, doubling to the second. */
+export const REFUSED_OFFER_MS = 1000;
+export const REFUSED_OFFER_MAX_MS = 60_000;
+export const TROUBLES_PER_REPORT = 200;
+/** An item announced at this many expiries becomes a failed row. */
+export const EXPIRIES_TO_FAIL_ITEM = 3;
+
+// --- retry, throttling, circuit ---
+
+export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
+/** A shared pause lasts at most this; then single calls probe. */
+export const SHARED_PAUSE_MAX_MS = 60_000;
+export const THROTTLED_ITEMS_TO_PAUSE = 3;
+export const RATE_DECREASE = 0.85;
+export const CIRCUIT_OPENS_AFTER = 10;
+export const PROBE_FIRST_MS = 1000;
+export const PROBE_MAX_MS = 30_000;
+export const REFUSED_TO_PAUSE = 20;
+export const TOLERATE_FROM_ITEMS = 50;
+
+// --- spec ---
+
+export const MAX_SPEC_BYTES = 1_500_000;
+export const MAX_CHUNK_SIZE = 100_000;
+export const MAX_CHUNKS = 1_000_000;
+export const MAX_PARALLELISM = 5000;
+export const MAX_RATE_PER_SECOND = 1_000_000;
+/** Slowest rate accepted: one call a day. */
+export const MIN_RATE_PER_SECOND = 1 / 86_400;
+export const MAX_INLINE_ITEMS = 10_000;
+export const MAX_INLINE_BYTES = 1_000_000;
+export const CHUNKS_PER_PLAN_CALL = 1000;
+
+// --- rows and parts ---
+
+export const MAX_ROW_ITEM_BYTES = 4096;
+export const MAX_ERROR_MESSAGE_CHARS = 500;
+export const PART_ROWS = 100;
+export const PART_BYTES = 1_000_000;
+export const PART_MS = 30_000;
+/** By time a part is cut only with this many rows, else after `PART_IDLE_MS`. */
+export const PART_MIN_ROWS = 10;
+export const PART_IDLE_MS = 5 * 60_000;
+
+// --- inputs ---
+
+export const MAX_LINE_BYTES = 1_000_000;
+export const MAX_INPUT_BYTES = 20_000_000_000;
+export const MAX_INFLATION = 200;
+export const INFLATION_FREE_BYTES = 100_000_000;
+/** Larger uploads come in pieces. */
+export const MAX_UPLOAD_BODY_BYTES = 64_000_000;
+/** Part of a multipart object: R2 wants at least 5 MiB, all equal but the last. */
+export const OBJECT_PART_BYTES = 5 * 1024 * 1024;
+/** How much of a source a lane reads at once. */
+export const SOURCE_WINDOW_BYTES = 256 * 1024;
+/** Entries of an upload's line index; when full every second one is dropped. */
+export const LINE_INDEX_ENTRIES = 65_536;
+
+assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
+assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");
+assert(MIN_GRACE_MS <= GRACE_MS && GRACE_MS < LEAD_MS, "a permit asked for with the lead is usable");
+assert(LEAD_MS < DEPTH_MS, "the depth holds at least one lead");
+assert(FREE_MS <= POLL_MS, "free calls end before the next poll is due");
+assert(PART_MS < PART_IDLE_MS, "an idle part waits longer than a busy one");

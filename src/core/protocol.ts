@@ -1,0 +1,216 @@
+/**
+ * The one request between an invocation and its Run: it asks for permits, renews leases, reports what
+ * happened, commits parts, and its answer carries work, permits and signals back.
+ *
+ * Invariants carried here: every request has `(invocation, seq)`, and a repeated seq gets the stored answer;
+ * no absolute time crosses the wire, only durations relative to the moment of the answer; a commit names the
+ * fence under which its chunk was leased, and a fence that is no longer current is refused.
+ */
+import type { SourceSpec, Spec } from "./spec.ts";
+
+/** An item that waits: backoff, Retry-After, or a hand-back before its turn. */
+export interface Deferred {
+  /** Position inside the chunk, from 0. */
+  readonly ordinal: number;
+  /** Where the source finds the item again (opaque to all but the source). */
+  readonly position: number;
+  readonly attempts: number;
+  readonly throttles: number;
+  /** In a message: milliseconds from the moment it was sent. In the ledger: run-clock instant. */
+  readonly dueInMs: number;
+}
+
+/** How far a chunk is committed. Everything below `cursor` is settled or in `deferred`. */
+export interface Checkpoint {
+  /** First ordinal never tried, 0…count. */
+  readonly cursor: number;
+  /** The source's position of that ordinal (opaque); null at the start of the chunk. */
+  readonly position: number | null;
+  readonly deferred: readonly Deferred[];
+}
+
+/** A chunk as planned: `count` items, either `first … first+count-1` or exactly `indexes`. */
+export interface ChunkPlan {
+  readonly first: number;
+  readonly count: number;
+  /** Ascending item indexes of a chunk with gaps (child runs); absent for a contiguous one. */
+  readonly indexes?: readonly number[];
+  /** Where the source finds the chunk: opaque text from the source's `plan`. */
+  readonly position: string;
+}
+
+/** A chunk as leased to a lane. */
+export interface ChunkWork extends ChunkPlan {
+  readonly chunk: number;
+  readonly checkpoint: Checkpoint;
+  /** Parts of this chunk committed so far: the next part has this number. */
+  readonly parts: number;
+  /** The last lease of this chunk was lost: look for a written, uncommitted part first. */
+  readonly adopt: boolean;
+  /** Work one item a commit, announced before its call: earlier lanes died on this chunk. */
+  readonly careful: boolean;
+}
+
+export interface Lease {
+  /** Strictly increasing over the run: also the lease's id. */
+  readonly fence: number;
+  readonly work: ChunkWork;
+}
+
+export interface PartMeta {
+  readonly chunk: number;
+  readonly n: number;
+  readonly key: string;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Commit {
+  readonly fence: number;
+  readonly chunk: number;
+  /** Null when nothing was settled: the checkpoint alone moves (a hand-back of deferred items). */
+  readonly part: PartMeta | null;
+  readonly checkpoint: Checkpoint;
+  /** The lane gives the lease back with this commit. A chunk with nothing left is done whatever this says. */
+  readonly release: boolean;
+  /** Why it was given back, for `why`: the platform (R2, source) refused, or nothing special. */
+  readonly trouble?: string;
+}
+
+export type CommitOutcome =
+  | { readonly kind: "committed"; readonly fence: number }
+  /** The fence is no longer current (or the part number is not the next one): drop the lane's state. */
+  | { readonly kind: "stale"; readonly fence: number };
+
+/** A call that went wrong in a way that concerns more than its item. */
+export interface Trouble {
+  readonly kind: "throttled" | "down" | "refused";
+  readonly index: number;
+  /** Epoch of the permit the call was made with. */
+  readonly epoch: number;
+  /** Only for throttled: what the target asked for; null when it said nothing. */
+  readonly retryAfterMs: number | null;
+  /** The call was a probe. */
+  readonly probe: boolean;
+}
+
+/** What happened since the last request that was answered. */
+export interface Report {
+  /** Calls that left. */
+  readonly calls: number;
+  readonly inFlight: number;
+  /** Answers that were neither throttled, down nor refused (a 404 is such an answer). */
+  readonly answered: number;
+  /** One of them answered a probe. */
+  readonly probeAnswered: boolean;
+  /** Throttled, down and refused calls in the order in which they ended, at most `TROUBLES_PER_REPORT`. */
+  readonly troubles: readonly Trouble[];
+  /** How many of `troubles`, from the end, came after the last `answered` one. */
+  readonly troublesSinceAnswer: number;
+  /** Sum of call durations, for the mean. */
+  readonly callMs: number;
+  /** Permits not used within their grace. */
+  readonly forfeited: number;
+  /** Set when the run cannot go on without help, as one sentence ("secret API_KEY is missing"): the run pauses. */
+  readonly blocked: string | null;
+  /** Operations counted by the invocation since its last report, for the cost model. */
+  readonly operations: Partial<Operations>;
+}
+
+export interface Operations {
+  queue: number;
+  object: number;
+  rowsWritten: number;
+  r2ClassA: number;
+  r2ClassB: number;
+  d1RowsWritten: number;
+}
+
+export interface SyncRequest {
+  readonly invocation: string;
+  readonly seq: number;
+  /** Index of the chunk queue that started this invocation. */
+  readonly queue: number;
+  /** Generation of the embedding process, "" when deployed. */
+  readonly generation: string;
+  /** Lanes this invocation can hold in all; 0 while it winds down. */
+  readonly capacity: number;
+  /** Fences it holds: these are renewed. */
+  readonly held: readonly number[];
+  /** Permits it wants now; 0 for a request that only renews and reports. */
+  readonly want: number;
+  readonly report: Report;
+  readonly commits: readonly Commit[];
+  /** Parts whose failures are in D1. */
+  readonly indexed: readonly { readonly chunk: number; readonly n: number }[];
+  /** Careful chunks: the item about to be called. */
+  readonly announce: readonly { readonly fence: number; readonly ordinal: number }[];
+  /** Version of the settings it has; 0 for none. */
+  readonly settingsVersion: number;
+}
+
+/** Send instants, relative to the moment of the answer. */
+export type Grant =
+  | {
+      readonly kind: "granted";
+      readonly firstInMs: number;
+      readonly everyMs: number;
+      readonly count: number;
+      /** A permit may be used from its instant until this much later; then it is forfeit. */
+      readonly graceMs: number;
+      /** True: one single call that finds out whether the target is back. */
+      readonly probe: boolean;
+    }
+  /** Nothing now; ask again then. */
+  | { readonly kind: "deferred"; readonly askAgainInMs: number }
+  /** No quota: calls go freely for this long. */
+  | { readonly kind: "free"; readonly forMs: number };
+
+/** What a lane needs to know of the run; sent again whenever it changes. */
+export interface RunSettings {
+  readonly version: number;
+  readonly run: string;
+  /** The run at the top of the family of retries: idempotency keys and indexes refer to it. */
+  readonly root: string;
+  readonly spec: Spec;
+  /** The source the items are read from: the root run's. */
+  readonly itemSource: SourceSpec;
+  /** True for a child run: its ok rows settle failures of its ancestors in D1. */
+  readonly child: boolean;
+}
+
+export interface SyncAnswer {
+  readonly seq: number;
+  /** work: go on. drain: no new call, commit, hand everything back, end (pause, cancel, not driven, ended). */
+  readonly kind: "work" | "drain";
+  /** The permit epoch. Instants held from an older epoch are forfeit. */
+  readonly epoch: number;
+  readonly grant: Grant;
+  readonly leases: readonly Lease[];
+  /** Held fences that are no longer known: no call, no part, drop the lane's state. */
+  readonly lost: readonly number[];
+  /** Lanes to give back: finish the call, commit, release, start nothing. */
+  readonly shed: readonly number[];
+  readonly commits: readonly CommitOutcome[];
+  readonly leaseTtlMs: number;
+  /** Ask again no later than this, needed or not. */
+  readonly pollMs: number;
+  readonly settings: RunSettings | null;
+  /** The circuit: while not closed, network failures and 5xx spend no attempt. */
+  readonly circuit: "closed" | "open";
+  /** Counts up whenever an answered call ended a streak of refused credentials. */
+  readonly refusedEpoch: number;
+  /** Items in the present streak of refused credentials. */
+  readonly refusedStreak: number;
+}
+
+/** A message on a chunk queue. Everything in it is a hint: the Run decides. */
+export type QueueMessage =
+  | { readonly v: 1; readonly kind: "work"; readonly run: string }
+  | { readonly v: 1; readonly kind: "plan"; readonly run: string }
+  | { readonly v: 1; readonly kind: "index"; readonly run: string }
+  | { readonly v: 1; readonly kind: "finish"; readonly run: string };

@@ -1,0 +1,39 @@
+/** Rows and failures: what a run writes for every item, exactly once. */
+import type { Json } from "./spec.ts";
+
+export const ERROR_KINDS = [
+  "throttled",
+  "timeout",
+  "network",
+  "http",
+  "parse",
+  "task",
+  "budget",
+  "disallowed",
+] as const;
+export type ErrorKind = (typeof ERROR_KINDS)[number];
+
+export interface RowError {
+  readonly kind: ErrorKind;
+  /** One line, at most `MAX_ERROR_MESSAGE_CHARS` characters, secrets masked. */
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+interface RowBase {
+  /** Position in the whole source of the root run, from 0. */
+  readonly index: number;
+  /** The item as text (or parsed JSON for jsonl), cut at `MAX_ROW_ITEM_BYTES`. */
+  readonly item: Json;
+  readonly itemTruncated?: true;
+  /** HTTP status of the last answer, where there was one. */
+  readonly status?: number;
+  /** Tries that were not throttled. */
+  readonly attempts: number;
+  /** Tries that were throttled. */
+  readonly throttles: number;
+}
+
+export type Row =
+  | (RowBase & { readonly ok: true; readonly value: Json })
+  | (RowBase & { readonly ok: false; readonly error: RowError });

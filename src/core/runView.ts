@@ -1,0 +1,60 @@
+/** The run as users see it (REST contract). Times are ISO 8601 UTC strings or null. */
+import type { Operations } from "./protocol.ts";
+import type { Spec } from "./spec.ts";
+
+export const RUN_STATUSES = [
+  "planning",
+  "running",
+  "paused",
+  "finishing",
+  "completed",
+  "completed-with-failures",
+  "failed",
+  "cancelled",
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export interface RunView {
+  readonly id: string;
+  readonly name: string | null;
+  readonly status: RunStatus;
+  /** Always one sentence. */
+  readonly why: string;
+  readonly spec: Spec;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly parentRunId: string | null;
+  readonly eta: string | null;
+  readonly counts: {
+    readonly items: number | null;
+    readonly done: number;
+    readonly ok: number;
+    readonly failed: number;
+    readonly attempts: number;
+    readonly throttled: number;
+  };
+  readonly chunks: {
+    readonly total: number;
+    readonly done: number;
+    readonly active: number;
+    readonly pending: number;
+  };
+  readonly lanes: { readonly live: number; readonly max: number };
+  readonly rate: {
+    readonly limitPerSecond: number | null;
+    readonly effectiveLimitPerSecond: number | null;
+    readonly currentPerSecond: number;
+  };
+  readonly coordinatorRequests: number;
+  readonly operations: Operations;
+}
+
+export function isEnded(status: RunStatus): boolean {
+  return (
+    status === "completed" ||
+    status === "completed-with-failures" ||
+    status === "failed" ||
+    status === "cancelled"
+  );
+}

@@ -1,0 +1,72 @@
+/**
+ * The spec of a run as the rest of Weir sees it: checked, with every default filled in.
+ * The zod schema that turns outside input into this lives in `src/spec/schema.ts`.
+ */
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export interface Spec {
+  readonly name: string | null;
+  readonly source: SourceSpec;
+  readonly task: TaskSpec;
+  /** Items per chunk. */
+  readonly chunkSize: number;
+  /** Lanes that may be live at once. */
+  readonly maxParallelism: number;
+  readonly quota: QuotaSpec | null;
+  readonly pacing: PacingSpec;
+  readonly retry: RetrySpec;
+  readonly tolerate: TolerateSpec;
+  readonly checkpoint: CheckpointSpec;
+  /** Permits hosts that are not public where a host comes from an item or a redirect. */
+  readonly allowPrivate: boolean;
+}
+
+/** A source names its kind; its own module (`src/sources/<kind>.ts`) knows the rest. */
+export interface SourceSpec {
+  readonly kind: string;
+  readonly [setting: string]: Json;
+}
+
+/** A task names its kind; its own module (`src/tasks/<kind>.ts`) knows the rest. */
+export interface TaskSpec {
+  readonly kind: string;
+  readonly [setting: string]: Json;
+}
+
+export interface QuotaSpec {
+  /** As the user wrote it: a positive decimal with `/s`, `/min` or `/h`. */
+  readonly requests: string;
+  /** Requests the target tolerates at once; null when not said. */
+  readonly burst: number | null;
+}
+
+/** Per lane: at least `minIntervalMs` plus a random part of `jitterMs` between the starts of two items. */
+export interface PacingSpec {
+  readonly minIntervalMs: number;
+  readonly jitterMs: number;
+}
+
+export interface RetrySpec {
+  /** Tries that were not throttled, first one included. */
+  readonly maxAttempts: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  /** Throttled tries of one item before it becomes a failed row. */
+  readonly maxThrottles: number;
+}
+
+export interface TolerateSpec {
+  /** Share of failed rows, 0 to 1, above which `then` happens. */
+  readonly failureRate: number;
+  /** Judged over the last `over` settled items, from 50 on. */
+  readonly over: number;
+  readonly then: "pause" | "fail";
+}
+
+/** A part is cut when any of these is reached. */
+export interface CheckpointSpec {
+  readonly items: number;
+  readonly bytes: number;
+  readonly ms: number;
+}

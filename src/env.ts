@@ -1,0 +1,22 @@
+/** The bindings of the Worker, as `wrangler.toml` declares them. */
+import type { QueueMessage } from "./core/protocol.ts";
+import type { RunObject } from "./run/object.ts";
+
+export interface Env {
+  readonly RUN: DurableObjectNamespace<RunObject>;
+  readonly BUCKET: R2Bucket;
+  readonly DB: D1Database;
+  readonly LANES_0: Queue<QueueMessage>;
+  readonly LANES_1: Queue<QueueMessage>;
+  readonly LANES_2: Queue<QueueMessage>;
+  readonly LANES_3: Queue<QueueMessage>;
+  /** Bearer token of the API: 32 characters or more, or everything but /healthz answers 503. */
+  readonly WEIR_TOKEN?: string;
+  /**
+   * Set by the embedding process (`weir` on a machine of one's own): strictly increasing with every start.
+   * Absent when deployed. A run is worked on only in the generation that drives it.
+   */
+  readonly WEIR_GENERATION?: string;
+  /** Secrets: `WEIR_SECRET_<NAME>` and `WEIR_SECRET_<NAME>_HOSTS`. */
+  readonly [secret: `WEIR_SECRET_${string}`]: string | undefined;
+}

@@ -1,0 +1,114 @@
+/**
+ * What a task is: the code that turns one item into one row. One module per kind, one line each in `registry.ts`.
+ *
+ * `open` is called once per lane and makes what the lane reuses (a client, a connection); `run` is called for
+ * every try of an item; `close` once at the lane's end, also after a failure.
+ */
+import type { z } from "zod";
+import type { ErrorKind } from "../core/row.ts";
+import type { Json } from "../core/spec.ts";
+
+export interface TaskContext {
+  /** Index of the item in the root run's source. */
+  readonly index: number;
+  readonly runId: string;
+  /** A hash of root run and index: the same for every try and every retry run. Hex, 64 characters. */
+  idempotencyKey(): Promise<string>;
+  /** Ends when the lane must stop (its lease, a cancel). Tasks pass it on. */
+  readonly signal: AbortSignal;
+  /**
+   * The only way out. Takes one permit for the request; follows no redirect; refuses hosts that are not public
+   * unless they are literal in the spec or the spec says allowPrivate.
+   * Secrets in `{{secret:NAME}}` form are put in here, for the hosts they were given for, and nowhere else.
+   */
+  fetch(request: OutgoingRequest): Promise<Response>;
+  /** The same text with the value of every secret replaced by `[secret:NAME]`. */
+  mask(text: string): string;
+}
+
+export interface OutgoingRequest {
+  /** Absolute http(s) URL; insertions are percent-encoded already. */
+  readonly url: SecretText;
+  readonly method: string;
+  /** Values may hold `{{secret:NAME}}` where the spec's own text did; never from an item. */
+  readonly headers: Readonly<Record<string, SecretText>>;
+  readonly body: SecretText | null;
+  /** Time for headers and body together. */
+  readonly timeoutMs: number;
+  /** True where the host is written out in the spec: it may be private. */
+  readonly hostIsLiteral: boolean;
+}
+
+/** Text in pieces: plain strings, and secrets by name. What is inserted from an item is always a plain string. */
+export type SecretText = readonly (string | { readonly secret: string })[];
+
+export type TaskOutcome =
+  | { readonly kind: "ok"; readonly value: Json; readonly status?: number }
+  /** The target asked to slow down: 429, or 503 with Retry-After. Spends no attempt. */
+  | {
+      readonly kind: "throttled";
+      readonly message: string;
+      readonly status?: number;
+      readonly retryAfterMs: number | null;
+    }
+  /** May work later: 5xx, 408, 425, network, timeout. `retryAfterMs` is a floor for the delay. */
+  | {
+      readonly kind: "transient";
+      readonly errorKind: ErrorKind;
+      readonly message: string;
+      readonly status?: number;
+      readonly retryAfterMs: number | null;
+    }
+  /** Will not work: any other unexpected answer. `refused`: 401 or 403. */
+  | {
+      readonly kind: "permanent";
+      readonly errorKind: ErrorKind;
+      readonly message: string;
+      readonly status?: number;
+      readonly refused?: boolean;
+      /** False when no call was made (a template that cannot be expanded): attempts stays 0. */
+      readonly called: boolean;
+    };
+
+export interface Task<Settings, Client = undefined> {
+  readonly kind: string;
+  readonly schema: z.ZodType<Settings>;
+  /**
+   * Beyond the schema: what a spec must not say (a missing {{item}}, literal credentials, an unknown secret name).
+   * Returns the first complaint with the path below `task`, or null. Pure.
+   */
+  check(settings: Settings): { readonly path: string; readonly message: string } | null;
+  /** Names of the secrets that the settings use. */
+  secrets(settings: Settings): readonly string[];
+  /** The request that the first item would make, secrets hidden, for `plan`; null when there is none. */
+  preview(
+    settings: Settings,
+    item: Json,
+  ): {
+    readonly method: string;
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string | null;
+  } | null;
+  open(settings: Settings): Promise<Client>;
+  run(item: Json, context: TaskContext, settings: Settings, client: Client): Promise<TaskOutcome>;
+  close(client: Client): Promise<void>;
+}
+
+/** Thrown by `context.fetch` when the lane has to stop: no attempt, no row; the item stays where it was. */
+export class LaneStopped extends Error {
+  constructor() {
+    super("the lane has to stop");
+    this.name = "LaneStopped";
+  }
+}
+
+/** Thrown by `context.fetch` when a secret is missing: the run pauses and says which; no row. */
+export class SecretMissing extends Error {
+  readonly secret: string;
+  constructor(secret: string) {
+    super(`secret ${secret} is missing`);
+    this.name = "SecretMissing";
+    this.secret = secret;
+  }
+}
