@@ -113,6 +113,36 @@ export const OBJECT_PART_BYTES = 5 * 1024 * 1024;
 export const SOURCE_WINDOW_BYTES = 256 * 1024;
 /** Entries of an upload's line index; when full every second one is dropped. */
 export const LINE_INDEX_ENTRIES = 65_536;
+/** A line-index entry is made after this many bytes or items since the last; both double when it is full. */
+export const LINE_INDEX_STRIDE_BYTES = 64 * 1024;
+export const LINE_INDEX_STRIDE_ITEMS = 256;
+/** Packed bytes given to the inflater at once: at 1,000:1 this makes 8 MB, well inside an isolate's memory. */
+export const INFLATE_FEED_BYTES = 8 * 1024;
+/** Pieces of one upload; 20 GB in pieces of 64 MB are 313. */
+export const MAX_UPLOAD_PIECES = 10_000;
+/** Pieces of an upload that was never completed are removed after this. */
+export const UPLOAD_ABANDONED_MS = 7 * 24 * 3_600_000;
+/** An upload that nothing names is kept this long: a run may be about to pin it. */
+export const UPLOAD_UNNAMED_MS = 3_600_000;
+
+// --- joining parts, failures in D1 ---
+
+/** Parts read ahead of where they are needed: R2 serves six at once to one invocation. */
+export const PARTS_AHEAD = 6;
+/** Parts asked of the Run at once: 1,000 descriptions of 200 B. */
+export const PARTS_PER_CALL = 1000;
+/** R2 accepts this many parts in one multipart upload. */
+export const MAX_OBJECT_PARTS = 10_000;
+/** Text of one D1 parameter: far below its 2 MB a value, and one statement stays in the milliseconds. */
+export const D1_PARAMETER_BYTES = 500_000;
+/** D1 allows 1,000 queries an invocation: an indexing slice ends well before. */
+export const D1_QUERIES_PER_SLICE = 400;
+/** Indexes named one by one in a chunk of a retry run: 1,000 of them are 8 KB in the ledger. */
+export const INDEXES_PER_CHUNK = 1000;
+/** Bytes of run snapshots in one page of the list of runs: a spec may carry 1 MB of inline items. */
+export const CATALOG_PAGE_BYTES = 4_000_000;
+export const FAILURE_GROUPS = 100;
+export const SAMPLES_PER_GROUP = 3;
 
 assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
 assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");

@@ -1,0 +1,117 @@
+/**
+ * Parts: immutable JSONL objects of rows in R2, one row a line, every line ended.
+ *
+ * Invariant: a part is written once (`If-None-Match: *`); whoever writes second finds the first one's rows.
+ * This module knows keys and bytes. Which parts count is the Run's decision alone.
+ */
+import type { PartMeta } from "../core/protocol.ts";
+import { type Count, uncounted } from "./count.ts";
+
+/** A row as it stands in a part. */
+export interface PartRow {
+  /** Index of the item in the root run's source. */
+  readonly index: number;
+  readonly ok: boolean;
+  /** The row's JSON without the line end. */
+  readonly line: string;
+}
+
+/** Where part `n` of a chunk lies. */
+export function partKey(run: string, chunk: number, n: number): string {
+  return `runs/${run}/parts/${chunk}/${n}.jsonl`;
+}
+
+/** The bytes of a part: rows as given (sorted by index by the caller), each with its line end. */
+export function encodePart(rows: readonly PartRow[]): Uint8Array {
+  return new TextEncoder().encode(rows.map((row) => `${row.line}\n`).join(""));
+}
+
+/**
+ * Writes a part unless its key is taken. `exists`: somebody wrote it before (perhaps this lane, whose answer was
+ * lost): read it and adopt its rows. Throws when R2 refuses.
+ */
+export async function writePart(
+  bucket: R2Bucket,
+  key: string,
+  bytes: Uint8Array,
+  count: Count = uncounted,
+): Promise<{ readonly kind: "written" } | { readonly kind: "exists" }> {
+  count("r2ClassA", 1);
+  const written = await bucket.put(key, bytes, { onlyIf: new Headers({ "If-None-Match": "*" }) });
+  return written === null ? { kind: "exists" } : { kind: "written" };
+}
+
+/** A part's rows, size in bytes and hash; null when it is not there. Throws when R2 refuses. */
+export async function readPart(
+  bucket: R2Bucket,
+  key: string,
+  count: Count = uncounted,
+): Promise<{
+  readonly rows: readonly PartRow[];
+  readonly bytes: number;
+  readonly sha256: string;
+} | null> {
+  count("r2ClassB", 1);
+  const object = await bucket.get(key);
+  if (object === null) return null;
+  const bytes = await object.bytes();
+  return { rows: decodePart(bytes), bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
+}
+
+/** Rows of a part's bytes. Throws on a line that is no row: parts are ours alone. */
+export function decodePart(bytes: Uint8Array): PartRow[] {
+  const lines = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes).split("\n");
+  return lines.filter((line) => line !== "").map(rowOfLine);
+}
+
+function rowOfLine(line: string): PartRow {
+  const { index, ok } = JSON.parse(line) as { readonly index?: unknown; readonly ok?: unknown };
+  if (typeof index !== "number" || typeof ok !== "boolean")
+    throw new Error(`not a row: ${line.slice(0, 80)}`);
+  return { index, ok, line };
+}
+
+/** What the commit says of a part. `rows` as in its bytes, at least one, sorted by index. */
+export async function partMeta(part: {
+  readonly chunk: number;
+  readonly n: number;
+  readonly key: string;
+  readonly rows: readonly PartRow[];
+  readonly bytes: Uint8Array;
+}): Promise<PartMeta> {
+  const { chunk, n, key, rows, bytes } = part;
+  return describePart({ chunk, n, key, rows, bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });
+}
+
+/** The same for a part that was read back (`readPart` tells its size and hash). */
+export function describePart(part: {
+  readonly chunk: number;
+  readonly n: number;
+  readonly key: string;
+  readonly rows: readonly PartRow[];
+  readonly bytes: number;
+  readonly sha256: string;
+}): PartMeta {
+  const { chunk, n, key, rows, bytes, sha256 } = part;
+  const first = rows[0];
+  const last = rows[rows.length - 1];
+  if (first === undefined || last === undefined) throw new Error(`part ${key} has no rows`);
+  const ok = rows.filter((row) => row.ok).length;
+  return {
+    chunk,
+    n,
+    key,
+    firstIndex: first.index,
+    lastIndex: last.index,
+    ok,
+    failed: rows.length - ok,
+    bytes,
+    sha256,
+  };
+}
+
+/** SHA-256 as 64 lower-case hex digits. */
+export async function sha256Hex(bytes: Uint8Array): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

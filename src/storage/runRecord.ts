@@ -1,0 +1,37 @@
+/**
+ * What R2 holds of a run besides its parts: `run.json`, written at creation, from which the catalog can be
+ * rebuilt, and `results.jsonl`, the joined rows. No secret is in a spec, so none is here.
+ */
+import type { CreateRun } from "../run/interface.ts";
+import { type Count, uncounted } from "./count.ts";
+
+/** Where the joined rows of an ended run lie. */
+export function resultsKey(run: string): string {
+  return `runs/${run}/results.jsonl`;
+}
+
+/** Writes `runs/<run>/run.json`. Repeating it writes the same. */
+export async function writeRunRecord(
+  bucket: R2Bucket,
+  input: CreateRun,
+  count: Count = uncounted,
+): Promise<void> {
+  count("r2ClassA", 1);
+  await bucket.put(`runs/${input.runId}/run.json`, JSON.stringify(input), {
+    httpMetadata: { contentType: "application/json" },
+  });
+}
+
+/** Removes every object of a run: record, parts, results. Safe to repeat after a failure. */
+export async function deleteRunObjects(bucket: R2Bucket, run: string): Promise<void> {
+  await deletePrefix(bucket, `runs/${run}/`);
+}
+
+/** Removes every object below a prefix, a page at a time. */
+export async function deletePrefix(bucket: R2Bucket, prefix: string): Promise<void> {
+  for (;;) {
+    const page = await bucket.list({ prefix });
+    if (page.objects.length > 0) await bucket.delete(page.objects.map((object) => object.key));
+    if (!page.truncated) return;
+  }
+}
