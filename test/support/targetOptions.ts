@@ -1,0 +1,56 @@
+/** What can be asked of a target: its options, its figures, and the handle that tests and scripts hold. */
+import type { ArrivalLog } from "./arrivals.ts";
+import type { FaultOptions } from "./faults.ts";
+import type { LimitOptions } from "./strictLimit.ts";
+
+export interface TargetOptions extends FaultOptions {
+  /** 0 or absent: any free port. */
+  readonly port?: number;
+  /** Null or absent: no limit. Over it: 429 with Retry-After in whole seconds. */
+  readonly limit?: LimitOptions | null;
+  /** Uniform between the two, milliseconds; absent: at once. */
+  readonly latencyMs?: readonly [number, number];
+  /** Calls in flight above which the answer is 503. */
+  readonly maxInFlight?: number;
+  /** What stands before the id in the path; the id is the rest of the URL as it came. */
+  readonly prefix?: string;
+  /** The answer repeats method, URL, headers and body. */
+  readonly echo?: boolean;
+  /** Keeps the first so many requests whole. */
+  readonly capture?: number;
+  /** Refuses connections. */
+  readonly down?: boolean;
+}
+
+export interface Captured {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export interface TargetStats {
+  readonly calls: number;
+  readonly distinctIds: number;
+  /** Answers by status; "0" are still open, "1" were cut on purpose. */
+  readonly perStatus: Readonly<Record<string, number>>;
+  readonly inFlight: number;
+  readonly maxInFlight: number;
+  /** Milliseconds since the epoch; null before the first call. */
+  readonly firstAtEpochMs: number | null;
+  readonly lastAtEpochMs: number | null;
+  /** CPU used by the target's process so far: too much of it and a measurement says nothing. */
+  readonly cpuMs: number;
+}
+
+/** A target as tests and scripts use it, in this process or another. */
+export interface Target {
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  stats(): Promise<TargetStats>;
+  log(): Promise<ArrivalLog>;
+  captured(): Promise<readonly Captured[]>;
+  /** Changes the given options from now on. */
+  set(change: Partial<TargetOptions>): Promise<void>;
+  close(): Promise<void>;
+}
