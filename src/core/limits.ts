@@ -69,6 +69,18 @@ export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 export const SHARED_PAUSE_MAX_MS = 60_000;
 export const THROTTLED_ITEMS_TO_PAUSE = 3;
 export const RATE_DECREASE = 0.85;
+/** One decrease takes the rate to no less than this share: a second without reports is no proof of a wall. */
+export const RATE_DECREASE_FLOOR = 0.25;
+/** Below this many calls per second "accepted in the last second" is noise and says nothing about a rate. */
+export const RATE_MEASURED_FROM_PER_SECOND = 10;
+/** Growth is quick up to this share of the last ceiling: 429s begin a little above the true limit. */
+export const QUICK_GROWTH_TO = 0.95;
+/** Quick growth per second, as a share of the last ceiling. */
+export const QUICK_GROWTH = 0.05;
+/** First step of slow growth per second, as a share of the last ceiling. */
+export const SLOW_GROWTH = 0.001;
+/** Seconds without a 429 after which the slow step doubles: back from half the rate in under a minute. */
+export const GROWTH_DOUBLES_S = 5;
 export const CIRCUIT_OPENS_AFTER = 10;
 export const PROBE_FIRST_MS = 1000;
 export const PROBE_MAX_MS = 30_000;
@@ -87,6 +99,15 @@ export const MIN_RATE_PER_SECOND = 1 / 86_400;
 export const MAX_INLINE_ITEMS = 10_000;
 export const MAX_INLINE_BYTES = 1_000_000;
 export const CHUNKS_PER_PLAN_CALL = 1000;
+/** A call that outlasts the slice it began in still ends before the platform ends the invocation. */
+export const MAX_CALL_TIMEOUT_MS = 4 * 60_000;
+/** What one lane may hold of one answer; a deployed invocation has 128 MB for five lanes and their parts. */
+export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
+/** Of an answer that is not wanted this much is read, so that its connection can be used again. */
+export const DRAIN_BYTES = 64 * 1024;
+export const MAX_REDIRECTS = 20;
+/** A shorter secret cannot be told from ordinary text, so it could not be masked: it counts as missing. */
+export const SECRET_MIN_CHARS = 4;
 
 // --- rows and parts ---
 
@@ -146,6 +167,7 @@ export const SAMPLES_PER_GROUP = 3;
 
 assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
 assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");
+assert(SLICE_MAX_MS + MAX_CALL_TIMEOUT_MS < PLATFORM_CONSUMER_MS, "the last call of a slice can end");
 assert(MIN_GRACE_MS <= GRACE_MS && GRACE_MS < LEAD_MS, "a permit asked for with the lead is usable");
 assert(LEAD_MS < DEPTH_MS, "the depth holds at least one lead");
 assert(FREE_MS <= POLL_MS, "free calls end before the next poll is due");

@@ -1,0 +1,224 @@
+/**
+ * The quota of a run: who may call when. Joins the limiter (`gcra.ts`), what throttled answers teach
+ * (`feedback.ts`) and the circuit (`circuit.ts`) into one plain, serialisable state.
+ *
+ * Invariants:
+ * - Rate: any window W holds at most `rate × W + rate × (grace + clock error) + 1` uses of granted instants, with
+ *   `rate` the highest configured within the window.
+ * - A changed rate never rewrites an issued instant. The next one lies one interval of the new rate behind the last
+ *   issued one, and none is issued further ahead than `DEPTH_MS` (not "one interval", which at 1/min would be a
+ *   minute): so a raise acts within the depth, and needs no assumption about when holders hear of it. A cut begins
+ *   a new epoch, and holders forfeit what they have.
+ * - `version` grows whenever the state must be stored before the answer leaves. What was stored is enough to go
+ *   on after a restart without issuing any instant twice: nothing was given out beyond `issuedThroughMs`.
+ */
+import {
+  admission,
+  afterRestart,
+  type Circuit,
+  CLOSED,
+  observeCalls,
+  pauseAll,
+  sendProbe,
+} from "./circuit.ts";
+import { type Feedback, learn, measureAnew, reconfigure, startFeedback } from "./feedback.ts";
+import { emissionIntervalMs, emptyTat, reserve, retime, type Tat } from "./gcra.ts";
+import { DEPTH_MS, FREE_MS, GRACE_MS, ISSUED_STEP_MS, PERMITS_PER_ASK, POLL_MS } from "./limits.ts";
+import type { Grant, Report } from "./protocol.ts";
+
+export interface Quota {
+  /** Grows with every change that must be stored before the answer leaves. */
+  readonly version: number;
+  /** Instants of older epochs are forfeit. */
+  readonly epoch: number;
+  readonly settings: QuotaSettings;
+  readonly tat: Tat;
+  /** Nothing was issued at or after this: where a restart begins. Stored in steps of `ISSUED_STEP_MS`. */
+  readonly issuedThroughMs: number;
+  /** Turns promised to askers who were deferred; only advice, so that they do not all come back at once. */
+  readonly queuedToMs: number;
+  readonly feedback: Feedback;
+  readonly circuit: Circuit;
+}
+
+export interface Ask {
+  readonly nowMs: number;
+  /** Permits wanted now; 0 asks for none. */
+  readonly want: number;
+  /** The invocation: a probe is remembered as its. */
+  readonly holder: string;
+  /** Share of the depth that this asker may hold, 0 … 1; absent: all of it. */
+  readonly share?: number;
+  /** The first instant lies at least this far ahead (a long way to the asker); absent: 0. */
+  readonly leadMs?: number;
+  /** The asker comes back after this anyway; absent: `POLL_MS`. */
+  readonly pollMs?: number;
+  /** The longest a call may take: how long a silent probe is waited for; absent: a lease's term. */
+  readonly callTimeoutMs?: number;
+}
+
+/** A quota of which nothing is used. */
+export function createQuota(settings: QuotaSettings, nowMs: number): Quota {
+  return {
+    version: 1,
+    epoch: 1,
+    settings,
+    tat: emptyTat(nowMs),
+    issuedThroughMs: nowMs,
+    queuedToMs: nowMs,
+    feedback: startFeedback(settings.ratePerSecond, nowMs),
+    circuit: CLOSED,
+  };
+}
+
+/** The quota after a restart of the Run: empty, and behind everything that may have been issued. */
+export function restoreQuota(stored: Quota, nowMs: number): Quota {
+  const isAhead = stored.issuedThroughMs > nowMs;
+  return {
+    ...stored,
+    tat: { ...emptyTat(Math.max(nowMs, stored.issuedThroughMs)), gapMs: isAhead ? stored.tat.gapMs : 0 },
+    queuedToMs: nowMs,
+    feedback: measureAnew(stored.feedback, nowMs),
+    circuit: afterRestart(stored.circuit),
+  };
+}
+
+/** The rate in force, requests per second; null: nothing limits it. */
+export function effectiveRate(quota: Quota): number | null {
+  return quota.feedback.ratePerSecond;
+}
+
+/** Answers a request for permits. A grant that is deferred changes nothing that was or will be issued. */
+export function grant(quota: Quota, ask: Ask): { readonly quota: Quota; readonly grant: Grant } {
+  const pollMs = ask.pollMs ?? POLL_MS;
+  const admitted = admission(quota.circuit, ask.nowMs);
+  if (admitted.kind === "wait") return deferred(quota, Math.min(admitted.untilMs - ask.nowMs, pollMs));
+  if (admitted.kind === "probe") return ask.want > 0 ? probe(quota, ask) : deferred(quota, pollMs);
+  const rate = effectiveRate(quota);
+  if (rate === null) return { quota, grant: { kind: "free", forMs: FREE_MS } };
+  return ask.want > 0 ? paced(quota, ask, rate, pollMs) : deferred(quota, pollMs);
+}
+
+/** Takes in what an invocation saw: the rate, the circuit and the epoch follow. */
+export function observe(
+  quota: Quota,
+  report: Report,
+  from: { readonly nowMs: number; readonly holder: string },
+): Quota {
+  const { nowMs } = from;
+  const configuredPerSecond = quota.settings.ratePerSecond;
+  const learnt = learn(quota.feedback, report, { nowMs, epoch: quota.epoch, configuredPerSecond });
+  const observed = observeCalls(quota.circuit, report, from);
+  const circuit = learnt.pauseMs === null ? observed : pauseAll(observed, nowMs, learnt.pauseMs);
+  const opens = quota.circuit.open === null && circuit.open !== null;
+  const closes = quota.circuit.open !== null && circuit.open === null;
+  const feedback = closes ? measureAnew(learnt.feedback, nowMs) : learnt.feedback;
+  const changed = withRate({ ...quota, circuit }, feedback, nowMs);
+  if (learnt.lowered || opens) return nextEpoch(changed);
+  return closes ? stored(changed) : changed;
+}
+
+/** Changes what is configured, at once: see the invariants above. The same settings again change nothing. */
+export function configureQuota(quota: Quota, settings: QuotaSettings, nowMs: number): Quota {
+  const from = quota.settings.ratePerSecond;
+  const to = settings.ratePerSecond;
+  if (from === to) return stored({ ...quota, settings });
+  const changed = withRate({ ...quota, settings }, reconfigure(quota.feedback, { from, to }, nowMs), nowMs);
+  const isCut = (effectiveRate(changed) ?? Infinity) < (effectiveRate(quota) ?? Infinity);
+  return isCut ? nextEpoch(changed) : stored(changed);
+}
+
+function deferred(quota: Quota, askAgainInMs: number): { readonly quota: Quota; readonly grant: Grant } {
+  return { quota, grant: { kind: "deferred", askAgainInMs } };
+}
+
+function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
+  const { nowMs } = ask;
+  const intervalMs = emissionIntervalMs(rate);
+  const shareOfDepth = Math.max(1, Math.floor(((ask.share ?? 1) * DEPTH_MS) / intervalMs));
+  const count = Math.min(ask.want, PERMITS_PER_ASK, shareOfDepth);
+  const reserved = reserve([{ ...quota.tat, intervalMs, cost: 1, burst: quota.settings.burst }], {
+    nowMs,
+    leadMs: ask.leadMs ?? 0,
+    count,
+    depthMs: DEPTH_MS,
+    notBeforeMs: null,
+  });
+  if (reserved.kind !== "granted") {
+    const opensInMs = reserved.kind === "deferred" ? reserved.askAgainInMs : pollMs;
+    return queued(quota, { nowMs, opensInMs, lengthMs: (count - 1) * intervalMs, intervalMs, pollMs });
+  }
+  const { kind, firstInMs, everyMs } = reserved;
+  const permits = { kind, firstInMs, everyMs, count: reserved.count, probe: false };
+  return {
+    quota: issued({ ...quota, tat: reserved.tats[0]! }),
+    grant: { ...permits, graceMs: graceMs(quota.settings) } satisfies Grant,
+  };
+}
+
+/** The asker's own turn: when all it wants will fit, behind those who were told before it. */
+function queued(
+  quota: Quota,
+  turn: {
+    readonly nowMs: number;
+    readonly opensInMs: number;
+    readonly lengthMs: number;
+    readonly intervalMs: number;
+    readonly pollMs: number;
+  },
+) {
+  const fitsMs = Math.max(quota.queuedToMs, turn.nowMs + turn.opensInMs) + turn.lengthMs;
+  const latestMs = turn.nowMs + turn.pollMs;
+  const waiting = { ...quota, queuedToMs: Math.min(fitsMs + turn.intervalMs, latestMs) };
+  return deferred(waiting, Math.min(fitsMs, latestMs) - turn.nowMs);
+}
+
+/** One single call, through the limiter where there is one. */
+function probe(quota: Quota, ask: Ask): { readonly quota: Quota; readonly grant: Grant } {
+  const rate = effectiveRate(quota);
+  const free = { firstInMs: 0, everyMs: 0, graceMs: GRACE_MS };
+  const one =
+    rate === null
+      ? { quota, grant: { kind: "granted" as const, ...free, count: 1 } }
+      : single(quota, ask, rate);
+  if (one.grant.kind !== "granted") return { quota: one.quota, grant: one.grant };
+  const usableUntilMs = ask.nowMs + one.grant.firstInMs + one.grant.graceMs;
+  const out = { nowMs: ask.nowMs, holder: ask.holder, usableUntilMs, callTimeoutMs: ask.callTimeoutMs ?? 0 };
+  return {
+    quota: { ...one.quota, circuit: sendProbe(quota.circuit, out) },
+    grant: { ...one.grant, count: 1, probe: true },
+  };
+}
+
+function single(quota: Quota, ask: Ask, rate: number) {
+  return paced(quota, { ...ask, want: 1 }, rate, ask.pollMs ?? POLL_MS);
+}
+
+/** Puts a rate in force: the gap behind the last issued instant is rescaled, the instants stay. */
+function withRate(quota: Quota, feedback: Feedback, nowMs: number): Quota {
+  const from = quota.feedback.ratePerSecond;
+  const to = feedback.ratePerSecond;
+  if (from === to) return { ...quota, feedback };
+  const tat = retimed(quota.tat, from, to, nowMs);
+  return stored({ ...quota, feedback, tat, issuedThroughMs: tat.tatMs, queuedToMs: nowMs });
+}
+
+function retimed(tat: Tat, from: number | null, to: number | null, nowMs: number): Tat {
+  // Free calls had no instants; a limiter that begins or ends starts empty from what was issued.
+  if (from === null || to === null) return emptyTat(Math.max(nowMs, tat.tatMs - tat.gapMs));
+  return retime(tat, { fromMs: emissionIntervalMs(from), toMs: emissionIntervalMs(to) });
+}
+
+/** Moves the stored high-water mark ahead when the TAT passes it. */
+function issued(quota: Quota): Quota {
+  if (quota.tat.tatMs <= quota.issuedThroughMs) return quota;
+  return stored({ ...quota, issuedThroughMs: quota.tat.tatMs + ISSUED_STEP_MS });
+}
+
+function nextEpoch(quota: Quota): Quota {
+  return stored({ ...quota, epoch: quota.epoch + 1 });
+}
+
+function stored(quota: Quota): Quota {
+  return { ...quota, version: quota.version + 1 };
+}
