@@ -93,7 +93,7 @@ export function learn(
 ): Learnt {
   const throttled = report.troubles.filter((t) => t.kind === "throttled");
   const accepted = report.answered + report.troubles.length - throttled.length;
-  const seen = count(before.seen, { nowMs: at.nowMs, accepted, throttled: throttled.length });
+  const seen = count(before.seen, { nowMs: at.nowMs, accepted, throttled: report.throttled });
   if (throttled.length === 0) {
     const feedback = { ...before, seen };
     const grown = report.answered > 0 ? grow(feedback, at.nowMs, at.configuredPerSecond) : feedback;

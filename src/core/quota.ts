@@ -12,6 +12,7 @@
  * - `version` grows whenever the state must be stored before the answer leaves. What was stored is enough to go
  *   on after a restart without issuing any instant twice: nothing was given out beyond `issuedThroughMs`.
  */
+import { graceMs, type QuotaSettings } from "./burst.ts";
 import {
   admission,
   afterRestart,
