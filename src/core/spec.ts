@@ -70,3 +70,15 @@ export interface CheckpointSpec {
   readonly bytes: number;
   readonly ms: number;
 }
+
+/** What a spec that says nothing gets (contract). */
+export const SPEC_DEFAULTS = {
+  chunkSize: 1000,
+  maxParallelism: 10,
+  quota: null,
+  pacing: { minIntervalMs: 0, jitterMs: 0 },
+  retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
+  tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
+  checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
+  allowPrivate: false,
+} as const satisfies Omit<Spec, "name" | "source" | "task">;

@@ -1,0 +1,119 @@
+/**
+ * How many lanes are useful and how many offers that takes.
+ *
+ * A queue message is an offer: it may be lost, late or doubled. Offers outstanding never exceed the invocations
+ * wanted; an offer nobody took is repeated after 5 s, doubling to 5 min. Slots are held by leases alone, so
+ * whatever happens to an offer costs time and nothing else. In memory only: after a restart the invocations are
+ * known again from their leases and their next requests.
+ */
+import { CHUNK_QUEUES, LEAD_MS, LEASE_TTL_MS, OFFER_REPEAT_MAX_MS, OFFER_REPEAT_MS } from "./limits.ts";
+
+interface LiveInvocation {
+  queue: number;
+  /** Lanes it takes at most; 0 while it winds down. */
+  capacity: number;
+  seenAtMs: number;
+}
+
+interface Offer {
+  readonly queue: number;
+  readonly sentAtMs: number;
+}
+
+export interface Dispatch {
+  readonly invocations: Map<string, LiveInvocation>;
+  offers: Offer[];
+  repeatMs: number;
+}
+
+export function createDispatch(): Dispatch {
+  return { invocations: new Map(), offers: [], repeatMs: OFFER_REPEAT_MS };
+}
+
+/** An invocation asked: a new one takes one outstanding offer, of its own queue if there is one. */
+export function seeInvocation(
+  dispatch: Dispatch,
+  seen: { invocation: string; queue: number; capacity: number; nowMs: number },
+): void {
+  const known = dispatch.invocations.get(seen.invocation);
+  dispatch.invocations.set(seen.invocation, {
+    queue: seen.queue,
+    capacity: seen.capacity,
+    seenAtMs: seen.nowMs,
+  });
+  if (known !== undefined) return;
+  dispatch.repeatMs = OFFER_REPEAT_MS;
+  const own = dispatch.offers.findIndex((offer) => offer.queue === seen.queue);
+  if (dispatch.offers.length > 0) dispatch.offers.splice(Math.max(own, 0), 1);
+}
+
+/** An invocation ended or was not seen for a lease's term. */
+export function forgetInvocation(dispatch: Dispatch, invocation: string): void {
+  dispatch.invocations.delete(invocation);
+}
+
+/**
+ * Lanes that can be of use: with a quota, the calls that are under way at the full rate and a quarter more;
+ * never more than chunks that could be worked on.
+ */
+export function usefulLanes(input: {
+  maxParallelism: number;
+  /** Null without a quota. */
+  ratePerSecond: number | null;
+  /** Mean time a lane is busy with one call, pacing included. */
+  callMs: number;
+  /** Chunks being worked on or free to be leased. */
+  chunks: number;
+}): number {
+  const byRate =
+    input.ratePerSecond === null
+      ? Number.POSITIVE_INFINITY
+      : Math.ceil((1.25 * input.ratePerSecond * (input.callMs + LEAD_MS)) / 1000) + 1;
+  return Math.min(input.maxParallelism, byRate, input.chunks);
+}
+
+/** Queues to send an offer to now; they count as outstanding from here on. */
+export function offersToSend(
+  dispatch: Dispatch,
+  want: { lanes: number; lanesPerInvocation: number; nowMs: number },
+): readonly number[] {
+  forgetSilent(dispatch, want.nowMs);
+  dropUnanswered(dispatch, want.nowMs);
+  const taking = [...dispatch.invocations.values()].filter((live) => live.capacity > 0);
+  const wanted = Math.ceil(want.lanes / want.lanesPerInvocation);
+  const queues: number[] = [];
+  for (let missing = wanted - taking.length - dispatch.offers.length; missing > 0; missing--) {
+    const queue = idlestQueue(dispatch);
+    dispatch.offers.push({ queue, sentAtMs: want.nowMs });
+    queues.push(queue);
+  }
+  return queues;
+}
+
+/** When an outstanding offer will count as lost; null when none is out. */
+export function nextOfferAtMs(dispatch: Dispatch): number | null {
+  const first = dispatch.offers[0];
+  return first === undefined ? null : first.sentAtMs + dispatch.repeatMs;
+}
+
+function dropUnanswered(dispatch: Dispatch, nowMs: number): void {
+  const waiting = dispatch.offers.filter((offer) => nowMs - offer.sentAtMs < dispatch.repeatMs);
+  if (waiting.length < dispatch.offers.length) {
+    dispatch.repeatMs = Math.min(OFFER_REPEAT_MAX_MS, dispatch.repeatMs * 2);
+  }
+  dispatch.offers = waiting;
+}
+
+function forgetSilent(dispatch: Dispatch, nowMs: number): void {
+  for (const [id, live] of dispatch.invocations) {
+    if (nowMs - live.seenAtMs > LEASE_TTL_MS) dispatch.invocations.delete(id);
+  }
+}
+
+/** Locally a queue dispatches one batch at a time: an offer goes where nobody is working. */
+function idlestQueue(dispatch: Dispatch): number {
+  const load = new Array<number>(CHUNK_QUEUES).fill(0);
+  for (const live of dispatch.invocations.values()) load[live.queue] = (load[live.queue] ?? 0) + 1;
+  for (const offer of dispatch.offers) load[offer.queue] = (load[offer.queue] ?? 0) + 1;
+  return load.indexOf(Math.min(...load));
+}

@@ -1,0 +1,347 @@
+/**
+ * The run as a state machine: its whole state, and what people do to it.
+ *
+ * `planning → running ⇄ paused → finishing → completed | completed-with-failures | failed | cancelled`.
+ * Lanes work while planning goes on. `finishing` waits until no lease is live and every failure is in D1, then
+ * the parts are joined. Everything here is `f(run, input, now)`: no I/O, no clock. The Run object loads, asks,
+ * stores, then acts on the effects; the simulator drives the same code.
+ */
+import { type Activity, createActivity } from "./activity.ts";
+import { assert } from "./assert.ts";
+import type { QuotaSettings } from "./burst.ts";
+import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
+import { type Ledger, newChunk, orphan } from "./ledger.ts";
+import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
+import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
+import { parseRate } from "./rate.ts";
+import { isEnded, type RunStatus } from "./runView.ts";
+import { expireOtherGenerations, renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
+import type { PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "./spec.ts";
+import { createTolerance, type Tolerance } from "./tolerance.ts";
+
+/** What is stored as one document; the leases, chunks and parts have tables of their own. */
+export interface RunState {
+  readonly id: string;
+  readonly rootId: string;
+  readonly parentRunId: string | null;
+  readonly itemSource: SourceSpec;
+  readonly createdAtMs: number;
+  spec: Spec;
+  /** Counts up with every change that lanes must know of. */
+  settingsVersion: number;
+  status: RunStatus;
+  /** Why it is paused or failed, as a sentence; null otherwise. */
+  reason: string | null;
+  /** Where `finishing` leads. */
+  ending: "completed" | "cancelled" | "failed";
+  startedAtMs: number | null;
+  endedAtMs: number | null;
+  /** The embedding process that drives the run; "" when deployed. */
+  generation: string;
+  plan: { cursor: string | null; complete: boolean };
+  /** Items planned so far. */
+  items: number;
+  counts: { done: number; ok: number; failed: number; attempts: number; throttled: number };
+  chunks: { total: number; done: number };
+  /** Commits of parts so far: the next one's sequence number. */
+  partSeq: number;
+  /** Parts whose failures are not in D1 yet. */
+  unindexed: number;
+  nextFence: number;
+  coordinatorRequests: number;
+  operations: Operations;
+  quota: Quota;
+  tolerance: Tolerance;
+  /** Items in a row that were refused for their credentials, and how often a streak was ended. */
+  refused: { streak: readonly number[]; epoch: number };
+  /** Why the platform refused lately; cleared by a commit. */
+  trouble: string | null;
+  /** The finalizer's own state between slices. */
+  finish: string | null;
+}
+
+/** The run in memory: the stored state, its tables, and what a restart may forget. */
+export interface Run extends Tables {
+  readonly state: RunState;
+  readonly activity: Activity;
+  readonly dispatch: Dispatch;
+  /** The last answer to each invocation, repeated for a repeated seq. */
+  readonly answers: Map<string, SyncAnswer>;
+  /** When plan, index and finish messages were last sent, and how long until they are sent again. */
+  readonly errands: Map<Errand, { sentAtMs: number; repeatMs: number }>;
+  /** When `unindexed` last fell, or last rose from 0. */
+  indexedAtMs: number;
+}
+
+/** What a run keeps outside its state document, and how many lanes an invocation holds at most. */
+export interface Tables {
+  readonly semaphore: Semaphore;
+  readonly ledger: Ledger;
+  readonly lanesPerInvocation: (maxParallelism: number) => number;
+}
+
+export type Errand = "plan" | "index" | "finish";
+
+export interface NewRun {
+  readonly id: string;
+  readonly rootId: string;
+  readonly parentRunId: string | null;
+  readonly spec: Spec;
+  readonly itemSource: SourceSpec;
+  readonly generation: string;
+  readonly createdAtMs: number;
+}
+
+/** The state of a run that was just created; `nowMs` is the run clock. */
+export function createState(input: NewRun, nowMs: number): RunState {
+  return {
+    ...input,
+    settingsVersion: 1,
+    status: "planning",
+    reason: null,
+    ending: "completed",
+    startedAtMs: null,
+    endedAtMs: null,
+    plan: { cursor: null, complete: false },
+    items: 0,
+    counts: { done: 0, ok: 0, failed: 0, attempts: 0, throttled: 0 },
+    chunks: { total: 0, done: 0 },
+    partSeq: 0,
+    unindexed: 0,
+    nextFence: 1,
+    coordinatorRequests: 0,
+    operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },
+    quota: createQuota(quotaSettings(input.spec), nowMs),
+    tolerance: createTolerance(),
+    refused: { streak: [], epoch: 0 },
+    trouble: null,
+    finish: null,
+  };
+}
+
+/** The run around a new state. */
+export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
+  return {
+    state,
+    ...tables,
+    activity: createActivity(),
+    dispatch: createDispatch(),
+    answers: new Map(),
+    errands: new Map(),
+    indexedAtMs: nowMs,
+  };
+}
+
+/**
+ * The run around a stored state, after a restart: the limiter starts empty behind all it may have issued, stored
+ * leases count as renewed now, and their invocations as live until they are not heard of.
+ */
+export function restartRun(state: RunState, tables: Tables, nowMs: number): Run {
+  state.quota = restoreQuota(state.quota, nowMs);
+  const run = startRun(state, tables, nowMs);
+  renewAll(run.semaphore, nowMs);
+  shedAbove(run.semaphore, state.spec.maxParallelism);
+  for (const { invocation } of run.semaphore.live.values()) {
+    seeInvocation(run.dispatch, { invocation, queue: 0, capacity: 1, nowMs });
+  }
+  return run;
+}
+
+/** True while lanes may call. */
+export function isWorking(run: Run): boolean {
+  return run.state.status === "planning" || run.state.status === "running";
+}
+
+export type Outcome = { readonly kind: "ok" } | { readonly kind: "conflict"; readonly message: string };
+
+const OK: Outcome = { kind: "ok" };
+
+/** No new call; what is under way is committed. Pausing a paused run changes its reason and nothing else. */
+export function pause(run: Run, reason: string): Outcome {
+  if (isEnded(run.state.status)) return conflict(`the run has ended: ${run.state.status}`);
+  if (run.state.status === "finishing")
+    return conflict("the run is finishing: there is nothing left to pause");
+  if (run.state.status === "paused") return OK;
+  run.state.status = "paused";
+  run.state.reason = reason;
+  return OK;
+}
+
+/** Goes on, driven by `generation`; also continues a failed run. Resuming a running run is no conflict. */
+export function resume(run: Run, generation: string, nowMs: number): Outcome {
+  const { state } = run;
+  if (isEnded(state.status) && state.status !== "failed") {
+    return conflict(`the run has ended: ${state.status}`);
+  }
+  drive(run, generation, nowMs);
+  if (state.status === "paused" || state.status === "failed") {
+    state.status = state.plan.complete ? "running" : "planning";
+    state.ending = "completed";
+    state.endedAtMs = null;
+    state.finish = null;
+    state.tolerance = createTolerance();
+    state.refused = { streak: [], epoch: state.refused.epoch + 1 };
+  }
+  state.reason = null;
+  state.trouble = null;
+  finishWhenDone(run);
+  return OK;
+}
+
+/** No new call; what is committed is kept and joined, then the run is `cancelled`. */
+export function cancel(run: Run): Outcome {
+  if (run.state.status === "cancelled") return OK;
+  if (isEnded(run.state.status)) return conflict(`the run has ended: ${run.state.status}`);
+  if (run.state.status === "finishing" && run.state.ending !== "cancelled") {
+    return conflict("the run is finishing: there is nothing left to cancel");
+  }
+  finish(run, "cancelled", "cancelled");
+  return OK;
+}
+
+/** The run cannot go on: committed rows are kept and joined, then it is `failed`. */
+export function fail(run: Run, reason: string): void {
+  if (isEnded(run.state.status) || run.state.status === "finishing") return;
+  finish(run, "failed", reason);
+}
+
+export interface Change {
+  readonly quota?: Partial<QuotaSpec> | null;
+  readonly maxParallelism?: number | null;
+  readonly pacing?: Partial<PacingSpec> | null;
+  readonly tolerate?: Partial<TolerateSpec> | null;
+}
+
+/** Changes limits of a run that has not ended. `defaults` fills what null restores. */
+export function patch(
+  run: Run,
+  change: Change,
+  defaults: Pick<Spec, "maxParallelism" | "pacing" | "tolerate">,
+  nowMs: number,
+): Outcome {
+  const { state } = run;
+  if (isEnded(state.status)) return conflict(`the run has ended: ${state.status}`);
+  const quota = mergeQuota(state.spec.quota, change.quota);
+  if (quota === "incomplete") return conflict("the run has no quota yet: quota.requests is needed");
+  state.spec = {
+    ...state.spec,
+    quota,
+    maxParallelism:
+      change.maxParallelism === undefined
+        ? state.spec.maxParallelism
+        : (change.maxParallelism ?? defaults.maxParallelism),
+    pacing: merge(state.spec.pacing, change.pacing, defaults.pacing),
+    tolerate: merge(state.spec.tolerate, change.tolerate, defaults.tolerate),
+  };
+  state.settingsVersion += 1;
+  if (change.quota !== undefined) state.quota = configureQuota(state.quota, quotaSettings(state.spec), nowMs);
+  shedAbove(run.semaphore, state.spec.maxParallelism);
+  return OK;
+}
+
+/** Adds planned chunks. `at` must be the number of chunks there are: a repeated call changes nothing. */
+export function addChunks(
+  run: Run,
+  input: { readonly at: number; readonly chunks: readonly ChunkPlan[]; readonly cursor: string | null },
+): void {
+  const { state } = run;
+  if (state.plan.complete || isEnded(state.status) || input.at !== state.chunks.total) return;
+  for (const plan of input.chunks) {
+    run.ledger.put(newChunk(state.chunks.total, plan));
+    state.chunks.total += 1;
+    state.items += plan.count;
+  }
+  state.plan = { cursor: input.cursor, complete: input.cursor === null };
+  if (!state.plan.complete) return;
+  if (state.status === "planning") state.status = "running";
+  finishWhenDone(run);
+}
+
+/** Failures of these parts are in D1; repeats count once. */
+export function markIndexed(
+  run: Run,
+  parts: readonly { readonly chunk: number; readonly n: number }[],
+  nowMs: number,
+): void {
+  for (const part of parts) {
+    if (!run.ledger.markIndexed(part.chunk, part.n)) continue;
+    run.state.unindexed -= 1;
+    run.indexedAtMs = nowMs;
+    run.errands.delete("index");
+  }
+}
+
+/** Moves a run whose every chunk is done to `finishing`. */
+export function finishWhenDone(run: Run): void {
+  const { state } = run;
+  if (!state.plan.complete || state.chunks.done < state.chunks.total) return;
+  if (state.status === "running" || state.status === "planning") finish(run, "completed", null);
+}
+
+/** The parts are joined: the end state. Repeats change nothing. */
+export function finished(run: Run, wallMs: number): void {
+  const { state } = run;
+  if (state.status !== "finishing") return;
+  assert(run.semaphore.live.size === 0, "a run ends without live leases");
+  state.status = endStatus(state);
+  state.endedAtMs = wallMs;
+  state.finish = null;
+}
+
+/** The configured rate in calls per second; null without a quota. */
+export function configuredPerSecond(spec: Spec): number | null {
+  if (spec.quota === null) return null;
+  const rate = parseRate(spec.quota.requests);
+  assert(rate.kind === "ok", "a stored rate was checked when it was accepted");
+  return rate.perSecond;
+}
+
+function quotaSettings(spec: Spec): QuotaSettings {
+  return { ratePerSecond: configuredPerSecond(spec), burst: spec.quota?.burst ?? null };
+}
+
+/** Another process drives from now on: leases of the former one are free at once, its process is gone. */
+function drive(run: Run, generation: string, nowMs: number): void {
+  run.state.generation = generation;
+  for (const lease of expireOtherGenerations(run.semaphore, generation)) {
+    const record = run.ledger.get(lease.chunk);
+    assert(record !== undefined, "a lease is for a chunk of the ledger");
+    orphan(record, nowMs);
+    run.ledger.put(record);
+  }
+}
+
+function finish(run: Run, ending: RunState["ending"], reason: string | null): void {
+  run.state.status = "finishing";
+  run.state.ending = ending;
+  run.state.reason = reason;
+  run.state.finish = null;
+}
+
+function endStatus(state: RunState): RunStatus {
+  if (state.ending !== "completed") return state.ending;
+  return state.counts.failed > 0 ? "completed-with-failures" : "completed";
+}
+
+function mergeQuota(
+  current: QuotaSpec | null,
+  change: Partial<QuotaSpec> | null | undefined,
+): QuotaSpec | null | "incomplete" {
+  if (change === undefined) return current;
+  if (change === null) return null;
+  const requests = change.requests ?? current?.requests;
+  if (requests === undefined) return "incomplete";
+  return { requests, burst: change.burst === undefined ? (current?.burst ?? null) : change.burst };
+}
+
+function merge<T extends object>(current: T, change: Partial<T> | null | undefined, defaults: T): T {
+  if (change === undefined) return current;
+  if (change === null) return defaults;
+  const merged: T = { ...current };
+  for (const key of Object.keys(change) as (keyof T)[]) merged[key] = change[key] ?? defaults[key];
+  return merged;
+}
+
+function conflict(message: string): Outcome {
+  return { kind: "conflict", message };
+}

@@ -1,0 +1,256 @@
+/**
+ * The one request of an invocation, answered: renew, commit, report, lease, permit.
+ *
+ * Order matters and is fixed: commits come before new leases (a chunk given back can go out again in the same
+ * answer), reports before the grant (a 429 lowers the rate of the very next permit). A repeated seq gets the
+ * stored answer and changes nothing. A lease that is not live gets no commit, whatever the request says.
+ */
+import { callTimeMs, recordCalls } from "./activity.ts";
+import { assert } from "./assert.ts";
+import { forgetInvocation, seeInvocation, usefulLanes } from "./dispatch.ts";
+import { applyCommit, handBack, loseLease, toWork } from "./ledger.ts";
+import {
+  EXPIRIES_TO_FAIL_ITEM,
+  LEASE_TTL_MS,
+  POLL_MS,
+  POLL_MS_PER_INVOCATION,
+  REFUSED_OFFER_MAX_MS,
+  REFUSED_OFFER_MS,
+  REFUSED_TO_PAUSE,
+} from "./limits.ts";
+import type {
+  Commit,
+  CommitOutcome,
+  Grant,
+  Lease,
+  PartMeta,
+  Report,
+  RunSettings,
+  SyncAnswer,
+  SyncRequest,
+} from "./protocol.ts";
+import { grant, observe } from "./quota.ts";
+import { configuredPerSecond, fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
+import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
+import { judge } from "./tolerance.ts";
+
+/** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
+export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+  const before = run.answers.get(request.invocation);
+  if (before !== undefined && request.seq <= before.seq) return before;
+
+  run.state.coordinatorRequests += 1;
+  seeInvocation(run.dispatch, { ...request, nowMs });
+  expireLeases(run, nowMs);
+  const current = request.generation === run.state.generation;
+  const lost = current ? renew(run.semaphore, request.held, request.invocation, nowMs) : [...request.held];
+  const commits = request.commits.map((commit) => commitOne(run, request.invocation, commit, nowMs));
+  markIndexed(run, request.indexed, nowMs);
+  announce(run, request);
+  report(run, request.report, request.invocation, nowMs);
+  finishWhenDone(run);
+
+  const works = current && isWorking(run);
+  const leases = works ? leaseChunks(run, request, lost, nowMs, wallMs) : [];
+  const pollMs = Math.max(POLL_MS, run.dispatch.invocations.size * POLL_MS_PER_INVOCATION);
+  const answer: SyncAnswer = {
+    seq: request.seq,
+    kind: works ? "work" : "drain",
+    grant: works ? permits(run, request, pollMs, nowMs) : { kind: "deferred", askAgainInMs: POLL_MS },
+    epoch: run.state.quota.epoch,
+    leases,
+    lost,
+    shed: shedOf(run, request.invocation),
+    commits,
+    leaseTtlMs: LEASE_TTL_MS,
+    pollMs,
+    settings: request.settingsVersion === run.state.settingsVersion ? null : settingsOf(run),
+    circuit: run.state.quota.circuit.open === null ? "closed" : "open",
+    refusedEpoch: run.state.refused.epoch,
+    refusedStreak: run.state.refused.streak.length,
+  };
+  remember(run, request, answer);
+  return answer;
+}
+
+/** Ends the leases whose term is over; their chunks are free again. */
+export function expireLeases(run: Run, nowMs: number): void {
+  for (const lease of expire(run.semaphore, nowMs)) {
+    const record = run.ledger.get(lease.chunk);
+    assert(record !== undefined, "a lease is for a chunk of the ledger");
+    loseLease(record, nowMs);
+    run.ledger.put(record);
+  }
+}
+
+function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number): CommitOutcome {
+  const lease = heldBy(run.semaphore, commit.fence, invocation);
+  const record = run.ledger.get(commit.chunk);
+  if (lease === undefined || lease.chunk !== commit.chunk || record === undefined) {
+    return { kind: "stale", fence: commit.fence };
+  }
+  const applied = applyCommit(record, commit, nowMs);
+  if (applied.kind === "stale") return { kind: "stale", fence: commit.fence };
+  if (applied.kind === "applied" && applied.part !== null) countPart(run, applied.part, nowMs);
+  if (record.state === "done") run.state.chunks.done += 1;
+  if (commit.release || record.state === "done") {
+    release(run.semaphore, commit.fence);
+    handBack(record, nowMs, commit.trouble === undefined ? null : refusedForMs(record.refusals));
+    if (commit.trouble !== undefined) run.state.trouble = commit.trouble;
+  }
+  run.ledger.put(record);
+  return { kind: "committed", fence: commit.fence };
+}
+
+function countPart(run: Run, part: PartMeta, nowMs: number): void {
+  const { state } = run;
+  state.partSeq += 1;
+  const indexed = part.failed === 0 && state.parentRunId === null;
+  run.ledger.addPart(part, state.partSeq, indexed);
+  if (!indexed) {
+    if (state.unindexed === 0) run.indexedAtMs = nowMs;
+    state.unindexed += 1;
+  }
+  state.counts.ok += part.ok;
+  state.counts.failed += part.failed;
+  state.counts.done += part.ok + part.failed;
+  state.trouble = null;
+  const verdict = judge(state.tolerance, part, state.spec.tolerate);
+  if (verdict.kind === "fine" || !isWorking(run)) return;
+  const sentence = `${verdict.failed} of the last ${verdict.settled} items failed, more than tolerate.failureRate allows`;
+  if (state.spec.tolerate.then === "fail") fail(run, sentence);
+  else pause(run, sentence);
+}
+
+function announce(run: Run, request: SyncRequest): void {
+  for (const { fence, ordinal } of request.announce) {
+    const lease = heldBy(run.semaphore, fence, request.invocation);
+    const record = lease === undefined ? undefined : run.ledger.get(lease.chunk);
+    if (record === undefined) continue;
+    record.announced = ordinal;
+    run.ledger.put(record);
+  }
+}
+
+function report(run: Run, seen: Report, holder: string, nowMs: number): void {
+  const { state } = run;
+  const ended = seen.answered + seen.troubles.length;
+  recordCalls(run.activity, { calls: seen.calls, ended, callMs: seen.callMs }, nowMs);
+  state.counts.throttled += seen.throttled;
+  state.counts.attempts += Math.max(0, ended - seen.throttled);
+  for (const [name, count] of Object.entries(seen.operations)) {
+    state.operations[name as keyof typeof state.operations] += count;
+  }
+  state.quota = observe(state.quota, seen, { nowMs, holder });
+  countRefused(run, seen);
+  if (seen.blocked !== null && isWorking(run)) pause(run, seen.blocked);
+}
+
+/** Twenty refusals in a row, of different items: nobody's key becomes right by trying on. */
+function countRefused(run: Run, seen: Report): void {
+  const { refused } = run.state;
+  const tail = seen.troublesSinceAnswer === 0 ? [] : seen.troubles.slice(-seen.troublesSinceAnswer);
+  const items = tail.filter((trouble) => trouble.kind === "refused").map((trouble) => trouble.index);
+  if (seen.answered > 0 && refused.streak.length > 0) refused.epoch += 1;
+  const streak = seen.answered > 0 ? items : [...refused.streak, ...items];
+  refused.streak = [...new Set(streak)].slice(-REFUSED_TO_PAUSE);
+  if (refused.streak.length < REFUSED_TO_PAUSE || !isWorking(run)) return;
+  pause(run, "the target refuses the credentials (401 or 403)");
+}
+
+function leaseChunks(
+  run: Run,
+  request: SyncRequest,
+  lost: readonly number[],
+  nowMs: number,
+  wallMs: number,
+): readonly Lease[] {
+  const holding = request.held.filter((fence) => !lost.includes(fence) && run.semaphore.live.has(fence));
+  const max = lanesUseful(run);
+  const leases: Lease[] = [];
+  let room = holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
+  while (room > 0 && run.semaphore.live.size < max) {
+    const alone = holding.length + leases.length === 0;
+    const record = run.ledger.nextAvailable(nowMs, alone);
+    if (record === undefined) break;
+    const acquired = acquire(run.semaphore, {
+      chunk: record.chunk,
+      invocation: request.invocation,
+      generation: request.generation,
+      nowMs,
+      max,
+    });
+    if (acquired.kind === "full") break;
+    leases.push({ fence: acquired.lease.fence, work: toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM) });
+    record.state = "active";
+    run.ledger.put(record);
+    room = record.careful ? 0 : room - 1;
+  }
+  if (leases.length > 0) run.state.startedAtMs ??= wallMs;
+  return leases;
+}
+
+/** A careful chunk is worked on alone in its invocation. */
+function holdsCareful(run: Run, holding: readonly number[]): boolean {
+  return holding.some((fence) => {
+    const lease = run.semaphore.live.get(fence);
+    return lease !== undefined && run.ledger.get(lease.chunk)?.careful === true;
+  });
+}
+
+/** Lanes that may be live now: the limit of the spec, and no more than are of use. */
+export function lanesUseful(run: Run): number {
+  const { spec, chunks } = run.state;
+  return usefulLanes({
+    maxParallelism: spec.maxParallelism,
+    ratePerSecond: configuredPerSecond(spec),
+    callMs: Math.max(callTimeMs(run.activity), spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
+    chunks: chunks.total - chunks.done,
+  });
+}
+
+function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): Grant {
+  const asked = grant(run.state.quota, { nowMs, want: request.want, holder: request.invocation, pollMs });
+  run.state.quota = asked.quota;
+  return asked.grant;
+}
+
+function shedOf(run: Run, invocation: string): readonly number[] {
+  const fences: number[] = [];
+  for (const lease of run.semaphore.live.values()) {
+    if (lease.shedding && lease.invocation === invocation) fences.push(lease.fence);
+  }
+  return fences;
+}
+
+/** What lanes, planner and finalizer need to know of the run. */
+export function settingsOf(run: Run): RunSettings {
+  const { state } = run;
+  return {
+    version: state.settingsVersion,
+    run: state.id,
+    root: state.rootId,
+    spec: state.spec,
+    itemSource: state.itemSource,
+    child: state.parentRunId !== null,
+  };
+}
+
+/** A winding-down invocation that holds nothing has said its last word. */
+function remember(run: Run, request: SyncRequest, answer: SyncAnswer): void {
+  const ending = request.capacity === 0 || answer.kind === "drain";
+  const holds = [...run.semaphore.live.values()].some((lease) => lease.invocation === request.invocation);
+  run.answers.set(request.invocation, answer);
+  if (ending && !holds) forgetInvocation(run.dispatch, request.invocation);
+  for (const known of run.answers.keys()) {
+    if (run.answers.size <= run.dispatch.invocations.size + ANSWERS_KEPT) break;
+    if (!run.dispatch.invocations.has(known)) run.answers.delete(known);
+  }
+}
+
+/** Answers of invocations that have ended, kept for a request that is repeated late. */
+const ANSWERS_KEPT = 64;
+
+function refusedForMs(refusals: number): number {
+  return Math.min(REFUSED_OFFER_MAX_MS, REFUSED_OFFER_MS * 2 ** Math.min(refusals, 10));
+}

@@ -1,0 +1,49 @@
+/** The run as users see it, made from the state: `RunView` of the REST contract. */
+import { currentPerSecond } from "./activity.ts";
+import { remainingSeconds } from "./estimate.ts";
+import { effectiveRate } from "./quota.ts";
+import { configuredPerSecond, isWorking, type Run } from "./run.ts";
+import type { RunView } from "./runView.ts";
+import { isoOrNull } from "./time.ts";
+import { type Reader, why } from "./why.ts";
+
+export function view(run: Run, reader: Reader): RunView {
+  const { state } = run;
+  const limitPerSecond = configuredPerSecond(state.spec);
+  const perSecond = isWorking(run) && reader.driven ? currentPerSecond(run.activity, reader.nowMs) : 0;
+  const active = run.semaphore.live.size;
+  return {
+    id: state.id,
+    name: state.spec.name,
+    status: state.status,
+    why: why(run, reader),
+    spec: state.spec,
+    createdAt: new Date(state.createdAtMs).toISOString(),
+    startedAt: isoOrNull(state.startedAtMs),
+    endedAt: isoOrNull(state.endedAtMs),
+    parentRunId: state.parentRunId,
+    eta: eta(run, perSecond, reader),
+    counts: { items: state.plan.complete ? state.items : null, ...state.counts },
+    chunks: {
+      ...state.chunks,
+      active,
+      pending: state.chunks.total - state.chunks.done - active,
+    },
+    lanes: { live: active, max: state.spec.maxParallelism },
+    rate: {
+      limitPerSecond,
+      effectiveLimitPerSecond:
+        limitPerSecond === null ? null : (effectiveRate(state.quota) ?? limitPerSecond),
+      currentPerSecond: Math.round(perSecond * 10) / 10,
+    },
+    coordinatorRequests: state.coordinatorRequests,
+    operations: state.operations,
+  };
+}
+
+function eta(run: Run, perSecond: number, reader: Reader): string | null {
+  const { state } = run;
+  if (!isWorking(run) || !state.plan.complete) return null;
+  const left = remainingSeconds({ left: state.items - state.counts.done, perSecond });
+  return isoOrNull(left === null ? null : reader.wallMs + left * 1000);
+}

@@ -1,0 +1,109 @@
+/** Why a run is where it is: one sentence, always, in words that say what would change it. */
+import { callTimeMs, currentPerSecond } from "./activity.ts";
+import { pace } from "./estimate.ts";
+import { effectiveRate } from "./quota.ts";
+import { configuredPerSecond, type Run } from "./run.ts";
+import { isEnded } from "./runView.ts";
+
+export interface Reader {
+  readonly nowMs: number;
+  readonly wallMs: number;
+  /** False when no process drives the run (embedded, after its process has gone). */
+  readonly driven: boolean;
+}
+
+export function why(run: Run, reader: Reader): string {
+  const { state } = run;
+  if (isEnded(state.status)) return whyEnded(run);
+  if (!reader.driven) return `no process works on it: weir run --resume ${state.id} goes on`;
+  if (state.status === "paused") return `paused: ${state.reason ?? "by request"}`;
+  if (state.status === "finishing") return whyFinishing(run);
+  return whyBlocked(run, reader) ?? whySlow(run, reader);
+}
+
+function whyEnded(run: Run): string {
+  const { counts, status, reason } = run.state;
+  if (status === "completed") return `all ${counted(counts.done, "item")} are done`;
+  if (status === "completed-with-failures") {
+    return `${counted(counts.failed, "item")} of ${number(counts.done)} failed`;
+  }
+  if (status === "cancelled")
+    return `cancelled with ${number(counts.done)} of ${number(run.state.items)} items done`;
+  return reason ?? "failed";
+}
+
+function whyFinishing(run: Run): string {
+  const { state } = run;
+  const ending = state.ending === "completed" ? "" : `${state.reason ?? state.ending}: `;
+  const lanes = run.semaphore.live.size;
+  if (lanes > 0)
+    return `${ending}${counted(lanes, "lane")} finishing ${lanes === 1 ? "its call" : "their calls"}`;
+  if (state.unindexed > 0)
+    return `${ending}writing the failures of ${counted(state.unindexed, "part")} to D1`;
+  return `${ending}joining ${counted(state.partSeq, "part")} into results.jsonl`;
+}
+
+/** Something other than pace and quota holds the run. */
+function whyBlocked(run: Run, reader: Reader): string | null {
+  const { state } = run;
+  if (state.chunks.total === 0) return "planning: reading the source";
+  const { open } = state.quota.circuit;
+  const probeInMs = open === null ? 0 : open.nextProbeMs - reader.nowMs;
+  if (open?.reason === "down") {
+    return probeInMs > 0
+      ? `target down, next probe in ${seconds(probeInMs)}`
+      : "target down, a probe is under way";
+  }
+  if (open !== null) return `throttled by the target until ${clock(reader.wallMs + Math.max(0, probeInMs))}`;
+  if (state.refused.streak.length > 2) {
+    return `the target refuses the credentials of ${state.refused.streak.length} items in a row`;
+  }
+  if (run.semaphore.live.size > 0) return null;
+  if (run.ledger.nextAvailable(reader.nowMs, true) !== undefined) return "waiting for a lane to start";
+  const next = run.ledger.nextAvailableAtMs();
+  if (next === null) return null;
+  const until = `until ${clock(reader.wallMs + next - reader.nowMs)}`;
+  return state.trouble === null
+    ? `waiting ${until}: the items that are left have to wait before their next try`
+    : `waiting ${until}: ${state.trouble}`;
+}
+
+function whySlow(run: Run, reader: Reader): string {
+  const configured = configuredPerSecond(run.state.spec);
+  const callMs = callTimeMs(run.activity);
+  const lanes = run.semaphore.live.size;
+  const expected = pace({ ratePerSecond: configured, lanes, callMs });
+  const giving = `${counted(lanes, "lane")} × ${Math.round(callMs)} ms`;
+  if (configured === null) {
+    return `lanes: ${giving} give ${number(currentPerSecond(run.activity, reader.nowMs))}/s; no quota is set`;
+  }
+  const effective = effectiveRate(run.state.quota) ?? configured;
+  if (effective < configured) {
+    return `throttled by the target: calling at ${number(effective)}/s of ${number(configured)}/s and growing`;
+  }
+  if (expected.limitedBy === "quota") return `quota: ${number(configured)}/s is the limit`;
+  return (
+    `lanes: ${giving} give ${number(expected.perSecond)}/s; ` +
+    `${expected.lanesForQuota} lanes would reach the quota`
+  );
+}
+
+function counted(n: number, noun: string): string {
+  return `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function number(n: number): string {
+  const rounded = n >= 10 ? Math.round(n) : Math.round(n * 100) / 100;
+  const [whole, decimals] = String(rounded).split(".");
+  const grouped = (whole ?? "0").replace(/\B(?=(\d{3})+$)/g, ",");
+  return decimals === undefined ? grouped : `${grouped}.${decimals}`;
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(1, Math.ceil(ms / 1000))} s`;
+}
+
+/** Time of day, UTC, to the second. */
+function clock(wallMs: number): string {
+  return `${new Date(wallMs).toISOString().slice(11, 19)}Z`;
+}

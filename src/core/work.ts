@@ -1,0 +1,91 @@
+/**
+ * What has to happen next, and when the run must wake up by itself: the liveness of a run.
+ *
+ * Invariant: while a run is driven, has not ended and is not paused, `wakeAtMs` is a time, so something is
+ * scheduled to happen. Effects are only suggestions to the world: each may be lost, and is repeated.
+ */
+import { nextOfferAtMs, offersToSend } from "./dispatch.ts";
+import { OFFER_REPEAT_MAX_MS, OFFER_REPEAT_MS } from "./limits.ts";
+import { type Errand, isWorking, type Run } from "./run.ts";
+import { isEnded } from "./runView.ts";
+import { nextExpiry } from "./semaphore.ts";
+import { expireLeases, lanesUseful } from "./sync.ts";
+
+export interface Effects {
+  /** Queues to send one offer of work each. */
+  readonly offers: readonly number[];
+  readonly errands: readonly Errand[];
+}
+
+/** A driven run looks after itself at least this often, whatever else is scheduled. */
+const WATCH_MS = 30_000;
+
+/** So long lanes have to get the failures of a committed part into D1 themselves. */
+const INDEXED_BY_LANES_MS = 10_000;
+
+/** What to send now. Call after every change and at every wake-up. */
+export function work(run: Run, nowMs: number): Effects {
+  expireLeases(run, nowMs);
+  const errands = errandsDue(run, nowMs);
+  if (!isWorking(run)) return { offers: [], errands };
+  const pending = run.ledger.nextAvailable(nowMs, true) !== undefined;
+  const lanes = pending ? lanesUseful(run) : run.semaphore.live.size;
+  const offers = offersToSend(run.dispatch, {
+    lanes,
+    lanesPerInvocation: run.lanesPerInvocation(run.state.spec.maxParallelism),
+    nowMs,
+  });
+  return { offers, errands };
+}
+
+/** When to call `work` again; null when nothing has to happen by itself. */
+export function wakeAtMs(run: Run, nowMs: number): number | null {
+  const { state } = run;
+  if (isEnded(state.status)) return null;
+  if (state.status === "paused" && run.semaphore.live.size === 0 && state.unindexed === 0) return null;
+  const times = [nowMs + WATCH_MS, nextExpiry(run.semaphore)];
+  for (const sent of run.errands.values()) times.push(sent.sentAtMs + sent.repeatMs);
+  if (isWorking(run)) times.push(nextOfferAtMs(run.dispatch), run.ledger.nextAvailableAtMs());
+  return Math.min(...times.filter((time) => time !== null));
+}
+
+/** The errand has made progress: it is not sent again before a full interval. */
+export function errandMoved(run: Run, errand: Errand, nowMs: number): void {
+  if (run.errands.has(errand)) run.errands.set(errand, { sentAtMs: nowMs, repeatMs: OFFER_REPEAT_MS });
+}
+
+function errandsDue(run: Run, nowMs: number): readonly Errand[] {
+  const wanted = errandsWanted(run, nowMs);
+  const due: Errand[] = [];
+  for (const errand of ["plan", "index", "finish"] as const) {
+    if (!wanted.includes(errand)) {
+      run.errands.delete(errand);
+      continue;
+    }
+    const sent = run.errands.get(errand);
+    if (sent !== undefined && nowMs < sent.sentAtMs + sent.repeatMs) continue;
+    run.errands.set(errand, {
+      sentAtMs: nowMs,
+      repeatMs: sent === undefined ? OFFER_REPEAT_MS : Math.min(OFFER_REPEAT_MAX_MS, sent.repeatMs * 2),
+    });
+    due.push(errand);
+  }
+  return due;
+}
+
+/** The lane that committed a part indexes it: only what it left undone is an errand. */
+function isLeftUnindexed(run: Run, nowMs: number): boolean {
+  return run.semaphore.live.size === 0 || nowMs - run.indexedAtMs > INDEXED_BY_LANES_MS;
+}
+
+function errandsWanted(run: Run, nowMs: number): readonly Errand[] {
+  const { state } = run;
+  if (isEnded(state.status)) return [];
+  const wanted: Errand[] = [];
+  if (isWorking(run) && !state.plan.complete) wanted.push("plan");
+  if (state.unindexed > 0 && isLeftUnindexed(run, nowMs)) wanted.push("index");
+  if (state.status === "finishing" && run.semaphore.live.size === 0 && state.unindexed === 0) {
+    wanted.push("finish");
+  }
+  return wanted;
+}
