@@ -58,6 +58,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     kind: works ? "work" : "drain",
     grant: works ? permits(run, request, pollMs, nowMs) : { kind: "deferred", askAgainInMs: POLL_MS },
     epoch: run.state.quota.epoch,
+    clockMs: nowMs,
     leases,
     lost,
     shed: shedOf(run, request.invocation),
