@@ -1,0 +1,52 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type BackoffInput, backoffMs } from "../../src/core/backoff.ts";
+import { RETRY_AFTER_MAX_MS } from "../../src/core/limits.ts";
+
+const DEFAULTS: BackoffInput = {
+  attempt: 1,
+  baseDelayMs: 1000,
+  maxDelayMs: 60_000,
+  retryAfterMs: null,
+  random: 0,
+};
+
+/** The wait in milliseconds; the invariant of the module holds after each. */
+function run(input: Partial<BackoffInput>): number | "too-long" {
+  const whole = { ...DEFAULTS, ...input };
+  const backoff = backoffMs(whole);
+  if (backoff.kind === "too-long") return "too-long";
+  const cap = Math.min(whole.maxDelayMs, whole.baseDelayMs * 2 ** (whole.attempt - 1));
+  expect(backoff.ms).toBeGreaterThanOrEqual(Math.max(cap / 2, whole.retryAfterMs ?? 0));
+  expect(backoff.ms).toBeLessThanOrEqual(Math.max(cap, whole.retryAfterMs ?? 0));
+  return backoff.ms;
+}
+
+describe("backoff", () => {
+  test.each([
+    [{ attempt: 1, random: 0 }, 500],
+    [{ attempt: 1, random: 1 }, 1000],
+    [{ attempt: 2, random: 0.5 }, 1500],
+    [{ attempt: 5, random: 0 }, 8000],
+    [{ attempt: 7, random: 1 }, 60_000],
+    [{ attempt: 5000, random: 1 }, 60_000],
+    [{ attempt: 1, retryAfterMs: 2000 }, 2000],
+    [{ attempt: 4, retryAfterMs: 2000 }, 4000],
+    [{ attempt: 1, retryAfterMs: RETRY_AFTER_MAX_MS }, RETRY_AFTER_MAX_MS],
+    [{ attempt: 1, retryAfterMs: RETRY_AFTER_MAX_MS + 1 }, "too-long"],
+    [{ attempt: 1, baseDelayMs: 0 }, 0],
+  ] as const)("%j waits %s", (input, expected) => {
+    expect(run(input)).toBe(expected);
+  });
+
+  test("the wait lies between half the cap and the cap, and never below Retry-After", () => {
+    const inputs = fc.record({
+      attempt: fc.integer({ min: 1, max: 100 }),
+      baseDelayMs: fc.integer({ min: 0, max: 100_000 }),
+      maxDelayMs: fc.integer({ min: 0, max: 1_000_000 }),
+      retryAfterMs: fc.option(fc.integer({ min: 0, max: RETRY_AFTER_MAX_MS })),
+      random: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
+    fc.assert(fc.property(inputs, (input) => void run(input)));
+  });
+});
