@@ -134,6 +134,8 @@ export const OBJECT_PART_BYTES = 5 * 1024 * 1024;
 export const SOURCE_WINDOW_BYTES = 256 * 1024;
 /** Entries of an upload's line index; when full every second one is dropped. */
 export const LINE_INDEX_ENTRIES = 65_536;
+/** Line indexes kept by an isolate for the next chunk of the same upload: at most 1 MB each. */
+export const LINE_INDEXES_KEPT = 4;
 /** A line-index entry is made after this many bytes or items since the last; both double when it is full. */
 export const LINE_INDEX_STRIDE_BYTES = 64 * 1024;
 export const LINE_INDEX_STRIDE_ITEMS = 256;
@@ -160,6 +162,16 @@ export const D1_PARAMETER_BYTES = 500_000;
 export const D1_QUERIES_PER_SLICE = 400;
 /** Indexes named one by one in a chunk of a retry run: 1,000 of them are 8 KB in the ledger. */
 export const INDEXES_PER_CHUNK = 1000;
+/** Indexes planned in one step of a retry run: as many as make messages of a megabyte. */
+export const INDEXES_PER_PLAN_CALL = 100_000;
+/** Failed items asked of D1 at once while a retry run is planned. */
+export const FAILURES_PER_QUERY = 1000;
+/** Chunks with items without a row asked of a Run at once: each may carry `INDEXES_PER_CHUNK` indexes. */
+export const UNSETTLED_PER_CALL = 100;
+/** Indexes looked up in D1 at once. */
+export const SETTLED_PER_QUERY = 10_000;
+/** D1 ends a statement after 30 s: rows are deleted in portions. */
+export const ROWS_PER_DELETE = 20_000;
 /** Bytes of run snapshots in one page of the list of runs: a spec may carry 1 MB of inline items. */
 export const CATALOG_PAGE_BYTES = 4_000_000;
 export const FAILURE_GROUPS = 100;

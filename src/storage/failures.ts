@@ -5,7 +5,7 @@
  * Invariants: only committed parts are indexed; indexing a part again changes nothing.
  * Reading is in `stillFailed.ts`.
  */
-import { D1_PARAMETER_BYTES } from "../core/limits.ts";
+import { D1_PARAMETER_BYTES, ROWS_PER_DELETE } from "../core/limits.ts";
 import type { PartMeta, RunSettings } from "../core/protocol.ts";
 import { type Count, uncounted } from "./count.ts";
 import { type PartRow, readPart } from "./parts.ts";
@@ -45,8 +45,9 @@ export async function indexParts(
   for (const part of parts) {
     if (part.failed === 0 && !settings.child) continue;
     for (const row of await rowsOf(env.BUCKET, part, count)) {
-      if (!row.ok || settings.child) rows.push(row);
-      chars += row.ok ? 0 : row.line.length;
+      if (row.ok && !settings.child) continue;
+      rows.push(row);
+      chars += row.line.length;
     }
     if (chars < D1_PARAMETER_BYTES) continue;
     queries += await indexRows(env.DB, settings, rows, count);
@@ -66,9 +67,6 @@ export async function deleteFailures(db: D1Database, run: string): Promise<void>
     while ((await remove.bind(run).run()).meta.changes > 0);
   }
 }
-
-/** D1 ends a statement after 30 s. */
-const ROWS_PER_DELETE = 20_000;
 
 async function rowsOf(bucket: R2Bucket, part: PartMeta, count: Count): Promise<readonly PartRow[]> {
   const read = await readPart(bucket, part.key, count);

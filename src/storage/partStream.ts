@@ -5,7 +5,7 @@
  */
 import { PARTS_AHEAD, PARTS_PER_CALL } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
-import { type Count, uncounted } from "./count.ts";
+import { type ObjectCount, uncounted } from "./count.ts";
 import { fetchAhead } from "./fetchAhead.ts";
 import { decodePart, encodePart } from "./parts.ts";
 
@@ -16,7 +16,7 @@ export function streamParts(
   bucket: R2Bucket,
   parts: AsyncIterable<PartMeta>,
   filter?: RowFilter,
-  count: Count = uncounted,
+  count: ObjectCount = uncounted,
 ): ReadableStream<Uint8Array> {
   const fetched = fetchAhead(wanted(parts, filter), PARTS_AHEAD, (part) => partBytes(bucket, part, count));
   return new ReadableStream<Uint8Array>({
@@ -38,7 +38,7 @@ export function streamParts(
 export async function partBytes(
   bucket: R2Bucket,
   part: PartMeta,
-  count: Count = uncounted,
+  count: ObjectCount = uncounted,
 ): Promise<Uint8Array> {
   count("r2ClassB", 1);
   const object = await bucket.get(part.key);

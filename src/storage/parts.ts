@@ -5,7 +5,7 @@
  * This module knows keys and bytes. Which parts count is the Run's decision alone.
  */
 import type { PartMeta } from "../core/protocol.ts";
-import { type Count, uncounted } from "./count.ts";
+import { type ObjectCount, uncounted } from "./count.ts";
 
 /** A row as it stands in a part. */
 export interface PartRow {
@@ -34,7 +34,7 @@ export async function writePart(
   bucket: R2Bucket,
   key: string,
   bytes: Uint8Array,
-  count: Count = uncounted,
+  count: ObjectCount = uncounted,
 ): Promise<{ readonly kind: "written" } | { readonly kind: "exists" }> {
   count("r2ClassA", 1);
   const written = await bucket.put(key, bytes, { onlyIf: new Headers({ "If-None-Match": "*" }) });
@@ -45,7 +45,7 @@ export async function writePart(
 export async function readPart(
   bucket: R2Bucket,
   key: string,
-  count: Count = uncounted,
+  count: ObjectCount = uncounted,
 ): Promise<{
   readonly rows: readonly PartRow[];
   readonly bytes: number;

@@ -3,7 +3,7 @@
  * rebuilt, and `results.jsonl`, the joined rows. No secret is in a spec, so none is here.
  */
 import type { CreateRun } from "../run/interface.ts";
-import { type Count, uncounted } from "./count.ts";
+import { type ObjectCount, uncounted } from "./count.ts";
 
 /** Where the joined rows of an ended run lie. */
 export function resultsKey(run: string): string {
@@ -14,7 +14,7 @@ export function resultsKey(run: string): string {
 export async function writeRunRecord(
   bucket: R2Bucket,
   input: CreateRun,
-  count: Count = uncounted,
+  count: ObjectCount = uncounted,
 ): Promise<void> {
   count("r2ClassA", 1);
   await bucket.put(`runs/${input.runId}/run.json`, JSON.stringify(input), {

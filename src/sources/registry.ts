@@ -1,0 +1,19 @@
+/** The sources there are: one line each. A spec names one by its kind. */
+import type { SourceSpec } from "../core/spec.ts";
+import { failuresSource } from "./failures.ts";
+import { inputSource } from "./input.ts";
+import { itemsSource } from "./items.ts";
+import { rangeSource } from "./range.ts";
+import type { Source } from "./source.ts";
+
+/**
+ * By kind. Every schema takes the whole `source` of a spec, its kind included, and gives the settings that `pin`
+ * takes; what `pin` gives is stored in the run and goes to `plan` and `read`. Has no prototype: a kind such as
+ * "constructor" finds nothing.
+ */
+export const sourceRegistry: Record<string, Source<SourceSpec>> = Object.assign(Object.create(null), {
+  items: itemsSource,
+  range: rangeSource,
+  input: inputSource,
+  failures: failuresSource,
+} satisfies Record<string, Source<SourceSpec>>);

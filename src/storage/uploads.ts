@@ -1,0 +1,157 @@
+/**
+ * Uploads in pieces: for inputs too large for one request. Pieces lie side by side until the upload is completed;
+ * then they pass through the same scanner as a plain upload, and are removed.
+ */
+import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES, UPLOAD_ABANDONED_MS } from "../core/limits.ts";
+import { type ObjectCount, uncounted } from "./count.ts";
+import { newUploadId, openMarkKey, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
+import { type InputBounds, refuseName, type StoreOutcome, storeInput } from "./inputs.ts";
+import { openObjectWriter } from "./objectWriter.ts";
+import type { Refusal } from "./refusal.ts";
+import { deletePrefix } from "./runRecord.ts";
+
+/** The upload is unknown: never begun, or already completed. */
+export interface UnknownUpload {
+  readonly kind: "not-found";
+}
+
+/** Begins an upload in pieces; pieces of uploads abandoned for days are removed on the way. */
+export async function beginUpload(
+  bucket: R2Bucket,
+  name: string,
+  nowMs: number,
+): Promise<{ readonly kind: "begun"; readonly id: string } | Refusal> {
+  const refusal = refuseName(name);
+  if (refusal !== null) return refusal;
+  await deleteAbandoned(bucket, name, nowMs);
+  const id = newUploadId(nowMs);
+  await bucket.put(openMarkKey(name, id), "");
+  return { kind: "begun", id };
+}
+
+/** Stores piece `n` (any order, 0 to 9,999; sending one again replaces it). */
+export async function storePiece(
+  bucket: R2Bucket,
+  piece: { readonly name: string; readonly id: string; readonly n: number },
+  body: ReadableStream<Uint8Array>,
+  count: ObjectCount = uncounted,
+): Promise<{ readonly kind: "stored"; readonly bytes: number } | UnknownUpload | Refusal> {
+  const { name, id, n } = piece;
+  const refusal = Number.isSafeInteger(n) && n >= 0 && n < MAX_UPLOAD_PIECES ? null : PIECE_NUMBER;
+  if (refusal !== null || !(await isOpen(bucket, name, id))) {
+    await body.cancel().catch(() => {});
+    return refusal ?? { kind: "not-found" };
+  }
+  const writer = openObjectWriter(bucket, pieceKey(name, id, n), { count });
+  try {
+    let bytes = 0;
+    for await (const chunk of body) {
+      bytes += chunk.byteLength;
+      if (bytes > MAX_UPLOAD_BODY_BYTES) {
+        await writer.abort();
+        return PIECE_SIZE;
+      }
+      await writer.write(chunk);
+    }
+    return { kind: "stored", bytes: await writer.finish() };
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/**
+ * Joins the pieces into an upload as `storeInput` would store them. Refuses when a number between the first and
+ * the last piece is missing. After a refusal the pieces are gone too; after a platform fault they are still there.
+ */
+export async function completeUpload(
+  bucket: R2Bucket,
+  upload: { readonly name: string; readonly id: string },
+  options: { readonly nowMs: number; readonly count?: ObjectCount; readonly bounds?: Partial<InputBounds> },
+): Promise<StoreOutcome | UnknownUpload> {
+  const { name, id } = upload;
+  if (!(await isOpen(bucket, name, id))) return { kind: "not-found" };
+  const keys = await pieceKeys(bucket, name, id);
+  const missing = firstGap(keys.map((key) => Number(key.slice(key.lastIndexOf("/") + 1))));
+  if (missing !== null) return { ...PIECE_NUMBER, message: `piece ${missing} is missing` };
+  const outcome = await storeInput(bucket, name, joinedPieces(bucket, keys, options.count), options);
+  await deletePrefix(bucket, `${piecesPrefix(name)}${id}/`);
+  return outcome;
+}
+
+const PIECE_NUMBER: Refusal = {
+  kind: "refused",
+  code: "invalid",
+  path: "n",
+  message: `a piece's number is an integer from 0 to ${MAX_UPLOAD_PIECES - 1}`,
+};
+
+const PIECE_SIZE: Refusal = {
+  kind: "refused",
+  code: "too_large",
+  path: "body",
+  message: `a piece has at most ${MAX_UPLOAD_BODY_BYTES} bytes`,
+};
+
+async function isOpen(bucket: R2Bucket, name: string, id: string): Promise<boolean> {
+  if (refuseName(name) !== null || !UPLOAD_ID.test(id)) return false;
+  return (await bucket.head(openMarkKey(name, id))) !== null;
+}
+
+/** Pieces count from 0 or from 1, as the sender likes. Null when none is missing. */
+function firstGap(numbers: readonly number[]): number | null {
+  const first = Math.min(numbers[0] ?? 0, 1);
+  for (const [i, n] of numbers.entries()) if (n !== first + i) return first + i;
+  return numbers.length === 0 ? 0 : null;
+}
+
+async function pieceKeys(bucket: R2Bucket, name: string, id: string): Promise<string[]> {
+  const keys: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await bucket.list({
+      prefix: `${piecesPrefix(name)}${id}/`,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    keys.push(...page.objects.map((object) => object.key));
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+  return keys.filter((key) => !key.endsWith("/open"));
+}
+
+function joinedPieces(
+  bucket: R2Bucket,
+  keys: readonly string[],
+  count: ObjectCount = uncounted,
+): ReadableStream<Uint8Array> {
+  const chunks = chunksOf(bucket, keys, count);
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await chunks.next();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+    async cancel() {
+      await chunks.return(undefined);
+    },
+  });
+}
+
+async function* chunksOf(
+  bucket: R2Bucket,
+  keys: readonly string[],
+  count: ObjectCount,
+): AsyncGenerator<Uint8Array> {
+  for (const key of keys) {
+    count("r2ClassB", 1);
+    const piece = await bucket.get(key);
+    if (piece === null) throw new Error(`piece ${key} is missing`);
+    yield* piece.body;
+  }
+}
+
+async function deleteAbandoned(bucket: R2Bucket, name: string, nowMs: number): Promise<void> {
+  const { objects } = await bucket.list({ prefix: piecesPrefix(name) });
+  const old = objects.filter((object) => nowMs - object.uploaded.getTime() > UPLOAD_ABANDONED_MS);
+  if (old.length > 0) await bucket.delete(old.map((object) => object.key));
+}
