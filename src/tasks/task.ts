@@ -7,6 +7,9 @@
 import type { z } from "zod";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
+import type { SecretText } from "../core/template.ts";
+
+export type { SecretText };
 
 export interface TaskContext {
   /** Index of the item in the root run's source. */
@@ -35,12 +38,7 @@ export interface OutgoingRequest {
   readonly body: SecretText | null;
   /** Time for headers and body together. */
   readonly timeoutMs: number;
-  /** True where the host is written out in the spec: it may be private. */
-  readonly hostIsLiteral: boolean;
 }
-
-/** Text in pieces: plain strings, and secrets by name. What is inserted from an item is always a plain string. */
-export type SecretText = readonly (string | { readonly secret: string })[];
 
 export type TaskOutcome =
   | { readonly kind: "ok"; readonly value: Json; readonly status?: number }
@@ -78,6 +76,11 @@ export interface Task<Settings, Client = undefined> {
    * Returns the first complaint with the path below `task`, or null. Pure.
    */
   check(settings: Settings): { readonly path: string; readonly message: string } | null;
+  /**
+   * The URLs written in the settings, as they are written: their hosts may be private, and secrets go to them.
+   * A host that stands nowhere in the settings is not one of them.
+   */
+  urls(settings: Settings): readonly string[];
   /** Names of the secrets that the settings use. */
   secrets(settings: Settings): readonly string[];
   /** The request that the first item would make, secrets hidden, for `plan`; null when there is none. */
@@ -100,6 +103,30 @@ export class LaneStopped extends Error {
   constructor() {
     super("the lane has to stop");
     this.name = "LaneStopped";
+  }
+}
+
+/** Thrown by `context.fetch` when there was no answer: a connection refused, cut or without a name. */
+export class CallFailed extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CallFailed";
+  }
+}
+
+/** Thrown by `context.fetch` and by reading its answer when the request's time is over. */
+export class CallTimedOut extends Error {
+  constructor(timeoutMs: number) {
+    super(`no complete answer within ${timeoutMs} ms`);
+    this.name = "CallTimedOut";
+  }
+}
+
+/** Thrown by `context.fetch` when the request must not be made; nothing left, no permit was taken. */
+export class CallRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CallRefused";
   }
 }
 

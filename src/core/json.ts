@@ -1,0 +1,45 @@
+/**
+ * JSON in which integers beyond 2^53 keep their digits.
+ *
+ * Such a number is held as what `JSON.rawJSON` makes: a frozen object that `JSON.stringify` writes as the digits
+ * it was read from. It is an ordinary `Json` value to all who only pass it on; who looks inside asks
+ * `isExactNumber`. It does not survive `structuredClone` or RPC, so it is used within one invocation only:
+ * from an answer or a line of the source into a row.
+ */
+import type { Json } from "./spec.ts";
+
+/** The parts of ES2025 "JSON.parse source text access" that Node 24 and workerd have and the ES2024 types lack. */
+interface ExactJson {
+  parse(
+    text: string,
+    reviver: (key: string, value: Json, context: { readonly source?: string }) => Json,
+  ): Json;
+  rawJSON(text: string): Json;
+  isRawJSON(value: unknown): boolean;
+}
+const exact = JSON as unknown as ExactJson;
+
+/** Text without either of these has no number that parsing would change, and needs no reviver (four times slower). */
+const MAY_LOSE_DIGITS = /[0-9]{16}|[0-9][eE]\+?[0-9]{3}/;
+const INTEGER = /^-?[0-9]+$/;
+
+/** Parses JSON text. Throws SyntaxError when it is none. */
+export function parseJson(text: string): Json {
+  return MAY_LOSE_DIGITS.test(text) ? exact.parse(text, keepDigits) : (JSON.parse(text) as Json);
+}
+
+function keepDigits(_key: string, value: Json, context: { readonly source?: string }): Json {
+  if (typeof value !== "number" || context.source === undefined) return value;
+  const lost = INTEGER.test(context.source) ? !Number.isSafeInteger(value) : !Number.isFinite(value);
+  return lost ? exact.rawJSON(context.source) : value;
+}
+
+/** One line of JSON text; numbers read by `parseJson` come out with their own digits. */
+export function stringifyJson(value: Json): string {
+  return JSON.stringify(value);
+}
+
+/** True for a number that is held by its digits. */
+export function isExactNumber(value: unknown): value is { readonly rawJSON: string } {
+  return typeof value === "object" && value !== null && exact.isRawJSON(value);
+}

@@ -1,0 +1,76 @@
+/**
+ * Reading an answer's body within a bound. A body is always read to its end or given up: one that is left alone
+ * keeps its connection, and on the platform its place among the six open ones.
+ */
+import { DRAIN_BYTES } from "../core/limits.ts";
+import { describeNetworkFault } from "./faults.ts";
+import { CallFailed } from "./task.ts";
+
+export type AnswerText =
+  | { readonly kind: "text"; readonly text: string }
+  /** More than the bound: what was read is dropped, because a cut answer would look like a whole one. */
+  | { readonly kind: "too-large" };
+
+/** The body as text, at most `maxBytes` bytes of it. Throws CallFailed when it breaks off. */
+export async function readText(response: Response, maxBytes: number): Promise<AnswerText> {
+  const charset = charsetOf(response);
+  try {
+    if (isKnownToFit(response, maxBytes) && charset === "utf-8") {
+      return { kind: "text", text: await response.text() };
+    }
+    const bytes = await readBytes(response, maxBytes);
+    return bytes === null ? { kind: "too-large" } : { kind: "text", text: decoderOf(charset).decode(bytes) };
+  } catch (fault) {
+    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
+  }
+}
+
+/** Reads a body that nobody wants, so that its connection can be used again; gives up on a long one. */
+export async function drain(response: Response): Promise<void> {
+  try {
+    if (isKnownToFit(response, DRAIN_BYTES)) await response.arrayBuffer();
+    else await readBytes(response, DRAIN_BYTES);
+  } catch {
+    // What became of a body that is not wanted changes nothing.
+  }
+}
+
+/** A compressed answer says its length before it is unpacked. */
+function isKnownToFit(response: Response, maxBytes: number): boolean {
+  const length = response.headers.get("content-length");
+  return length !== null && Number(length) <= maxBytes && !response.headers.has("content-encoding");
+}
+
+/** Null when there is more than `maxBytes`: the rest is given up. */
+async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  // An early return from the loop cancels the body.
+  for await (const piece of response.body ?? []) {
+    length += piece.byteLength;
+    if (length > maxBytes) return null;
+    pieces.push(piece);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.byteLength;
+  }
+  return bytes;
+}
+
+function charsetOf(response: Response): string {
+  const type = response.headers.get("content-type");
+  const charset = type === null ? undefined : /charset="?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase();
+  return charset === undefined || charset === "utf8" || charset === "us-ascii" ? "utf-8" : charset;
+}
+
+/** An encoding that the platform does not know is read as UTF-8. */
+function decoderOf(charset: string): TextDecoder {
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return new TextDecoder();
+  }
+}

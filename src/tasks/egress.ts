@@ -1,0 +1,149 @@
+/**
+ * The way out: every request of every task leaves here, and only here.
+ *
+ * Invariants: one permit per request, spent in the same synchronous step in which the request leaves; no redirect
+ * is followed; a secret goes only where it may go (`secrets.ts`); a host that the spec does not write out is public
+ * or the spec says allowPrivate; a try that its lane stopped has no outcome.
+ */
+
+import type { Mask } from "../core/mask.ts";
+import type { RunSettings } from "../core/protocol.ts";
+import { isPublicHost } from "../core/publicHost.ts";
+import type { Json } from "../core/spec.ts";
+import type { SecretText } from "../core/template.ts";
+import { outcomeOfFault } from "./faults.ts";
+import type { Permits } from "./permits.ts";
+import { taskOf } from "./registry.ts";
+import { isHostForSecret, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
+import { writeSecret } from "./secretText.ts";
+import { CallRefused, type OutgoingRequest, SecretMissing, type Task, type TaskOutcome } from "./task.ts";
+import { Try } from "./try.ts";
+
+export interface Egress {
+  /**
+   * Runs one try of one item and gives its outcome, secrets masked. Whatever the task throws becomes an outcome,
+   * except LaneStopped and SecretMissing, with which it rejects.
+   */
+  run(input: {
+    readonly task: Task<unknown, unknown>;
+    readonly client: unknown;
+    readonly item: Json;
+    readonly index: number;
+    readonly permits: Permits;
+    /** Ends when the lane has to stop. */
+    readonly signal: AbortSignal;
+  }): Promise<TaskOutcome>;
+  /** The text with every secret of the spec replaced by `[secret:NAME]`. */
+  mask(text: string): string;
+}
+
+/** A request with its secrets in it, ready to leave. */
+export interface ResolvedRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  readonly timeoutMs: number;
+}
+
+/** One per invocation and version of the settings; it holds the secrets' mask and nothing of any item. */
+export function createEgress(options: { readonly env: SecretEnv; readonly settings: RunSettings }): Egress {
+  const { env, settings } = options;
+  const task = taskOf(settings.spec.task.kind);
+  const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
+  const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
+  return {
+    mask: mask.text,
+    run: async ({ task, client, item, index, permits, signal }) => {
+      const attempt = new Try({ index, settings, signal, permits, gate, mask: mask.text });
+      try {
+        const outcome = await task.run(item, attempt, settings.spec.task, client);
+        attempt.throwIfStopped(outcome);
+        return maskOutcome(outcome, mask);
+      } catch (fault) {
+        attempt.throwIfStopped(null);
+        return maskOutcome(outcomeOfFault(attempt.timeoutOf(fault), attempt.called), mask);
+      } finally {
+        attempt.end();
+      }
+    },
+  };
+}
+
+function maskOutcome(outcome: TaskOutcome, mask: Mask): TaskOutcome {
+  if (outcome.kind !== "ok") return { ...outcome, message: mask.text(outcome.message) };
+  const value = mask.json(outcome.value);
+  return value === outcome.value ? outcome : { ...outcome, value };
+}
+
+/** Decides what may leave, and puts the secrets in. */
+export class Gate {
+  readonly #env: SecretEnv;
+  readonly #allowPrivate: boolean;
+  readonly #origins = new Set<string>();
+  readonly #hostnames = new Set<string>();
+
+  constructor(env: SecretEnv, urls: readonly string[], allowPrivate: boolean) {
+    this.#env = env;
+    this.#allowPrivate = allowPrivate;
+    for (const text of urls) {
+      const url = URL.parse(text);
+      if (url === null) continue;
+      this.#origins.add(url.origin);
+      this.#hostnames.add(url.hostname);
+    }
+  }
+
+  /** Throws CallRefused or SecretMissing. */
+  resolve(request: OutgoingRequest): ResolvedRequest {
+    const used = new Set<string>();
+    const text = this.#write(request.url, used, "url");
+    const headers: Record<string, string> = {};
+    for (const name in request.headers)
+      headers[name] = this.#write(request.headers[name] ?? [], used, "header");
+    const body = request.body === null ? null : this.#write(request.body, used, "body");
+    const url = this.#check(text);
+    for (const name of used) this.#checkSecret(name, url);
+    return { url: text, method: request.method, headers, body, timeoutMs: request.timeoutMs };
+  }
+
+  #write(pieces: SecretText, used: Set<string>, place: "url" | "header" | "body"): string {
+    const [only] = pieces;
+    if (pieces.length === 1 && typeof only === "string") return only;
+    let text = "";
+    for (const piece of pieces) {
+      if (typeof piece === "string") {
+        text += piece;
+        continue;
+      }
+      const value = secretValue(this.#env, piece.secret);
+      if (value === null) throw new SecretMissing(piece.secret);
+      used.add(piece.secret);
+      text += writeSecret(value, piece, place);
+    }
+    return text;
+  }
+
+  #check(text: string): URL {
+    const url = URL.parse(text);
+    if (url === null) throw new CallRefused("the request has no valid URL");
+    if (url.protocol !== "http:" && url.protocol !== "https:") {
+      throw new CallRefused(`${url.protocol} is refused; only http: and https: are called`);
+    }
+    if (url.username !== "" || url.password !== "")
+      throw new CallRefused("a URL with credentials is refused");
+    if (!this.#allowPrivate && !this.#hostnames.has(url.hostname) && !isPublicHost(url.hostname)) {
+      throw new CallRefused(
+        `host ${url.hostname} is not public; "allowPrivate": true in the spec permits it`,
+      );
+    }
+    return url;
+  }
+
+  #checkSecret(name: string, url: URL): void {
+    if (this.#origins.has(url.origin) || isHostForSecret(this.#env, name, url)) return;
+    throw new CallRefused(
+      `secret ${name} is not for ${url.host}; WEIR_SECRET_${name}_HOSTS names further hosts it may be sent to`,
+    );
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What a task threw, as an outcome. Two things pass through, because they are no outcome of the item:
+ * LaneStopped (no attempt, no row) and SecretMissing (the run pauses).
+ */
+import {
+  CallFailed,
+  CallRefused,
+  CallTimedOut,
+  LaneStopped,
+  SecretMissing,
+  type TaskOutcome,
+} from "./task.ts";
+
+/** `called`: whether a request had left in this try. Rethrows LaneStopped and SecretMissing. */
+export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
+  if (fault instanceof LaneStopped || fault instanceof SecretMissing) throw fault;
+  if (fault instanceof CallTimedOut) return transient("timeout", fault.message);
+  if (fault instanceof CallFailed) return transient("network", fault.message);
+  const errorKind = fault instanceof CallRefused ? "disallowed" : "task";
+  return { kind: "permanent", errorKind, message: messageOf(fault), called };
+}
+
+function transient(errorKind: "timeout" | "network", message: string): TaskOutcome {
+  return { kind: "transient", errorKind, message, retryAfterMs: null };
+}
+
+/** What went wrong with a connection, as stable text: rows are grouped by it. */
+export function describeNetworkFault(fault: unknown): string {
+  const cause = fault instanceof Error ? (fault.cause ?? fault) : fault;
+  const code = (cause as { readonly code?: unknown } | null)?.code;
+  const message = messageOf(cause).replace(/;? ?reference = \w+/, "");
+  return typeof code === "string" && !message.includes(code) ? `${code}: ${message}` : message;
+}
+
+/** The message of an error, or the text of anything else that was thrown. */
+export function messageOf(fault: unknown): string {
+  if (!(fault instanceof Error)) return String(fault);
+  // Several addresses of one name were tried: the first one's failure stands for all.
+  if (fault instanceof AggregateError && fault.errors.length > 0) return messageOf(fault.errors[0]);
+  return fault.message === "" ? fault.name : fault.message;
+}

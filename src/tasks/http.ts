@@ -1,0 +1,149 @@
+/**
+ * The task `http`: one request per item, redirects followed by hand.
+ *
+ * Every request, each hop of a redirect too, goes through `context.fetch` and so takes its own permit. A redirect
+ * to another origin carries no secret and no credential header.
+ */
+import { expandBody } from "../core/bodyTemplate.ts";
+import { expandHeader, isCredentialHeader } from "../core/headerTemplate.ts";
+import type { Json } from "../core/spec.ts";
+import { CannotExpand, hideSecrets, type SecretText } from "../core/template.ts";
+import { expandUrl } from "../core/urlTemplate.ts";
+import { drain } from "./answer.ts";
+import { outcomeOfFault } from "./faults.ts";
+import { outcomeOfStatus, outcomeOfValue, statusLine } from "./httpAnswer.ts";
+import { type HttpPlan, type HttpSettings, httpSchema, planHttp, secretsOfPlan } from "./httpSettings.ts";
+import { CallRefused, type OutgoingRequest, type Task, type TaskContext, type TaskOutcome } from "./task.ts";
+
+export const httpTask: Task<HttpSettings> = {
+  kind: "http",
+  schema: httpSchema,
+  check(settings) {
+    const planned = planHttp(settings);
+    return planned.kind === "invalid" ? planned.complaint : null;
+  },
+  urls(settings) {
+    const { origin } = planOf(settings).url;
+    return origin === null ? [] : [origin];
+  },
+  secrets: (settings) => secretsOfPlan(planOf(settings)),
+  preview(settings, item) {
+    try {
+      return show(build(planOf(settings), settings, item));
+    } catch (fault) {
+      if (fault instanceof CannotExpand) return null;
+      throw fault;
+    }
+  },
+  open: async () => undefined,
+  run: callOnce,
+  close: async () => {},
+};
+
+/** A spec's settings are the same object for every item of an invocation: its templates are parsed once. */
+const plans = new WeakMap<HttpSettings, HttpPlan>();
+
+function planOf(settings: HttpSettings): HttpPlan {
+  const known = plans.get(settings);
+  if (known !== undefined) return known;
+  const planned = planHttp(settings);
+  if (planned.kind === "invalid") throw new Error(`${planned.complaint.path}: ${planned.complaint.message}`);
+  plans.set(settings, planned.plan);
+  return planned.plan;
+}
+
+/** Throws CannotExpand. */
+function build(plan: HttpPlan, settings: HttpSettings, item: Json): OutgoingRequest {
+  const headers: Record<string, SecretText> = {};
+  for (const { name, template } of plan.headers) headers[name] = expandHeader(name, template, item);
+  return {
+    url: expandUrl(plan.url, item),
+    method: plan.method,
+    headers,
+    body: plan.body === null ? null : expandBody(plan.body, item),
+    timeoutMs: settings.timeoutMs,
+  };
+}
+
+function show(request: OutgoingRequest) {
+  const headers = Object.entries(request.headers).map(([name, text]) => [name, hideSecrets(text)]);
+  return {
+    method: request.method,
+    url: hideSecrets(request.url),
+    headers: Object.fromEntries(headers) as Record<string, string>,
+    body: request.body === null ? null : hideSecrets(request.body),
+  };
+}
+
+async function callOnce(item: Json, context: TaskContext, settings: HttpSettings): Promise<TaskOutcome> {
+  const plan = planOf(settings);
+  let request: OutgoingRequest;
+  try {
+    request = build(plan, settings, item);
+  } catch (fault) {
+    return outcomeOfFault(fault, false);
+  }
+  if (settings.idempotencyHeader !== null) {
+    const name = settings.idempotencyHeader.toLowerCase();
+    request = { ...request, headers: { ...request.headers, [name]: [await context.idempotencyKey()] } };
+  }
+  return follow(request, context, settings, plan);
+}
+
+async function follow(
+  first: OutgoingRequest,
+  context: TaskContext,
+  settings: HttpSettings,
+  plan: HttpPlan,
+): Promise<TaskOutcome> {
+  let request = first;
+  for (let hops = 0; ; hops++) {
+    const response = await context.fetch(request);
+    if (plan.expected[response.status] === true) return outcomeOfValue(response, settings, plan);
+    if (!isRedirect(response)) return outcomeOfStatus(response, Date.now());
+    if (hops === settings.maxRedirects) {
+      return outcomeOfStatus(response, Date.now(), `, beyond maxRedirects (${settings.maxRedirects})`);
+    }
+    await drain(response);
+    request = redirected(request, response);
+  }
+}
+
+function isRedirect(response: Response): boolean {
+  return [301, 302, 303, 307, 308].includes(response.status) && response.headers.has("location");
+}
+
+/** The request that a redirect asks for (RFC 9110, 15.4). Throws CallRefused. */
+function redirected(request: OutgoingRequest, response: Response): OutgoingRequest {
+  const from = new URL(response.url === "" ? hideSecrets(request.url) : response.url);
+  const to = URL.parse(response.headers.get("location") ?? "", from);
+  if (to === null) throw new CallRefused(`${statusLine(response)} to something that is no URL`);
+  to.username = "";
+  to.password = "";
+  to.hash = "";
+  const becomesGet =
+    (response.status === 303 && request.method !== "HEAD") ||
+    (response.status <= 302 && request.method === "POST");
+  const next = becomesGet ? asGet(request) : request;
+  const url: SecretText = [to.href];
+  return to.origin === from.origin ? { ...next, url } : forAnotherOrigin({ ...next, url }, to.host);
+}
+
+function asGet(request: OutgoingRequest): OutgoingRequest {
+  const kept = Object.entries(request.headers).filter(([name]) => !name.startsWith("content-"));
+  return { ...request, method: "GET", body: null, headers: Object.fromEntries(kept) };
+}
+
+function forAnotherOrigin(request: OutgoingRequest, host: string): OutgoingRequest {
+  if (request.body !== null && hasSecret(request.body)) {
+    throw new CallRefused(`a redirect to ${host} would take the secret in the body there`);
+  }
+  const kept = Object.entries(request.headers).filter(
+    ([name, text]) => !isCredentialHeader(name) && !hasSecret(text),
+  );
+  return { ...request, headers: Object.fromEntries(kept) };
+}
+
+function hasSecret(text: SecretText): boolean {
+  return text.some((piece) => typeof piece !== "string");
+}

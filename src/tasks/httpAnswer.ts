@@ -1,0 +1,117 @@
+/**
+ * What an HTTP answer means: a value, or one of the classes of failure (throttled, transient, permanent).
+ * An expected status is a value whatever its class would be.
+ */
+import { parseJson, stringifyJson } from "../core/json.ts";
+import { parseRetryAfter } from "../core/retryAfter.ts";
+import type { Json } from "../core/spec.ts";
+import { drain, readText } from "./answer.ts";
+import type { HttpPlan, HttpSettings } from "./httpSettings.ts";
+import type { TaskOutcome } from "./task.ts";
+
+/** RFC 9110 statuses with a body that never is there. */
+const BODILESS = new Set([204, 205, 304]);
+
+/** Reasons for the statuses that come most, for answers that bring none (HTTP/2 has no place for them). */
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  422: "Unprocessable Content",
+  425: "Too Early",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/** "404 Not Found": what a failed row says, and what failures are grouped by. */
+export function statusLine(response: Response): string {
+  const reason = response.statusText || REASONS[response.status];
+  return reason === undefined ? `${response.status}` : `${response.status} ${reason}`;
+}
+
+/** An unexpected status; its body is drained. `note` is added to the message. */
+export async function outcomeOfStatus(response: Response, nowMs: number, note = ""): Promise<TaskOutcome> {
+  const { status } = response;
+  const message = statusLine(response) + note;
+  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), {
+    dateHeader: response.headers.get("date"),
+    nowMs,
+  });
+  await drain(response);
+  if (status === 429 || (status === 503 && retryAfterMs !== null)) {
+    return { kind: "throttled", message, status, retryAfterMs };
+  }
+  if (status >= 500 || status === 408 || status === 425) {
+    return { kind: "transient", errorKind: "http", message, status, retryAfterMs };
+  }
+  const refused = status === 401 || status === 403;
+  return { kind: "permanent", errorKind: "http", message, status, called: true, ...(refused && { refused }) };
+}
+
+/** The value of an expected answer; throws CallFailed when its body breaks off. */
+export async function outcomeOfValue(
+  response: Response,
+  settings: HttpSettings,
+  plan: HttpPlan,
+): Promise<TaskOutcome> {
+  const { status } = response;
+  if (settings.value === "none" || plan.method === "HEAD" || BODILESS.has(status)) {
+    await drain(response);
+    return { kind: "ok", value: null, status };
+  }
+  const answer = await readText(response, settings.maxResponseBytes);
+  if (answer.kind === "too-large") {
+    const message = `${statusLine(response)}, but the answer is longer than maxResponseBytes (${settings.maxResponseBytes})`;
+    return { kind: "permanent", errorKind: "parse", message, status, called: true };
+  }
+  const value = answerValue(answer.text, settings.value, response);
+  if (value === undefined) {
+    // Garbage is what a target in trouble answers: it may be well again at the next try.
+    const message = `${statusLine(response)}, but the answer is not JSON`;
+    return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null };
+  }
+  const { failWhen } = plan;
+  if (failWhen !== null && textAt(value, failWhen.path) === failWhen.equals) {
+    return { kind: "permanent", errorKind: "http", message: failWhen.says, status, called: true };
+  }
+  return { kind: "ok", value, status };
+}
+
+/** Undefined: it was to be JSON and is none. */
+function answerValue(text: string, wanted: HttpSettings["value"], response: Response): Json | undefined {
+  if (wanted === "text") return text;
+  if (wanted === "auto") {
+    if (text === "") return null;
+    if (!/[/+]json\b/i.test(response.headers.get("content-type") ?? "")) return text;
+  }
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The JSON text of what stands at a path, or undefined where nothing stands. */
+function textAt(value: Json, path: readonly string[]): string | undefined {
+  let at: Json | undefined = value;
+  for (const step of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, step)) return undefined;
+    at = (at as { readonly [key: string]: Json })[step];
+  }
+  return at === undefined ? undefined : stringifyJson(at);
+}

@@ -1,0 +1,70 @@
+/**
+ * Secrets: `{{secret:NAME}}` is `WEIR_SECRET_NAME` of the environment, read at the moment of a call.
+ *
+ * Invariant: a secret goes to the origins of the URLs written in the spec and to the hosts that
+ * `WEIR_SECRET_NAME_HOSTS` names (separated by commas or spaces; without a port every port is meant), and nowhere
+ * else. Space around a secret is not part of it: files and shells add line ends.
+ */
+import { SECRET_MIN_CHARS } from "../core/limits.ts";
+import { createMask, type Mask } from "../core/mask.ts";
+import type { Spec } from "../core/spec.ts";
+import { taskOf } from "./registry.ts";
+
+/** Where secrets come from: the Worker's bindings, or the environment of the embedding process. */
+export interface SecretEnv {
+  readonly [secret: `WEIR_SECRET_${string}`]: string | undefined;
+}
+
+const PREFIX = "WEIR_SECRET_";
+
+/** The value of a secret, or null when it is not set or shorter than `SECRET_MIN_CHARS`. */
+export function secretValue(env: SecretEnv, name: string): string | null {
+  const value = env[`WEIR_SECRET_${name}`];
+  const trimmed = typeof value === "string" ? value.trim() : "";
+  return trimmed.length >= SECRET_MIN_CHARS ? trimmed : null;
+}
+
+/** Names of the secrets that are set. */
+export function secretNames(env: SecretEnv): string[] {
+  const names = Object.keys(env).filter((key) => key.startsWith(PREFIX) && !key.endsWith("_HOSTS"));
+  return names.map((key) => key.slice(PREFIX.length)).filter((name) => secretValue(env, name) !== null);
+}
+
+/** Names of the secrets that a spec uses and the environment does not have. */
+export function missingSecrets(spec: Spec, env: SecretEnv): string[] {
+  const used = taskOf(spec.task.kind)?.secrets(spec.task) ?? [];
+  return used.filter((name) => secretValue(env, name) === null);
+}
+
+/** What to do about a missing secret, as one sentence. */
+export function missingSecretMessage(name: string): string {
+  return `secret ${name} is missing: set ${PREFIX}${name} (${SECRET_MIN_CHARS} characters or more)`;
+}
+
+/** Masks the secrets that a spec uses, and no others: what is not sent cannot come back. */
+export function maskOf(names: readonly string[], env: SecretEnv): Mask {
+  const known = names.flatMap((name) => {
+    const value = secretValue(env, name);
+    return value === null ? [] : [{ name, value }];
+  });
+  return createMask(known);
+}
+
+/** Whether `WEIR_SECRET_NAME_HOSTS` names the host of this URL. */
+export function isHostForSecret(env: SecretEnv, name: string, url: URL): boolean {
+  const hosts = env[`WEIR_SECRET_${name}_HOSTS`];
+  if (typeof hosts !== "string") return false;
+  return hosts.split(/[\s,]+/).some((entry) => entry !== "" && isHost(entry, url));
+}
+
+function isHost(entry: string, url: URL): boolean {
+  const named = URL.parse(`http://${entry}`);
+  if (named === null || named.hostname !== url.hostname) return false;
+  const port = /:(\d+)$/.exec(entry)?.[1];
+  return port === undefined || Number(port) === portOf(url);
+}
+
+function portOf(url: URL): number {
+  if (url.port !== "") return Number(url.port);
+  return url.protocol === "https:" ? 443 : 80;
+}

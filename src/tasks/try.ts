@@ -1,0 +1,166 @@
+/**
+ * One try of one item, as its task sees it: the TaskContext. It owns the requests that the try made: their permits,
+ * their time limits, and their end when the lane has to stop.
+ */
+import type { RunSettings } from "../core/protocol.ts";
+import type { Gate, ResolvedRequest } from "./egress.ts";
+import { describeNetworkFault } from "./faults.ts";
+import type { Permit, Permits } from "./permits.ts";
+import {
+  CallFailed,
+  CallTimedOut,
+  LaneStopped,
+  type OutgoingRequest,
+  SecretMissing,
+  type TaskContext,
+  type TaskOutcome,
+} from "./task.ts";
+
+interface TryInput {
+  readonly index: number;
+  readonly settings: RunSettings;
+  readonly signal: AbortSignal;
+  readonly permits: Permits;
+  readonly gate: Gate;
+  readonly mask: (text: string) => string;
+}
+
+export class Try implements TaskContext {
+  readonly index: number;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly mask: (text: string) => string;
+  readonly #input: TryInput;
+  readonly #calls: Call[] = [];
+  /** LaneStopped or SecretMissing: a task that swallows it gets no outcome all the same. */
+  #stopped: LaneStopped | SecretMissing | null = null;
+
+  constructor(input: TryInput) {
+    this.#input = input;
+    this.index = input.index;
+    this.runId = input.settings.run;
+    this.signal = input.signal;
+    this.mask = input.mask;
+  }
+
+  /** True when at least one request left. */
+  get called(): boolean {
+    return this.#calls.length > 0;
+  }
+
+  // Bound, so that a task may take it out of the context.
+  readonly fetch = async (request: OutgoingRequest): Promise<Response> => {
+    try {
+      const resolved = this.#input.gate.resolve(request);
+      for (const call of this.#calls) call.endIfAnswered();
+      const call = await this.#leave(resolved);
+      return await call.answer;
+    } catch (fault) {
+      if (fault instanceof LaneStopped || fault instanceof SecretMissing) this.#stopped ??= fault;
+      throw fault;
+    }
+  };
+
+  async #leave(request: ResolvedRequest): Promise<Call> {
+    for (;;) {
+      const permit = await this.#input.permits.take(this.signal);
+      if (this.signal.aborted) throw new LaneStopped();
+      if (!permit.use()) continue;
+      // No await between `use` and here: the request leaves in this very step.
+      const call = new Call(request, permit, this.signal);
+      this.#calls.push(call);
+      return call;
+    }
+  }
+
+  readonly idempotencyKey = async (): Promise<string> => {
+    const name = new TextEncoder().encode(`${this.#input.settings.root}:${this.index}`);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", name));
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+
+  /** A try that its lane stopped has no outcome, whatever its task made of that. */
+  throwIfStopped(outcome: TaskOutcome | null): void {
+    if (this.#stopped !== null) throw this.#stopped;
+    if (outcome?.kind === "transient" && this.#calls.at(-1)?.wasStopped) throw new LaneStopped();
+  }
+
+  /** What the fault of a task really was: reading an answer fails in many ways when its time is over. */
+  timeoutOf(fault: unknown): unknown {
+    if (fault instanceof LaneStopped || fault instanceof SecretMissing) return fault;
+    const last = this.#calls.at(-1);
+    if (last?.wasStopped) return new LaneStopped();
+    return last?.timedOut === true ? new CallTimedOut(last.timeoutMs) : fault;
+  }
+
+  /** The try is over: every permit is done, no timer is left. */
+  end(): void {
+    for (const call of this.#calls) call.end();
+  }
+}
+
+/** One request that left. */
+class Call {
+  readonly answer: Promise<Response>;
+  readonly timeoutMs: number;
+  timedOut = false;
+  wasStopped = false;
+  #answered = false;
+  #ended = false;
+  readonly #permit: Permit;
+  readonly #signal: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  constructor(request: ResolvedRequest, permit: Permit, signal: AbortSignal) {
+    this.timeoutMs = request.timeoutMs;
+    this.#permit = permit;
+    this.#signal = signal;
+    this.#timer = setTimeout(this.#onTimeout, request.timeoutMs);
+    signal.addEventListener("abort", this.#onStop);
+    this.answer = this.#send(request);
+  }
+
+  /** Runs synchronously up to the request's leaving. */
+  async #send({ url, method, headers, body }: ResolvedRequest): Promise<Response> {
+    try {
+      const response = await fetch(url, {
+        method,
+        headers,
+        body,
+        redirect: "manual",
+        signal: this.#abort.signal,
+      });
+      this.#answered = true;
+      return response;
+    } catch (fault) {
+      this.end();
+      if (this.wasStopped) throw new LaneStopped();
+      if (this.timedOut) throw new CallTimedOut(this.timeoutMs);
+      throw new CallFailed(describeNetworkFault(fault));
+    }
+  }
+
+  readonly #onTimeout = (): void => {
+    this.timedOut = true;
+    this.#abort.abort(new CallTimedOut(this.timeoutMs));
+  };
+
+  readonly #onStop = (): void => {
+    this.wasStopped = true;
+    this.#abort.abort(new LaneStopped());
+  };
+
+  /** A try that makes another request has done with an answer it got. */
+  endIfAnswered(): void {
+    if (this.#answered) this.end();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#onStop);
+    this.#permit.done();
+  }
+}
