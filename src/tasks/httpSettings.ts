@@ -9,36 +9,38 @@ import { MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/
 import type { Json } from "../core/spec.ts";
 import { secretsOf, type Template, usesItem } from "../core/template.ts";
 import { parseUrlTemplate, type UrlTemplate } from "../core/urlTemplate.ts";
+import { oneOf, wholeNumber } from "../spec/fields.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** Any JSON: outside text was parsed as JSON before it gets here. */
 const json = z.unknown() as unknown as z.ZodType<Json>;
 
-function wholeNumber(least: number, most: number) {
-  return z.int().min(least).max(most);
-}
-
 /** A URL pointer into JSON (RFC 6901): "" is the whole value, "/a/0/b" a part of it. */
-const pointer = z.string().regex(/^(?:\/.*)?$/s, 'a JSON pointer such as "/status"');
+const pointer = z.string().regex(/^(?:\/.*)?$/s, 'must be a JSON pointer such as "/status"');
+
+const STATUSES = 'must be a list of statuses such as ["2xx", "404"]';
+const STATUS = 'must be a status such as "2xx" or "404"';
+const status = z.union(
+  [
+    z.string().regex(/^(?:[2-5]xx|[2-5][0-9]{2})$/, { error: STATUS }),
+    z.int({ error: STATUS }).min(200, { error: STATUS }).max(599, { error: STATUS }),
+  ],
+  { error: STATUS },
+);
 
 export const httpSchema = z.strictObject({
   kind: z.literal("http"),
   /** Default GET; POST where there is a body. */
-  method: z.enum(METHODS).optional(),
+  method: oneOf(METHODS).optional(),
   url: z.string().max(8192),
   headers: z.record(z.string(), z.string().max(8192)).default({}),
   /** A JSON value is sent as JSON; a string in the form its content type says. */
   body: json.default(null),
   timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS).default(30_000),
   /** Statuses that mean success: "2xx", "404". An expected status is never an error, nor a redirect to follow. */
-  expect: z
-    .array(z.union([z.string().regex(/^(?:[2-5]xx|[2-5][0-9]{2})$/), wholeNumber(200, 599)]), {
-      error: 'accepted is a list of statuses such as ["2xx", "404"]',
-    })
-    .min(1)
-    .default(["2xx"]),
-  value: z.enum(["auto", "json", "text", "none"]).default("auto"),
+  expect: z.array(status, { error: STATUSES }).min(1, { error: STATUSES }).default(["2xx"]),
+  value: oneOf(["auto", "json", "text", "none"]).default("auto"),
   /** An expected answer whose value has this at the pointer is a failed row all the same. */
   failWhen: z.strictObject({ pointer, equals: json }).nullable().default(null),
   maxRedirects: wholeNumber(0, MAX_REDIRECTS).default(5),

@@ -1,0 +1,41 @@
+/** Filling in what a spec leaves out. Null and undefined both mean: not given. */
+import { type RetrySpec, type SourceSpec, SPEC_DEFAULTS, type Spec, type TaskSpec } from "../core/spec.ts";
+import type { SpecInput } from "./schema.ts";
+
+/** The spec with every default in its place. */
+export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskSpec): Spec {
+  return {
+    name: outside.name ?? null,
+    source,
+    task,
+    chunkSize: outside.chunkSize ?? SPEC_DEFAULTS.chunkSize,
+    maxParallelism: outside.maxParallelism ?? SPEC_DEFAULTS.maxParallelism,
+    quota: outside.quota ? { requests: outside.quota.requests, burst: outside.quota.burst ?? null } : null,
+    pacing: fill(SPEC_DEFAULTS.pacing, outside.pacing),
+    retry: fillRetry(outside.retry),
+    tolerate: fill(SPEC_DEFAULTS.tolerate, outside.tolerate),
+    checkpoint: fill(SPEC_DEFAULTS.checkpoint, outside.checkpoint),
+    allowPrivate: outside.allowPrivate ?? SPEC_DEFAULTS.allowPrivate,
+  };
+}
+
+/** A base delay above the default ceiling raises the ceiling, unless the spec names one. */
+function fillRetry(outside: SpecInput["retry"]): RetrySpec {
+  const filled = fill<RetrySpec>(SPEC_DEFAULTS.retry, outside);
+  if (outside?.maxDelayMs != null) return filled;
+  return { ...filled, maxDelayMs: Math.max(filled.maxDelayMs, filled.baseDelayMs) };
+}
+
+/** The defaults with what was given in their place; null and undefined give nothing. */
+export function fill<T extends object>(
+  defaults: T,
+  given: { readonly [Key in keyof T]?: unknown } | null | undefined,
+): T {
+  return { ...defaults, ...withoutNothing(given ?? {}) };
+}
+
+function withoutNothing(given: object): object {
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== null && value !== undefined),
+  );
+}

@@ -1,0 +1,47 @@
+/**
+ * The kinds of fields a spec has, as zod schemas that carry one sentence about what is accepted: whatever is wrong
+ * with the field, that sentence is what the user reads, with the field's path in front.
+ */
+import { z } from "zod";
+import { parseRate } from "../core/rate.ts";
+
+/** A whole number from `least` to `most`, both included. */
+export function wholeNumber(least: number, most: number) {
+  const error = `must be a whole number from ${grouped(least)} to ${grouped(most)}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+/** A share, 0 to 1. */
+export function share() {
+  const error = "must be a number from 0 to 1";
+  return z.number({ error }).min(0, { error }).max(1, { error });
+}
+
+/** One of a few words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, { error: `must be one of ${words.join(", ")}` });
+}
+
+/** Text of one line, at most `most` characters. */
+export function line(most: number) {
+  const error = `must be text of at most ${grouped(most)} characters without control characters`;
+  return z
+    .string({ error })
+    .max(most, { error })
+    .regex(/^\P{Cc}*$/u, { error });
+}
+
+/** A rate such as "1000/s". */
+export function rate() {
+  return z
+    .string({ error: 'must be a rate such as "1000/s", "60/min" or "5/h"' })
+    .superRefine((text, context) => {
+      const parsed = parseRate(text);
+      if (parsed.kind === "invalid") context.addIssue({ code: "custom", message: parsed.message });
+    });
+}
+
+/** 100000 as "100,000", the same in every locale. */
+function grouped(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+}

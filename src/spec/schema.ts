@@ -1,0 +1,181 @@
+/**
+ * The spec as it comes from outside: `unknown` in, a checked `Spec` with every default filled in out, or the path of
+ * the first field that is wrong and one sentence about what is accepted.
+ *
+ * Unknown keys are refused by name. A key whose value is null means its default, so a stored spec can be sent again.
+ * What `source` and `task` may say is known by their modules; both are found by `kind` in their registries.
+ */
+import { z } from "zod";
+import {
+  MAX_CHUNK_SIZE,
+  MAX_PARALLELISM,
+  PART_IDLE_MS,
+  RETRY_AFTER_MAX_MS,
+  TOLERATE_FROM_ITEMS,
+} from "../core/limits.ts";
+import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
+import { type SourceSpec, SPEC_DEFAULTS, type Spec, type TaskSpec } from "../core/spec.ts";
+import type { PatchRun } from "../run/interface.ts";
+import { sourceRegistry } from "../sources/registry.ts";
+import { taskOf, taskRegistry } from "../tasks/registry.ts";
+import { complaintOf, type Invalid, join } from "./complaint.ts";
+import { fillDefaults } from "./defaults.ts";
+import { line, oneOf, rate, share, wholeNumber } from "./fields.ts";
+
+/** A pause between two items that is longer would be a schedule. */
+const MAX_INTERVAL_MS = 86_400_000;
+/** The Run keeps the last outcomes in memory. */
+const MAX_TOLERATE_OVER = 100_000;
+/** Every lane of an invocation holds the rows of one part. */
+const MAX_CHECKPOINT_ITEMS = 1000;
+const MAX_CHECKPOINT_BYTES = 5_000_000;
+const MAX_BURST = 1_000_000;
+const MAX_TRIES = 1000;
+const MAX_NAME_CHARS = 200;
+
+const quota = { requests: rate(), burst: wholeNumber(1, MAX_BURST).nullish() };
+const pacing = {
+  minIntervalMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
+  jitterMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
+};
+const tolerate = {
+  failureRate: share().nullish(),
+  over: wholeNumber(TOLERATE_FROM_ITEMS, MAX_TOLERATE_OVER).nullish(),
+  then: oneOf(["pause", "fail"]).nullish(),
+};
+const retry = {
+  maxAttempts: wholeNumber(1, MAX_TRIES).nullish(),
+  baseDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS).nullish(),
+  maxDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS).nullish(),
+  maxThrottles: wholeNumber(0, MAX_TRIES).nullish(),
+};
+const checkpoint = {
+  items: wholeNumber(1, MAX_CHECKPOINT_ITEMS).nullish(),
+  bytes: wholeNumber(1000, MAX_CHECKPOINT_BYTES).nullish(),
+  ms: wholeNumber(100, PART_IDLE_MS).nullish(),
+};
+
+/** The spec of a run as users write it. What `source` and `task` hold besides `kind` depends on that kind. */
+export const specSchema = z.strictObject({
+  name: line(MAX_NAME_CHARS).nullish(),
+  source: z.looseObject({ kind: kindOf(sourceRegistry) }),
+  task: z.looseObject({ kind: kindOf(taskRegistry) }),
+  chunkSize: wholeNumber(1, MAX_CHUNK_SIZE).nullish(),
+  maxParallelism: wholeNumber(1, MAX_PARALLELISM).nullish(),
+  quota: z.strictObject(quota).nullish(),
+  pacing: z.strictObject(pacing).nullish(),
+  retry: z.strictObject(retry).nullish(),
+  tolerate: z.strictObject(tolerate).nullish(),
+  checkpoint: z.strictObject(checkpoint).nullish(),
+  allowPrivate: z.boolean().nullish(),
+});
+
+/** What PATCH may change in a run: merged key by key, null restores the default. */
+export const patchSchema = z.strictObject({
+  quota: z.strictObject({ requests: quota.requests.optional(), burst: quota.burst }).nullish(),
+  maxParallelism: specSchema.shape.maxParallelism,
+  pacing: specSchema.shape.pacing,
+  tolerate: specSchema.shape.tolerate,
+});
+
+/** What a retry may say: only failures of these kinds, and changes to the task (JSON Merge Patch). */
+export const retrySchema = z.strictObject({
+  kinds: z.array(oneOf(ERROR_KINDS)).min(1).optional(),
+  task: z.looseObject({}).optional(),
+});
+
+function kindOf(registry: Readonly<Record<string, unknown>>) {
+  const kinds = Object.keys(registry);
+  return oneOf(kinds as [string, ...string[]]);
+}
+
+export type SpecInput = z.infer<typeof specSchema>;
+type Result<Key extends string, Value> = ({ readonly kind: "ok" } & Readonly<Record<Key, Value>>) | Invalid;
+
+/** Outside input as a spec. Checks what the spec says, not whether its input or its secrets are there. */
+export function parseSpec(input: unknown): Result<"spec", Spec> {
+  const outside = specSchema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, specSchema, input);
+  const source = parseSource(outside.data.source);
+  if (source.kind === "invalid") return source;
+  const task = parseTask(outside.data.task);
+  if (task.kind === "invalid") return task;
+  const spec = fillDefaults(outside.data, source.source, task.task);
+  if (spec.retry.maxDelayMs < spec.retry.baseDelayMs) {
+    const message = `must be baseDelayMs (${spec.retry.baseDelayMs}) or more, not ${spec.retry.maxDelayMs}`;
+    return { kind: "invalid", path: "retry.maxDelayMs", message };
+  }
+  return { kind: "ok", spec };
+}
+
+/** The `task` of a spec, its kind included, with its module's defaults. Paths begin with "task". */
+export function parseTask(input: unknown): Result<"task", TaskSpec> {
+  const { task: schema } = specSchema.shape;
+  const outside = schema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, schema, input, "task");
+  const task = taskOf(outside.data.kind);
+  if (task === null) return { kind: "invalid", path: "task.kind", message: "is unknown" };
+  const settings = task.schema.safeParse(withoutNulls(outside.data));
+  if (!settings.success) return complaintOf(settings.error, task.schema, input, "task");
+  const complaint = task.check(settings.data);
+  if (complaint !== null) {
+    return { kind: "invalid", path: join("task", complaint.path), message: complaint.message };
+  }
+  return { kind: "ok", task: settings.data as TaskSpec };
+}
+
+function parseSource(outside: SpecInput["source"]): Result<"source", SourceSpec> {
+  const source = sourceRegistry[outside.kind];
+  if (source === undefined) return { kind: "invalid", path: "source.kind", message: "is unknown" };
+  const settings = source.schema.safeParse(withoutNulls(outside));
+  if (!settings.success) return complaintOf(settings.error, source.schema, outside, "source");
+  return { kind: "ok", source: settings.data };
+}
+
+/** A setting that is null is one that was not given. */
+function withoutNulls(settings: object): object {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
+}
+
+/** The body of PATCH. A null inside `pacing` or `tolerate` restores that key's default. */
+export function parsePatch(input: unknown): Result<"patch", PatchRun> {
+  const outside = patchSchema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, patchSchema, input);
+  const { quota, maxParallelism, pacing, tolerate } = outside.data;
+  const patch = {
+    quota: quota && (withoutUndefined(quota) as NonNullable<PatchRun["quota"]>),
+    maxParallelism,
+    pacing: pacing && restoreNulls(SPEC_DEFAULTS.pacing, pacing),
+    tolerate: tolerate && restoreNulls(SPEC_DEFAULTS.tolerate, tolerate),
+  };
+  return { kind: "ok", patch: withoutUndefined(patch) as PatchRun };
+}
+
+/** The body of a retry. */
+export function parseRetry(
+  input: unknown,
+): Result<
+  "retry",
+  { readonly kinds?: readonly ErrorKind[]; readonly task?: Readonly<Record<string, unknown>> }
+> {
+  const outside = retrySchema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, retrySchema, input);
+  const { kinds, task } = outside.data;
+  return { kind: "ok", retry: { ...(kinds && { kinds }), ...(task && { task }) } };
+}
+
+function withoutUndefined(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+}
+
+/** The keys that were given, and the defaults of those that were given as null. */
+function restoreNulls<T extends object>(
+  defaults: T,
+  given: { readonly [Key in keyof T]?: unknown },
+): Partial<T> {
+  const entries = Object.entries(withoutUndefined(given)).map(([key, value]) => [
+    key,
+    value ?? defaults[key as keyof T],
+  ]);
+  return Object.fromEntries(entries) as Partial<T>;
+}
