@@ -154,6 +154,10 @@ export const UPLOAD_UNNAMED_MS = 3_600_000;
 export const PARTS_AHEAD = 6;
 /** Parts asked of the Run at once: 1,000 descriptions of 200 B. */
 export const PARTS_PER_CALL = 1000;
+/** A join reports this often: well before the Run believes it dead and offers it again. */
+export const FINISH_REPORT_MS = 2000;
+/** Unindexed parts asked of the Run at once. */
+export const PARTS_PER_INDEX_CALL = 100;
 /** R2 accepts this many parts in one multipart upload. */
 export const MAX_OBJECT_PARTS = 10_000;
 /** Text of one D1 parameter: far below its 2 MB a value, and one statement stays in the milliseconds. */
@@ -181,6 +185,7 @@ assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
 assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");
 assert(SLICE_MAX_MS + MAX_CALL_TIMEOUT_MS < PLATFORM_CONSUMER_MS, "the last call of a slice can end");
 assert(MIN_GRACE_MS <= GRACE_MS && GRACE_MS < LEAD_MS, "a permit asked for with the lead is usable");
+assert(FINISH_REPORT_MS < OFFER_REPEAT_MS, "a join that goes on is not offered again");
 assert(LEAD_MS < DEPTH_MS, "the depth holds at least one lead");
 assert(FREE_MS <= POLL_MS, "free calls end before the next poll is due");
 assert(PART_MS < PART_IDLE_MS, "an idle part waits longer than a busy one");

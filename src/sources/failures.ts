@@ -13,13 +13,13 @@ import {
   INDEXES_PER_PLAN_CALL,
 } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
-import { ERROR_KINDS } from "../core/row.ts";
+import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
 import { isEnded } from "../core/runView.ts";
-import type { Json } from "../core/spec.ts";
+import type { Json, SourceSpec } from "../core/spec.ts";
 import { getRun } from "../storage/catalog.ts";
 import { countFailures, type Family, failuresAfter, familyOf } from "../storage/stillFailed.ts";
 import { type Source, type SourceContext, SourceError } from "./source.ts";
-import { openSpans, type Span, spansBetween } from "./unsettled.ts";
+import { openSpans, type Span, splitAt } from "./unsettled.ts";
 
 export const failuresSchema = z.strictObject({
   kind: z.literal("failures"),
@@ -29,67 +29,67 @@ export const failuresSchema = z.strictObject({
 
 export type FailuresSettings = z.infer<typeof failuresSchema>;
 
-export const failuresSource: Source<FailuresSettings> = {
+/** `countItems`: the registry's, for a run that ended before it was wholly planned. */
+export const failuresSource = (
+  countItems: (source: SourceSpec, context: SourceContext) => Promise<number | null>,
+): Source<FailuresSettings> => ({
   kind: "failures",
   schema: failuresSchema,
-  async pin(settings, { env }) {
+  async pin(settings, context) {
+    const { env } = context;
     const run = await getRun(env.DB, settings.run);
     if (run === null) throw new SourceError("source.run", `there is no run ${settings.run}`);
     if (!isEnded(run.status)) throw new SourceError("source.run", `run ${settings.run} has not ended`);
     const family = await familyOf(env.DB, settings.run);
     let items = await countFailures(env.DB, family, settings.kinds);
-    for await (const span of openSpans(env, { family, kinds: settings.kinds, from: 0 })) items += span.count;
+    const query = { family, kinds: settings.kinds, from: 0 };
+    for await (const span of openSpans(env, query, (source) => countItems(source, context)))
+      items += span.count;
     const [first] = await failuresAfter(env.DB, { family, after: -1, limit: 1, kinds: settings.kinds });
     return { settings, items, first: first === undefined ? null : itemOfLine(first.line) };
   },
-  async plan(settings, chunkSize, cursor, { env }) {
-    const family = await familyOf(env.DB, settings.run);
-    return cut(merged(env, settings, family, Number(cursor ?? 0)), Math.min(chunkSize, INDEXES_PER_CHUNK));
+  async plan(settings, chunkSize, cursor, context) {
+    const { env } = context;
+    const query = {
+      family: await familyOf(env.DB, settings.run),
+      kinds: settings.kinds,
+      from: Number(cursor ?? 0),
+    };
+    const open = openSpans(env, query, (source) => countItems(source, context));
+    const failed = failedFrom(env.DB, query);
+    return cut(merged(open, failed), Math.min(chunkSize, INDEXES_PER_CHUNK));
   },
   read(settings) {
     throw new SourceError("source.kind", `the items of ${settings.run} are read through its own source`);
   },
-};
+});
 
 /** Rows are ours alone; a preview needs no exact digits. */
 function itemOfLine(line: string): Json {
   return (JSON.parse(line) as { readonly item?: Json }).item ?? null;
 }
 
-/** Failed and unsettled items from index `from` on, ascending. An index is one or the other, never both. */
-async function* merged(
-  env: SourceContext["env"],
-  settings: FailuresSettings,
-  family: Family,
-  from: number,
-): AsyncGenerator<Span> {
-  const open = openSpans(env, { family, kinds: settings.kinds, from });
+/** Failed and unsettled items, ascending. An index is one or the other, never both. */
+async function* merged(open: AsyncGenerator<Span>, failed: AsyncGenerator<Span>): AsyncGenerator<Span> {
   let span = await open.next();
-  for await (const failed of failedFrom(env, settings, family, from)) {
-    while (!span.done && span.value.first < failed.first) {
-      const [before, after] = spansBetween(span.value, failed.first);
+  for await (const failure of failed) {
+    while (!span.done && span.value.first < failure.first) {
+      const [before, after] = splitAt(span.value, failure.first);
       yield before;
       span = after === null ? await open.next() : { done: false, value: after };
     }
-    yield failed;
+    yield failure;
   }
   for (; !span.done; span = await open.next()) yield span.value;
 }
 
 async function* failedFrom(
-  env: SourceContext["env"],
-  settings: FailuresSettings,
-  family: Family,
-  from: number,
+  db: D1Database,
+  { family, kinds, from }: { family: Family; kinds: readonly ErrorKind[] | null; from: number },
 ): AsyncGenerator<Span> {
   let after = from - 1;
   for (;;) {
-    const page = await failuresAfter(env.DB, {
-      family,
-      after,
-      limit: FAILURES_PER_QUERY,
-      kinds: settings.kinds,
-    });
+    const page = await failuresAfter(db, { family, after, limit: FAILURES_PER_QUERY, kinds });
     for (const { index } of page) yield { first: index, count: 1 };
     const last = page[page.length - 1];
     if (last === undefined || page.length < FAILURES_PER_QUERY) return;

@@ -4,7 +4,7 @@ import { failuresSource } from "./failures.ts";
 import { inputSource } from "./input.ts";
 import { itemsSource } from "./items.ts";
 import { rangeSource } from "./range.ts";
-import type { Source } from "./source.ts";
+import type { Source, SourceContext } from "./source.ts";
 
 /**
  * By kind. Every schema takes the whole `source` of a spec, its kind included, and gives the settings that `pin`
@@ -15,5 +15,10 @@ export const sourceRegistry: Record<string, Source<SourceSpec>> = Object.assign(
   items: itemsSource,
   range: rangeSource,
   input: inputSource,
-  failures: failuresSource,
+  failures: failuresSource(countItems),
 } satisfies Record<string, Source<SourceSpec>>);
+
+async function countItems(source: SourceSpec, context: SourceContext): Promise<number | null> {
+  const known = sourceRegistry[source.kind];
+  return known === undefined ? null : (await known.pin(source, context)).items;
+}

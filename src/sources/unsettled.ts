@@ -4,8 +4,10 @@
  */
 import { SETTLED_PER_QUERY, UNSETTLED_PER_CALL } from "../core/limits.ts";
 import type { ErrorKind } from "../core/row.ts";
+import type { SourceSpec } from "../core/spec.ts";
 import type { Env } from "../env.ts";
-import type { UnsettledChunk } from "../run/interface.ts";
+import type { Run, UnsettledChunk } from "../run/interface.ts";
+import { runById } from "../run/stub.ts";
 import { type Family, settledBetween } from "../storage/stillFailed.ts";
 import { indexAt } from "./contiguous.ts";
 
@@ -15,31 +17,45 @@ export interface Span {
   readonly count: number;
 }
 
+/** How many items a root run's source has. */
+export type CountItems = (source: SourceSpec) => Promise<number | null>;
+
 /** Spans without a row from index `from` on, ascending. Empty when `kinds` are asked for: they have none. */
 export async function* openSpans(
   env: Pick<Env, "RUN" | "DB">,
   query: { readonly family: Family; readonly kinds: readonly ErrorKind[] | null; readonly from: number },
+  countItems: CountItems,
 ): AsyncGenerator<Span> {
   const [run, ...later] = query.family;
   if (run === undefined || query.kinds !== null) return;
-  const stub = env.RUN.getByName(run);
+  const stub = runById(env, run);
   let after = -1;
   for (;;) {
-    const page: UnsettledChunk[] = await stub.unsettled(after, UNSETTLED_PER_CALL);
-    for (const chunk of page) yield* openIn(env.DB, later, chunk, query.from);
+    const page = await stub.unsettled(after, UNSETTLED_PER_CALL);
+    for (const chunk of page) yield* openIn(env.DB, later, spansOf(chunk), query.from);
     const last = page[page.length - 1];
-    if (last === undefined || page.length < UNSETTLED_PER_CALL) return;
+    if (last === undefined || page.length < UNSETTLED_PER_CALL) break;
     after = last.chunk;
   }
+  yield* openIn(env.DB, later, await unplanned(stub, countItems), query.from);
+}
+
+/** What a run that ended while it was planned had not planned yet. (A retry run leaves those to its parent.) */
+async function unplanned(run: Run, countItems: CountItems): Promise<Span[]> {
+  const [view, settings] = [await run.view(), await run.settings()];
+  if (view === null || settings === null || settings.child || view.counts.items !== null) return [];
+  const first = view.chunks.total * settings.spec.chunkSize;
+  const items = (await countItems(settings.itemSource)) ?? first;
+  return items > first ? [{ first, count: items - first }] : [];
 }
 
 async function* openIn(
   db: D1Database,
   later: Family,
-  chunk: UnsettledChunk,
+  spans: readonly Span[],
   from: number,
 ): AsyncGenerator<Span> {
-  for (const span of spansOf(chunk)) {
+  for (const span of spans) {
     for (const piece of pieces(span, from)) {
       if (later.length === 0) {
         yield piece;
@@ -74,7 +90,7 @@ export function* without(span: Span, settled: readonly number[]): Generator<Span
 }
 
 /** Cuts a span in two at `index`; the second is null when the span ends before it. */
-export function spansBetween(span: Span, index: number): readonly [Span, Span | null] {
+export function splitAt(span: Span, index: number): readonly [Span, Span | null] {
   const count = Math.min(span.count, index - span.first);
   const rest = span.count - count;
   return [{ first: span.first, count }, rest > 0 ? { first: span.first + count, count: rest } : null];

@@ -1,0 +1,132 @@
+/**
+ * The end of a run: its parts joined in item order into `runs/<run>/results.jsonl`, in slices.
+ *
+ * Invariants: the object appears whole or not at all; every slice but the last moves at least one part of the
+ * upload forward; the outcome is the same however often it is interrupted, because what is joined never changes.
+ * Between slices the Run keeps the upload and a mark from which its next bytes can be made again. A later
+ * invocation takes the join over; the earlier one notices at its next report and steps aside.
+ */
+import { z } from "zod";
+import { FINISH_REPORT_MS, MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
+import type { Env } from "../env.ts";
+import type { Run } from "../run/interface.ts";
+import { runById } from "../run/stub.ts";
+import { joinParts } from "../storage/joinParts.ts";
+import { type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
+import { partBytes, partsInOrder } from "../storage/partStream.ts";
+import { resultsKey } from "../storage/runRecord.ts";
+
+/** A point of the join: parts up to `after` make the first `bytes` bytes and `rows` rows. */
+const markSchema = z.object({
+  after: z.object({ chunk: z.number(), n: z.number() }).nullable(),
+  bytes: z.number(),
+  rows: z.number(),
+});
+type Mark = z.infer<typeof markSchema>;
+
+const stateSchema = z.object({
+  /** The invocation that joins. */
+  owner: z.string(),
+  upload: z
+    .object({ uploadId: z.string(), etags: z.array(z.string()).readonly(), partBytes: z.number() })
+    .nullable(),
+  /** Size of the upload's parts. */
+  partBytes: z.number(),
+  mark: markSchema,
+});
+type JoinState = z.infer<typeof stateSchema>;
+
+const START: Mark = { after: null, bytes: 0, rows: 0 };
+
+/**
+ * Joins until done or the wall clock shows `untilMs`; the Run offers the rest again. Nothing happens when the run
+ * has nothing to finish. Throws when R2 or the Run refuses.
+ */
+export async function finishRun(
+  env: Env,
+  runId: string,
+  { untilMs }: { readonly untilMs: number },
+): Promise<void> {
+  const run = runById(env, runId);
+  const from = await run.finishFrom();
+  if (from === null) return;
+  const owner = crypto.randomUUID();
+  const stored = from.state === null ? null : stateSchema.parse(JSON.parse(from.state));
+  const state = stored === null ? await firstState(run, owner) : { ...stored, owner };
+  await run.finishProgress(JSON.stringify(state));
+  try {
+    await join(env, runId, state, untilMs);
+  } catch (error) {
+    // The upload is gone (completed by another invocation, or a week old): begin again.
+    if (state.upload === null || !isUploadGone(error)) throw error;
+    await run.finishProgress(JSON.stringify({ ...state, upload: null, mark: START }));
+  }
+}
+
+async function join(env: Env, runId: string, state: JoinState, untilMs: number): Promise<void> {
+  const run = runById(env, runId);
+  const writer = openObjectWriter(env.BUCKET, resultsKey(runId), {
+    resume: state.upload,
+    partBytes: state.partBytes,
+    contentType: "application/x-ndjson",
+  });
+  const resumedBytes = writer.sentBytes();
+  let skipBytes = resumedBytes - state.mark.bytes;
+  let bytes = state.mark.bytes;
+  let rows = state.mark.rows;
+  let marks: Mark[] = [state.mark];
+  let reportMs = Date.now() + FINISH_REPORT_MS;
+
+  const pieces = joinParts(partsInOrder(run, state.mark.after), (part) => partBytes(env.BUCKET, part));
+  for await (const piece of pieces) {
+    if (piece.kind === "bytes") {
+      bytes += piece.bytes.byteLength;
+      const skipped = Math.min(skipBytes, piece.bytes.byteLength);
+      skipBytes -= skipped;
+      await writer.write(piece.bytes.subarray(skipped));
+      continue;
+    }
+    rows = state.mark.rows + piece.rows;
+    marks = reachable([...marks, { after: piece.after, bytes, rows }], writer);
+    const nowMs = Date.now();
+    const isOver = nowMs >= untilMs && writer.sentBytes() > resumedBytes;
+    if (nowMs < reportMs && !isOver) continue;
+    if (!(await report(run, state, writer, marks)) || isOver) return;
+    reportMs = nowMs + FINISH_REPORT_MS;
+  }
+  await run.finished({ bytes: await writer.finish(), rows });
+}
+
+/** Marks from the last one that the sent bytes have passed. */
+function reachable(marks: readonly Mark[], writer: ObjectWriter): Mark[] {
+  const passed = marks.findLastIndex((mark) => mark.bytes <= writer.sentBytes());
+  return marks.slice(Math.max(0, passed));
+}
+
+/** Tells the Run how far the join is. False when another invocation has taken it over or it is done. */
+async function report(
+  run: Run,
+  state: JoinState,
+  writer: ObjectWriter,
+  marks: readonly Mark[],
+): Promise<boolean> {
+  const now = await run.finishFrom();
+  if (now?.state == null || stateSchema.parse(JSON.parse(now.state)).owner !== state.owner) return false;
+  const upload = await writer.state();
+  const [mark = START] = reachable(marks, writer);
+  await run.finishProgress(JSON.stringify({ ...state, upload, mark } satisfies JoinState));
+  return true;
+}
+
+/** R2 takes a bounded number of equal parts: their size follows from the size of the whole. */
+async function firstState(run: Run, owner: string): Promise<JoinState> {
+  let bytes = 0;
+  for await (const part of partsInOrder(run)) bytes += part.bytes;
+  const scale = Math.max(1, Math.ceil(bytes / (OBJECT_PART_BYTES * MAX_OBJECT_PARTS)));
+  return { owner, upload: null, partBytes: scale * OBJECT_PART_BYTES, mark: START };
+}
+
+/** R2's words for an upload that does not exist (10024) and for a part that is not the one named (10025). */
+function isUploadGone(error: unknown): boolean {
+  return error instanceof Error && /\((10024|10025)\)/.test(error.message);
+}
