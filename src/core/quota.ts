@@ -92,12 +92,14 @@ export function effectiveRate(quota: Quota): number | null {
 /** Answers a request for permits. A grant that is deferred changes nothing that was or will be issued. */
 export function grant(quota: Quota, ask: Ask): { readonly quota: Quota; readonly grant: Grant } {
   const pollMs = ask.pollMs ?? POLL_MS;
+  const rate = effectiveRate(quota);
+  // Nothing wanted, nothing refused: it may ask at any time.
+  if (ask.want === 0 && (rate !== null || quota.circuit.open !== null)) return deferred(quota, 0);
   const admitted = admission(quota.circuit, ask.nowMs);
   if (admitted.kind === "wait") return deferred(quota, Math.min(admitted.untilMs - ask.nowMs, pollMs));
-  if (admitted.kind === "probe") return ask.want > 0 ? probe(quota, ask) : deferred(quota, pollMs);
-  const rate = effectiveRate(quota);
+  if (admitted.kind === "probe") return probe(quota, ask);
   if (rate === null) return { quota, grant: { kind: "free", forMs: FREE_MS } };
-  return ask.want > 0 ? paced(quota, ask, rate, pollMs) : deferred(quota, pollMs);
+  return paced(quota, ask, rate, pollMs);
 }
 
 /** Takes in what an invocation saw: the rate, the circuit and the epoch follow. */

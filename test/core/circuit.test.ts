@@ -1,0 +1,208 @@
+import { describe, expect, test } from "vitest";
+import {
+  admission,
+  afterRestart,
+  type Circuit,
+  CLOSED,
+  observeCalls,
+  pauseAll,
+  sendProbe,
+} from "../../src/core/circuit.ts";
+import type { Report, Trouble } from "../../src/core/protocol.ts";
+import { report } from "../support/coreRun.ts";
+
+const trouble = (kind: Trouble["kind"], index: number, change: Partial<Trouble> = {}): Trouble => ({
+  kind,
+  index,
+  epoch: 1,
+  retryAfterMs: null,
+  probe: false,
+  ...change,
+});
+const down = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => trouble("down", from + i));
+
+/** A report of `answered` calls and then `troubles`. */
+const told = (answered: number, troubles: readonly Trouble[], change: Partial<Report> = {}): Report =>
+  report({ answered, troubles, troublesSinceAnswer: troubles.length, ...change });
+
+type Step = { at: number; by?: string } & (
+  | { told: Report }
+  | { probe: true }
+  | { pauseMs: number }
+  | { restart: true }
+);
+
+/** What may leave after each step; a probe is only ever sent where one is admitted. */
+function run(steps: readonly Step[]): string[] {
+  let circuit: Circuit = CLOSED;
+  return steps.map((step) => {
+    circuit = apply(circuit, step);
+    const admitted = admission(circuit, step.at);
+    if (circuit.open?.probe) expect(admission(circuit, step.at).kind).not.toBe("closed");
+    return admitted.kind === "wait" ? `wait until ${admitted.untilMs}` : admitted.kind;
+  });
+}
+
+function apply(circuit: Circuit, step: Step): Circuit {
+  const holder = step.by ?? "a";
+  if ("told" in step) return observeCalls(circuit, step.told, { nowMs: step.at, holder });
+  if ("pauseMs" in step) return pauseAll(circuit, step.at, step.pauseMs);
+  if ("restart" in step) return afterRestart(circuit);
+  expect(admission(circuit, step.at).kind).toBe("probe");
+  return sendProbe(circuit, { nowMs: step.at, holder, usableUntilMs: step.at + 50, callTimeoutMs: 30_000 });
+}
+
+const OPEN: Step = { at: 0, told: told(0, down(0, 10)) };
+const failedProbe = trouble("down", 1, { probe: true });
+const answeredProbe = report({ answered: 1, probeAnswered: true });
+
+describe("the circuit opens", () => {
+  test.each<[rule: string, steps: Step[], outcome: string]>([
+    ["after ten calls in a row of different items", [OPEN], "wait until 1000"],
+    [
+      "also when several invocations tell of them",
+      [
+        { at: 0, told: told(0, down(0, 5)) },
+        { at: 9, by: "b", told: told(0, down(5, 10)) },
+      ],
+      "wait until 1009",
+    ],
+    ["not after nine", [{ at: 0, told: told(0, down(0, 9)) }], "closed"],
+    [
+      "not when it is always the same item",
+      [{ at: 0, told: told(0, Array(50).fill(trouble("down", 7))) }],
+      "closed",
+    ],
+    [
+      "not when an answer came between",
+      [
+        { at: 0, told: told(0, down(0, 9)) },
+        { at: 1, told: told(1, down(9, 18)) },
+      ],
+      "closed",
+    ],
+    [
+      "not when the answer came last",
+      [{ at: 0, told: report({ answered: 1, troubles: down(0, 20), troublesSinceAnswer: 0 }) }],
+      "closed",
+    ],
+    [
+      "by the calls after the last answer",
+      [{ at: 0, told: report({ answered: 3, troubles: down(0, 15), troublesSinceAnswer: 10 }) }],
+      "wait until 1000",
+    ],
+    [
+      "not when a throttled answer came between",
+      [{ at: 0, told: told(0, [...down(0, 9), trouble("throttled", 9), ...down(10, 19)]) }],
+      "closed",
+    ],
+    ["when all are to pause", [{ at: 0, pauseMs: 2000 }], "wait until 2000"],
+    ["for a minute at most", [{ at: 0, pauseMs: 3_600_000 }], "wait until 60000"],
+  ])("%s", (_, steps, outcome) => {
+    expect(run(steps).at(-1)).toBe(outcome);
+  });
+});
+
+describe("an open circuit", () => {
+  test.each<[rule: string, steps: Step[], outcome: string]>([
+    ["lets one probe go when its time has come", [OPEN, { at: 1000, told: report() }], "probe"],
+    [
+      "lets no second one go while it is out",
+      [OPEN, { at: 1000, probe: true }, { at: 1500, told: report({ inFlight: 1 }) }],
+      "wait until 32000",
+    ],
+    [
+      "waits twice as long after a failed probe",
+      [OPEN, { at: 1000, probe: true }, { at: 1100, told: told(0, [failedProbe]) }],
+      "wait until 3100",
+    ],
+    [
+      "closes on an answered probe",
+      [OPEN, { at: 1000, probe: true }, { at: 1100, told: answeredProbe }],
+      "closed",
+    ],
+    [
+      "closes on any answered call when the target was down",
+      [OPEN, { at: 500, by: "b", told: report({ answered: 1 }) }],
+      "closed",
+    ],
+    [
+      "closes on a probe that was throttled when the target was down",
+      [
+        OPEN,
+        { at: 1000, probe: true },
+        { at: 1100, told: told(0, [trouble("throttled", 1, { probe: true })]) },
+      ],
+      "closed",
+    ],
+    [
+      "closes on a probe that was refused",
+      [
+        OPEN,
+        { at: 1000, probe: true },
+        { at: 1100, told: told(0, [trouble("refused", 1, { probe: true })]) },
+      ],
+      "closed",
+    ],
+    [
+      "stays paused by answers to calls from before",
+      [
+        { at: 0, pauseMs: 2000 },
+        { at: 50, told: report({ answered: 9 }) },
+      ],
+      "wait until 2000",
+    ],
+    [
+      "is never shortened by a later pause",
+      [
+        { at: 0, pauseMs: 2000 },
+        { at: 50, pauseMs: 100 },
+      ],
+      "wait until 2000",
+    ],
+    [
+      "pauses anew for what a throttled probe was told",
+      [
+        { at: 0, pauseMs: 500 },
+        { at: 500, probe: true },
+        { at: 600, told: told(0, [trouble("throttled", 1, { probe: true, retryAfterMs: 9000 })]) },
+      ],
+      "wait until 9600",
+    ],
+    [
+      "sends another probe when the first was forfeit",
+      [OPEN, { at: 1000, probe: true }, { at: 1300, told: report() }],
+      "probe",
+    ],
+    [
+      "believes only the holder that a probe was forfeit",
+      [OPEN, { at: 1000, probe: true }, { at: 1300, by: "b", told: report() }],
+      "wait until 32000",
+    ],
+    [
+      "sends another probe when the holder is certainly gone",
+      [OPEN, { at: 1000, probe: true }, { at: 32_000, by: "b", told: report() }],
+      "probe",
+    ],
+    ["asks anew after a restart", [OPEN, { at: 1000, probe: true }, { at: 1100, restart: true }], "probe"],
+    [
+      "opens again when the calls after a closing answer fail",
+      [OPEN, { at: 500, told: told(1, down(20, 30)) }],
+      "wait until 1500",
+    ],
+  ])("%s", (_, steps, outcome) => {
+    expect(run(steps).at(-1)).toBe(outcome);
+  });
+
+  test("doubles the wait between failed probes up to 30 s", () => {
+    let circuit = apply(CLOSED, OPEN);
+    const waits = Array.from({ length: 8 }, () => {
+      const atMs = circuit.open!.nextProbeMs;
+      circuit = apply(circuit, { at: atMs, probe: true });
+      circuit = apply(circuit, { at: atMs, told: told(0, [failedProbe]) });
+      return circuit.open!.nextProbeMs - atMs;
+    });
+    expect(waits).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000]);
+  });
+});
