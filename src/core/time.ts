@@ -3,7 +3,7 @@
  *
  * Invariant: `nowMs` never goes back, and never stands still for good. Within one process a monotonic reading,
  * where the platform has one, decides how far time went, so a step of the wall clock in either direction has no
- * effect; without one, steps back are absorbed by the offset, and steps forward beyond `forwardLimitMs` too.
+ * effect; without one, steps back are absorbed by the offset. Steps forward beyond `forwardLimitMs` are cut off.
  * Across a restart nothing but the wall clock is known: time goes on from the later of it and the stored clock.
  */
 
@@ -21,8 +21,8 @@ export interface ClockReading {
   /** Milliseconds from any origin that stays the same within this process; null where there is none. */
   readonly monotonicMs: number | null;
   /**
-   * Without a monotonic reading: the furthest that time may have gone since the last reading. Give it while
-   * leases are live and readings are frequent, so that a wall clock set forward frees no lease early.
+   * The furthest that time may have gone since the last reading. Give it while leases are live and readings are
+   * frequent, so that a clock set forward frees no lease early (workerd's `performance.now()` follows the wall).
    */
   readonly forwardLimitMs?: number;
 }
@@ -47,10 +47,10 @@ export function readClock(clock: RunClock, reading: ClockReading): RunClock {
 }
 
 function advancedMs(clock: RunClock, reading: ClockReading): number {
-  if (clock.monotonicMs !== null && reading.monotonicMs !== null) {
-    return clock.lastMs + Math.max(0, reading.monotonicMs - clock.monotonicMs);
-  }
-  const aheadMs = reading.wallMs + clock.offsetMs - clock.lastMs;
+  const aheadMs =
+    clock.monotonicMs !== null && reading.monotonicMs !== null
+      ? reading.monotonicMs - clock.monotonicMs
+      : reading.wallMs + clock.offsetMs - clock.lastMs;
   return clock.lastMs + Math.min(Math.max(0, aheadMs), reading.forwardLimitMs ?? Number.POSITIVE_INFINITY);
 }
 

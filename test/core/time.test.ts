@@ -47,10 +47,13 @@ describe("the run's clock", () => {
     },
   );
 
-  test("without one a step forward counts only up to the limit given", () => {
-    const limited = (ms: number): ClockReading => ({ ...wall(ms), forwardLimitMs: 5000 });
-    expect(run([limited(0), limited(HOUR), limited(HOUR + 10)])).toEqual([0, 5000, 5010]);
-  });
+  test.each([wall, (ms: number) => both(ms, ms)])(
+    "a step forward counts only up to the limit given",
+    (reading) => {
+      const limited = (ms: number): ClockReading => ({ ...reading(ms), forwardLimitMs: 5000 });
+      expect(run([limited(0), limited(HOUR), limited(HOUR + 10)])).toEqual([0, 5000, 5010]);
+    },
+  );
 
   test.each([
     ["continues with the wall clock where that is ahead", 50, 80, 80],
