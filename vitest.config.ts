@@ -1,13 +1,40 @@
-import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+
+/**
+ * The outside system of the edge tests: whatever a lane calls ends here. `/users/<id>` answers 404 for ids that
+ * end in 7, `/healed/<id>` answers every id, everything else takes a second.
+ */
+async function outsideSystem(request: { readonly url: string }): Promise<Response> {
+  const [, kind, id = ""] = new URL(request.url).pathname.split("/");
+  if (kind === "users" && id.endsWith("7")) return new Response("no such user", { status: 404 });
+  if (kind !== "users" && kind !== "healed") await new Promise((resolve) => setTimeout(resolve, 1000));
+  return Response.json({ id });
+}
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "core", include: ["test/core/**/*.test.ts"], environment: "node" } },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
-        test: { name: "edge", include: ["test/edge/**/*.test.ts"] },
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                WEIR_SECRET_EDGE_KEY: "edge-secret-0123456789",
+                WEIR_TOKEN: "the-token-of-the-edge-tests-0123456789",
+                TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+              },
+              outboundService: outsideSystem,
+            },
+          })),
+        ],
+        test: {
+          name: "edge",
+          include: ["test/edge/**/*.test.ts"],
+          setupFiles: ["./test/edge/applyMigrations.ts"],
+        },
       },
       {
         test: {

@@ -1,0 +1,72 @@
+/**
+ * Who may ask: a bearer token on everything that carries data, and, on a machine of one's own, only pages and
+ * tools of that machine.
+ *
+ * The token is compared by its SHA-256 in constant time and never read from a query string. Without a token of
+ * `MIN_TOKEN_CHARS` a deployed Weir is closed: 503 on everything but /healthz. No CORS header is ever sent.
+ */
+import type { Context, Next } from "hono";
+import type { ApiEnv } from "./context.ts";
+import { Refusal } from "./errors.ts";
+
+/** 32 random characters cannot be guessed at any rate the platform serves. */
+export const MIN_TOKEN_CHARS = 32;
+
+/** Paths without data: pages, and the description of the API. */
+const PUBLIC_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json"]);
+const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** Lets a request pass, or refuses it: `forbidden`, `unavailable`, `unauthorized`. */
+export async function authorise(c: Context<ApiEnv>, next: Next): Promise<void> {
+  const url = new URL(c.req.url);
+  if (c.env.WEIR_GENERATION !== undefined) refuseForeign(url, c.req.header("origin"));
+  if (url.pathname !== "/healthz") {
+    const token = c.env.WEIR_TOKEN ?? "";
+    if (token.length < MIN_TOKEN_CHARS) {
+      throw new Refusal(
+        "unavailable",
+        `this Weir is closed: set the secret WEIR_TOKEN to ${MIN_TOKEN_CHARS} characters or more`,
+      );
+    }
+    if (!PUBLIC_PATHS.has(url.pathname)) await requireToken(c.req.header("authorization"), token);
+  }
+  await next();
+}
+
+/** A page of another site must not reach the embedded server, not even by a name that resolves to loopback. */
+function refuseForeign(url: URL, origin: string | undefined): void {
+  if (!LOOPBACK_NAMES.has(url.hostname)) {
+    throw new Refusal(
+      "forbidden",
+      "foreign Host: this server answers only to localhost, 127.0.0.1 and [::1]",
+    );
+  }
+  if (origin !== undefined && !isOwnOrigin(origin, url)) {
+    throw new Refusal("forbidden", "foreign Origin: this server answers only its own pages");
+  }
+}
+
+function isOwnOrigin(origin: string, url: URL): boolean {
+  if (!URL.canParse(origin)) return false;
+  const from = new URL(origin);
+  return LOOPBACK_NAMES.has(from.hostname) && from.port === url.port;
+}
+
+async function requireToken(header: string | undefined, token: string): Promise<void> {
+  const given = /^Bearer ([^\s]+)$/i.exec(header ?? "")?.[1];
+  if (given === undefined) {
+    throw new Refusal("unauthorized", "a bearer token is needed: Authorization: Bearer <WEIR_TOKEN>");
+  }
+  if (!(await isSameText(given, token)))
+    throw new Refusal("unauthorized", "the bearer token is not the right one");
+}
+
+/** Equal-length digests: neither the place of a difference nor the token's length shows in the time taken. */
+async function isSameText(a: string, b: string): Promise<boolean> {
+  const encoder = new TextEncoder();
+  const [digestA, digestB] = await Promise.all([
+    crypto.subtle.digest("SHA-256", encoder.encode(a)),
+    crypto.subtle.digest("SHA-256", encoder.encode(b)),
+  ]);
+  return crypto.subtle.timingSafeEqual(digestA, digestB);
+}

@@ -1,0 +1,93 @@
+/**
+ * Errors of the API: one table from code to HTTP status, one place that builds an error response.
+ *
+ * Expected refusals are thrown as `Refusal` and land here; everything else that is thrown is a platform fault:
+ * it is logged with the request's id and answered 503, never with its own text.
+ */
+import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { SourceError } from "../sources/source.ts";
+import type { ApiEnv } from "./context.ts";
+
+const STATUS = {
+  invalid: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  too_many: 429,
+  unavailable: 503,
+} as const;
+
+export type ErrorCode = keyof typeof STATUS;
+const CODES = Object.keys(STATUS) as [ErrorCode, ...ErrorCode[]];
+
+/** The request cannot be answered as asked: what was wrong, where, and what would be accepted. */
+export class Refusal extends Error {
+  readonly code: ErrorCode;
+  readonly path: string | undefined;
+  constructor(code: ErrorCode, message: string, path?: string) {
+    super(message);
+    this.name = "Refusal";
+    this.code = code;
+    this.path = path;
+  }
+}
+
+/** The refusal of one field of a body: the path and what is said of it make one sentence. */
+export function refuseField(field: { readonly path: string; readonly message: string }): Refusal {
+  return new Refusal("invalid", `${field.path || "the body"} ${field.message}`, field.path || undefined);
+}
+
+/** The body of every error. */
+export const errorSchema = z
+  .object({
+    error: z.object({
+      code: z.enum(CODES),
+      message: z.string(),
+      path: z.string().optional().openapi({ description: "The field that was refused, as in the body." }),
+      requestId: z.string(),
+    }),
+  })
+  .openapi("Error");
+
+/** Goes into every route's `responses`: any other status carries this body. */
+export const errorResponses = {
+  default: {
+    description: `An error; codes and statuses: ${CODES.map((code) => `${code} ${STATUS[code]}`).join(", ")}.`,
+    content: { "application/json": { schema: errorSchema } },
+  },
+} as const;
+
+/** Answers whatever a handler threw. */
+export function answerError(error: Error, c: Context<ApiEnv>): Response {
+  if (error instanceof Refusal) return errorResponse(c, error);
+  if (error instanceof SourceError)
+    return errorResponse(c, new Refusal("invalid", error.message, error.path));
+  if (error instanceof HTTPException) return errorResponse(c, new Refusal("invalid", error.message));
+  console.error(`request ${c.var.requestId} failed:`, error.message);
+  return errorResponse(
+    c,
+    new Refusal("unavailable", "the platform did not answer; the same request may work in a moment"),
+  );
+}
+
+/** Refuses a request whose parameters do not fit the route: the first complaint, by name. */
+export function refuseParameters(error: z.core.$ZodError): never {
+  const issue = error.issues[0];
+  if (issue?.code === "unrecognized_keys") {
+    throw refuseField({ path: issue.keys[0] ?? "", message: "is no parameter of this path" });
+  }
+  throw refuseField({ path: issue?.path.join(".") ?? "", message: issue?.message ?? "is not accepted" });
+}
+
+function errorResponse(c: Context<ApiEnv>, refusal: Refusal): Response {
+  const { code, message, path } = refusal;
+  const body: z.infer<typeof errorSchema> = {
+    error: { code, message, ...(path === undefined ? {} : { path }), requestId: c.var.requestId },
+  };
+  if (code === "unauthorized") c.header("www-authenticate", "Bearer");
+  return c.json(body, STATUS[code]);
+}

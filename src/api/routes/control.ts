@@ -1,0 +1,70 @@
+/** What changes a run that exists: pause, resume, cancel, and its limits. */
+import { createRoute } from "@hono/zod-openapi";
+import { isEnded } from "../../core/runView.ts";
+import { parsePatch } from "../../spec/schema.ts";
+import { readJson } from "../body.ts";
+import { newApi } from "../context.ts";
+import { errorResponses, refuseField } from "../errors.ts";
+import { refuseUnfinishedDescendants } from "../family.ts";
+import { controlRun, viewRun } from "../runRpc.ts";
+import { describedBody, json, noQuery, runParams, runSchema } from "../schemas.ts";
+
+export const controlRoutes = newApi();
+
+const request = { params: runParams, query: noQuery } as const;
+const responses = { 200: json(runSchema, "The run as it is now."), ...errorResponses } as const;
+
+const pause = createRoute({
+  method: "post",
+  path: "/v1/runs/{id}/pause",
+  summary: "No new call from now on; what is under way is committed",
+  request,
+  responses,
+});
+controlRoutes.openapi(pause, async (c) => {
+  const { id } = c.req.valid("param");
+  return c.json(await controlRun(c.env, id, (run) => run.pause("paused by request")), 200);
+});
+
+const resume = createRoute({
+  method: "post",
+  path: "/v1/runs/{id}/resume",
+  summary: "Go on; continues a failed run too",
+  request,
+  responses,
+});
+controlRoutes.openapi(resume, async (c) => {
+  const { id } = c.req.valid("param");
+  const view = await viewRun(c.env, id);
+  // A retry of this run would call the same items.
+  if (isEnded(view.status)) await refuseUnfinishedDescendants(c.env, id, "resumed");
+  const generation = c.env.WEIR_GENERATION ?? "";
+  return c.json(await controlRun(c.env, id, (run) => run.resume(generation)), 200);
+});
+
+const cancel = createRoute({
+  method: "post",
+  path: "/v1/runs/{id}/cancel",
+  summary: "End it: no new call; every committed row is kept",
+  request,
+  responses,
+});
+controlRoutes.openapi(cancel, async (c) => {
+  const { id } = c.req.valid("param");
+  return c.json(await controlRun(c.env, id, (run) => run.cancel()), 200);
+});
+
+const patch = createRoute({
+  method: "patch",
+  path: "/v1/runs/{id}",
+  summary: "Change quota, maxParallelism, pacing or tolerate: merged key by key, null restores the default",
+  request: { ...request, body: describedBody("Patch") },
+  responses,
+});
+controlRoutes.openapi(patch, async (c) => {
+  const { id } = c.req.valid("param");
+  const { value } = await readJson(c.req.raw);
+  const change = parsePatch(value);
+  if (change.kind === "invalid") throw refuseField(change);
+  return c.json(await controlRun(c.env, id, (run) => run.patch(change.patch)), 200);
+});

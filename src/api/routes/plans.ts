@@ -1,0 +1,74 @@
+/** Plans: what a spec would do, how long it would take and what limits it. Starts nothing, calls no target. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { estimateCost } from "../../core/cost.ts";
+import { estimatePlan } from "../../core/estimate.ts";
+import { configuredPerSecond } from "../../core/run.ts";
+import type { Json, TaskSpec } from "../../core/spec.ts";
+import { taskOf } from "../../tasks/registry.ts";
+import { readJson } from "../body.ts";
+import { newApi } from "../context.ts";
+import { errorResponses } from "../errors.ts";
+import { describedBody, json, noQuery } from "../schemas.ts";
+import { readySpec } from "../startRun.ts";
+
+export const planRoutes = newApi();
+
+const planSchema = z
+  .object({
+    items: z.int(),
+    chunks: z.int(),
+    limitedBy: z.enum(["quota", "lanes", "items"]),
+    etaSeconds: z.number(),
+    costUsd: z.number().openapi({
+      description: "what the platform charges for it when deployed, above what the plan includes",
+    }),
+    warnings: z.array(z.string()),
+    firstRequest: z
+      .object({
+        method: z.string(),
+        url: z.string(),
+        headers: z.record(z.string(), z.string()),
+        body: z.string().nullable(),
+      })
+      .nullable()
+      .openapi({ description: "what the first item would send, secrets hidden; null when there is none" }),
+  })
+  .openapi("Plan");
+
+const plan = createRoute({
+  method: "post",
+  path: "/v1/plans",
+  summary: "What a spec would do; starts nothing",
+  request: { query: noQuery, body: describedBody("Spec") },
+  responses: { 200: json(planSchema, "The plan."), ...errorResponses },
+});
+planRoutes.openapi(plan, async (c) => {
+  const { spec, items: known, first } = await readySpec(c.env, (await readJson(c.req.raw)).value);
+  const items = known ?? 0;
+  const { chunkSize, maxParallelism } = spec;
+  const ratePerSecond = configuredPerSecond(spec);
+  const estimate = estimatePlan({ items, chunkSize, maxParallelism, ratePerSecond });
+  const { chunks, etaSeconds } = estimate;
+  const cost = estimateCost({
+    items,
+    chunks,
+    chunkSize,
+    lanes: Math.min(maxParallelism, chunks),
+    seconds: etaSeconds,
+  });
+  const body = {
+    items,
+    chunks,
+    limitedBy: estimate.limitedBy,
+    etaSeconds,
+    costUsd: Number(cost.usd.toFixed(4)),
+    warnings: [...estimate.warnings],
+    firstRequest: first === null ? null : preview(spec.task, first),
+  };
+  return c.json(body, 200);
+});
+
+function preview(task: TaskSpec, item: Json) {
+  const request = taskOf(task.kind)?.preview(task, item) ?? null;
+  return request === null ? null : { ...request, headers: { ...request.headers } };
+}

@@ -1,0 +1,74 @@
+/**
+ * Results: committed rows as NDJSON. Of an ended run the joined object in item order; before that its parts so
+ * far in chunk order; with `follow` parts in the order of their commits until the run has ended.
+ */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { PartMeta } from "../../core/protocol.ts";
+import { isEnded } from "../../core/runView.ts";
+import type { Env } from "../../env.ts";
+import { oneOf } from "../../spec/fields.ts";
+import { partsInOrder, type RowFilter, streamParts } from "../../storage/partStream.ts";
+import { resultsKey } from "../../storage/runRecord.ts";
+import { newApi } from "../context.ts";
+import { errorResponses } from "../errors.ts";
+import { ndjson } from "../ndjson.ts";
+import { callRun, viewRun } from "../runRpc.ts";
+import { flag, rows, runParams } from "../schemas.ts";
+
+export const resultRoutes = newApi();
+
+const PARTS_PER_PAGE = 100;
+/** A follower asks this often for new parts, and, while there are none, less and less often up to the second. */
+const FOLLOW_MS = 300;
+const FOLLOW_IDLE_MS = 2000;
+
+const results = createRoute({
+  method: "get",
+  path: "/v1/runs/{id}/results",
+  summary: "Rows, one a line",
+  request: {
+    params: runParams,
+    query: z.strictObject({
+      follow: flag.openapi({ description: "true: in the order of commits, until the run has ended" }),
+      only: oneOf(["ok", "failed"]).optional(),
+    }),
+  },
+  responses: {
+    200: rows("Committed rows."),
+    ...errorResponses,
+  },
+});
+resultRoutes.openapi(results, async (c) => {
+  const { id } = c.req.valid("param");
+  const { follow, only } = c.req.valid("query");
+  const view = await viewRun(c.env, id);
+  if (follow) return ndjson(streamParts(c.env.BUCKET, partsByCommit(c.env, id), only));
+  const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.get(resultsKey(id)) : null;
+  return ndjson(joined?.body ?? partsSoFar(c.env, id, only));
+});
+
+function partsSoFar(env: Env, id: string, only: RowFilter | undefined): ReadableStream<Uint8Array> {
+  const pages = {
+    partsInOrder: (after: { chunk: number; n: number } | null, limit: number) =>
+      callRun(env, id, (run) => run.partsInOrder(after, limit)),
+  };
+  return streamParts(env.BUCKET, partsInOrder(pages), only);
+}
+
+/** Ends once the run was seen ended and no part came after that. */
+async function* partsByCommit(env: Env, id: string): AsyncGenerator<PartMeta> {
+  let after = 0;
+  let waitMs = FOLLOW_MS;
+  for (;;) {
+    const ended = isEnded((await viewRun(env, id)).status);
+    const page = await callRun(env, id, (run) => run.partsByCommit(after, PARTS_PER_PAGE));
+    for (const { seq, part } of page) {
+      after = seq;
+      yield part;
+    }
+    if (page.length > 0) waitMs = FOLLOW_MS;
+    else if (ended) return;
+    else waitMs = Math.min(waitMs * 1.5, FOLLOW_IDLE_MS);
+    if (page.length < PARTS_PER_PAGE) await scheduler.wait(waitMs);
+  }
+}

@@ -1,0 +1,49 @@
+/** Retry: a child run over what an ended run left failed or without a row. */
+import { createRoute } from "@hono/zod-openapi";
+import { INDEXES_PER_CHUNK } from "../../core/limits.ts";
+import type { ErrorKind } from "../../core/row.ts";
+import type { RunView } from "../../core/runView.ts";
+import { mergeTask } from "../../spec/mergeTask.ts";
+import { parseRetry } from "../../spec/schema.ts";
+import { readJson } from "../body.ts";
+import { newApi } from "../context.ts";
+import { errorResponses, refuseField } from "../errors.ts";
+import { newRunId, RANDOM_BYTES } from "../runId.ts";
+import { viewEndedRun } from "../runRpc.ts";
+import { describedBody, json, noQuery, runParams, runSchema } from "../schemas.ts";
+import { readySpec, startRun } from "../startRun.ts";
+
+export const retryRoutes = newApi();
+
+interface Change {
+  readonly kinds?: readonly ErrorKind[];
+  readonly task?: Readonly<Record<string, unknown>>;
+}
+
+const retry = createRoute({
+  method: "post",
+  path: "/v1/runs/{id}/retry",
+  summary: "A child run over what is still failed and, of a failed or cancelled run, what never got a row",
+  request: { params: runParams, query: noQuery, body: describedBody("Retry", false) },
+  responses: { 201: json(runSchema, "The child run."), ...errorResponses },
+});
+retryRoutes.openapi(retry, async (c) => {
+  const { id } = c.req.valid("param");
+  const parsed = parseRetry((await readJson(c.req.raw, {})).value);
+  if (parsed.kind === "invalid") throw refuseField(parsed);
+  const parent = await viewEndedRun(c.env, id, "retried");
+  const ready = await readySpec(c.env, childSpec(parent, parsed.retry));
+  const child = newRunId(Date.now(), crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
+  return c.json(await startRun(c.env, child, ready), 201);
+});
+
+/** The child's spec as a user would have sent it: it passes every check of a new one. */
+function childSpec(parent: RunView, change: Change): object {
+  const { spec } = parent;
+  return {
+    ...spec,
+    source: { kind: "failures", run: parent.id, kinds: change.kinds ?? null },
+    chunkSize: Math.min(spec.chunkSize, INDEXES_PER_CHUNK),
+    task: change.task === undefined ? spec.task : mergeTask(spec.task, change.task),
+  };
+}

@@ -1,0 +1,146 @@
+/** Runs: create, list, get, delete. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { isEnded, RUN_STATUSES, type RunView } from "../../core/runView.ts";
+import type { Env } from "../../env.ts";
+import { oneOf } from "../../spec/fields.ts";
+import { deleteRun, listRuns, pinnedUpload } from "../../storage/catalog.ts";
+import { deleteFailures } from "../../storage/failures.ts";
+import { claimIdempotencyKey } from "../../storage/idempotency.ts";
+import { deleteUnneededUploads } from "../../storage/inputCleaning.ts";
+import { sha256Hex } from "../../storage/parts.ts";
+import { deleteRunObjects } from "../../storage/runRecord.ts";
+import { readJson } from "../body.ts";
+import { newApi } from "../context.ts";
+import { errorResponses, Refusal } from "../errors.ts";
+import { refreshCatalog, refuseUnfinishedDescendants } from "../family.ts";
+import { newRunId, RANDOM_BYTES } from "../runId.ts";
+import { callRun, controlRun, viewEndedRun, viewRun } from "../runRpc.ts";
+import { cursorSchema, describedBody, json, noQuery, pageQuery, runParams, runSchema } from "../schemas.ts";
+import { readySpec, startRun } from "../startRun.ts";
+
+export const runRoutes = newApi();
+
+const create = createRoute({
+  method: "post",
+  path: "/v1/runs",
+  summary: "Start a run",
+  request: {
+    query: noQuery,
+    headers: z.object({
+      "idempotency-key": z
+        .string()
+        .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible characters")
+        .optional()
+        .openapi({ description: "the same key and body give the same run; another body is a conflict" }),
+    }),
+    body: describedBody("Spec"),
+  },
+  responses: { 201: json(runSchema, "The run."), ...errorResponses },
+});
+runRoutes.openapi(create, async (c) => {
+  const body = await readJson(c.req.raw);
+  const key = c.req.valid("header")["idempotency-key"];
+  const id = newId();
+  if (key === undefined) return c.json(await startRun(c.env, id, await readySpec(c.env, body.value)), 201);
+  const earlier = await earlierRun(c.env, key, body.bytes);
+  if (earlier.view !== null) return c.json(earlier.view, 201);
+  return c.json(await startRun(c.env, earlier.id, await readySpec(c.env, body.value)), 201);
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/runs",
+  summary: "Runs, newest first",
+  request: { query: z.strictObject({ ...pageQuery, status: oneOf(RUN_STATUSES).optional() }) },
+  responses: {
+    200: json(z.object({ runs: z.array(runSchema), cursor: cursorSchema }), "A page of runs."),
+    ...errorResponses,
+  },
+});
+runRoutes.openapi(list, async (c) => {
+  const query = c.req.valid("query");
+  const page = await listRuns(c.env.DB, query);
+  const runs = await asTheyAreNow(c.env, page.runs);
+  const wanted = runs.filter((run) => query.status === undefined || run.status === query.status);
+  return c.json({ runs: wanted, cursor: page.cursor }, 200);
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/v1/runs/{id}",
+  summary: "One run",
+  request: { params: runParams, query: noQuery },
+  responses: { 200: json(runSchema, "The run as it is now."), ...errorResponses },
+});
+runRoutes.openapi(get, async (c) => c.json(await viewRun(c.env, c.req.valid("param").id), 200));
+
+const remove = createRoute({
+  method: "delete",
+  path: "/v1/runs/{id}",
+  summary: "Delete an ended run with all it holds: rows, failures, record",
+  request: { params: runParams, query: noQuery },
+  responses: { 204: { description: "Deleted." }, ...errorResponses },
+});
+runRoutes.openapi(remove, async (c) => {
+  const { id } = c.req.valid("param");
+  await viewEndedRun(c.env, id, "deleted");
+  await refuseUnfinishedDescendants(c.env, id, "deleted");
+  const settings = await callRun(c.env, id, (run) => run.settings());
+  await deleteRunObjects(c.env.BUCKET, id);
+  await deleteFailures(c.env.DB, id);
+  await deleteRun(c.env.DB, id);
+  await controlRun(c.env, id, (run) => run.destroy());
+  const input = settings === null ? null : pinnedUpload(settings.itemSource);
+  if (input !== null) c.executionCtx.waitUntil(deleteUnneededUploads(c.env, input.name, Date.now()));
+  return c.body(null, 204);
+});
+
+function newId(): string {
+  return newRunId(Date.now(), crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
+}
+
+/** The run that a key stands for: its view when it was made, else the id to make it under. */
+async function earlierRun(
+  env: Env,
+  key: string,
+  body: Uint8Array,
+): Promise<{ readonly id: string; readonly view: RunView | null }> {
+  const id = newId();
+  const claim = await claimIdempotencyKey(env.DB, {
+    key,
+    bodySha256: await sha256Hex(body),
+    run: id,
+    createdAt: new Date().toISOString(),
+  });
+  switch (claim.kind) {
+    case "new":
+      return { id, view: null };
+    case "same":
+      return { id: claim.run, view: await callRun(env, claim.run, (run) => run.view()) };
+    case "other":
+      throw new Refusal("conflict", "this Idempotency-Key was sent with another body", "Idempotency-Key");
+    default:
+      return claim satisfies never;
+  }
+}
+
+/** Object calls made at once for one list. */
+const VIEWS_AT_ONCE = 20;
+
+/** Snapshots of runs that have not ended are replaced by what the runs say now. */
+async function asTheyAreNow(env: Env, snapshots: readonly RunView[]): Promise<RunView[]> {
+  const runs: RunView[] = [];
+  for (let i = 0; i < snapshots.length; i += VIEWS_AT_ONCE) {
+    const group = snapshots.slice(i, i + VIEWS_AT_ONCE);
+    runs.push(...(await Promise.all(group.map((snapshot) => asItIsNow(env, snapshot)))));
+  }
+  return runs;
+}
+
+async function asItIsNow(env: Env, snapshot: RunView): Promise<RunView> {
+  if (isEnded(snapshot.status)) return snapshot;
+  const view = await callRun(env, snapshot.id, (run) => run.view());
+  if (view === null) return snapshot;
+  if (view.status !== snapshot.status) await refreshCatalog(env, view);
+  return view;
+}

@@ -1,0 +1,20 @@
+/** Paths without data: whether the Worker is up, its pages, and the description of the API. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { newApi } from "../context.ts";
+import { DOCS_PAGE, HOME_PAGE, PAGE_HEADERS } from "../pages.ts";
+import { json } from "../schemas.ts";
+
+export const systemRoutes = newApi();
+
+const health = createRoute({
+  method: "get",
+  path: "/healthz",
+  summary: "Is the Worker up?",
+  security: [],
+  responses: { 200: json(z.object({ ok: z.literal(true) }), "It is.") },
+});
+systemRoutes.openapi(health, (c) => c.json({ ok: true } as const, 200));
+
+systemRoutes.get("/", (c) => c.html(HOME_PAGE, 200, PAGE_HEADERS));
+
+systemRoutes.get("/docs", (c) => c.html(DOCS_PAGE, 200, PAGE_HEADERS));

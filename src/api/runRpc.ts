@@ -1,0 +1,73 @@
+/**
+ * Calling a Run from the API: by id, with a fresh stub for every call, once more where the platform says that
+ * this may help (all methods are safe to repeat). What still throws is a platform fault and becomes a 503.
+ */
+import { isEnded, type RunView } from "../core/runView.ts";
+import type { Env } from "../env.ts";
+import type { Control, Run } from "../run/interface.ts";
+import { Refusal } from "./errors.ts";
+import { isRunId } from "./runId.ts";
+
+const RETRY_AFTER_MS = 100;
+
+/** Calls the run `id`, at most twice. */
+export async function callRun<T>(env: Env, id: string, call: (run: Run) => Promise<T>): Promise<T> {
+  try {
+    return await call(stub(env, id));
+  } catch (error) {
+    if (!mayHelpToRepeat(error)) throw error;
+    await scheduler.wait(RETRY_AFTER_MS);
+    return call(stub(env, id));
+  }
+}
+
+/** The run as it is now; refuses with `not_found`. */
+export async function viewRun(env: Env, id: string): Promise<RunView> {
+  const view = isRunId(id) ? await callRun(env, id, (run) => run.view()) : null;
+  if (view === null) throw notFound(id);
+  return view;
+}
+
+/** The run if it has ended; refuses with `conflict`, which says what cannot be done yet. */
+export async function viewEndedRun(env: Env, id: string, action: string): Promise<RunView> {
+  const view = await viewRun(env, id);
+  if (!isEnded(view.status)) {
+    throw new Refusal("conflict", `the run is ${view.status}: only an ended run can be ${action}`);
+  }
+  return view;
+}
+
+/** Calls a method that may refuse, and turns its refusals into ours. */
+export async function controlRun<T>(
+  env: Env,
+  id: string,
+  call: (run: Run) => Promise<Control<T>>,
+): Promise<T> {
+  if (!isRunId(id)) throw notFound(id);
+  const outcome = await callRun(env, id, call);
+  switch (outcome.kind) {
+    case "ok":
+      return outcome.value;
+    case "conflict":
+      throw new Refusal("conflict", outcome.message);
+    case "not-found":
+      throw notFound(id);
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** The types of RPC cannot follow `Json`, which contains itself: this is the one place that says what they are. */
+function stub(env: Env, id: string): Run {
+  return env.RUN.getByName(id) as unknown as Run;
+}
+
+function mayHelpToRepeat(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const fault = error as { retryable?: unknown; overloaded?: unknown; durableObjectReset?: unknown };
+  return fault.overloaded !== true && (fault.retryable === true || fault.durableObjectReset === true);
+}
+
+function notFound(id: string): Refusal {
+  return new Refusal("not_found", `there is no run ${JSON.stringify(id.slice(0, 64))}`);
+}

@@ -1,0 +1,126 @@
+/**
+ * Shapes of the API's answers and parameters: what `/openapi.json` says, and what the compiler holds the
+ * handlers to.
+ */
+import { z } from "@hono/zod-openapi";
+import { ERROR_KINDS } from "../core/row.ts";
+import { RUN_STATUSES } from "../core/runView.ts";
+import type { Json, Spec } from "../core/spec.ts";
+
+/** Any JSON. */
+export const jsonSchema = z.custom<Json>(() => true).openapi({ description: "any JSON", type: "object" });
+
+const count = z.int().min(0);
+const time = z.iso.datetime();
+
+/** A run as everybody sees it. */
+export const runSchema = z
+  .object({
+    id: z.string(),
+    name: z.string().nullable(),
+    status: z.enum(RUN_STATUSES),
+    why: z.string().openapi({ description: "one sentence: what the run does or waits for" }),
+    spec: z.custom<Spec>().openapi({ type: "object", description: "the spec with every default filled in" }),
+    createdAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+    parentRunId: z.string().nullable(),
+    eta: time.nullable(),
+    counts: z.object({
+      items: count.nullable(),
+      done: count,
+      ok: count,
+      failed: count,
+      attempts: count,
+      throttled: count,
+    }),
+    chunks: z.object({ total: count, done: count, active: count, pending: count }),
+    lanes: z.object({ live: count, max: count }),
+    rate: z.object({
+      limitPerSecond: z.number().nullable(),
+      effectiveLimitPerSecond: z.number().nullable(),
+      currentPerSecond: z.number(),
+    }),
+    coordinatorRequests: count,
+    operations: z.object({
+      queue: count,
+      object: count,
+      rowsWritten: count,
+      r2ClassA: count,
+      r2ClassB: count,
+      d1RowsWritten: count,
+    }),
+  })
+  .openapi("Run");
+
+/** A row of results; `value` where `ok`, else `error`. */
+export const rowSchema = z
+  .object({
+    index: count,
+    item: jsonSchema,
+    itemTruncated: z.literal(true).optional(),
+    ok: z.boolean(),
+    status: z.int().optional(),
+    attempts: count,
+    throttles: count,
+    value: jsonSchema.optional(),
+    error: z.object({ kind: z.enum(ERROR_KINDS), message: z.string(), retryable: z.boolean() }).optional(),
+  })
+  .openapi("Row");
+
+export const runParams = z.object({ id: z.string().openapi({ example: "r_1k2m3n4p5abcdefghj" }) });
+
+const LIMIT = "must be a whole number from 1 to 1,000";
+/** Cursors are opaque to clients: what is not one of ours came from elsewhere. */
+export const CURSOR = "must be the cursor of an earlier answer";
+
+/** `?limit=&cursor=` of every list. */
+export const pageQuery = {
+  limit: z.coerce
+    .number({ error: LIMIT })
+    .int({ error: LIMIT })
+    .min(1, { error: LIMIT })
+    .max(1000, { error: LIMIT })
+    .default(100),
+  cursor: z.string().max(200).optional(),
+} as const;
+
+/** `?cursor=` of lists whose cursor is a number. */
+export const numberCursor = z.coerce
+  .number({ error: CURSOR })
+  .int({ error: CURSOR })
+  .min(0, { error: CURSOR })
+  .optional();
+
+/** No parameters: any is refused by name. */
+export const noQuery = z.strictObject({});
+
+export const cursorSchema = z
+  .string()
+  .nullable()
+  .openapi({ description: "for the next page; null after the last" });
+
+/** `?flag=true|false`. */
+export const flag = z
+  .enum(["true", "false"], { error: "must be true or false" })
+  .optional()
+  .transform((text) => text === "true");
+
+/** A 200 or 201 with one JSON body. */
+export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
+  return { description, content: { "application/json": { schema } } } as const;
+}
+
+/** A 200 of rows, one a line; `page`: what the same path answers as JSON. */
+export function rows(description: string, page?: z.ZodType) {
+  // Typed by no media type in particular: the handlers stream a Response of their own.
+  const content: Record<string, { schema: z.ZodType }> = { "application/x-ndjson": { schema: rowSchema } };
+  if (page !== undefined) content["application/json"] = { schema: page };
+  return { description, content };
+}
+
+/** A body that is checked by the handler (limits and messages of its own) and only described here. */
+export function describedBody(component: string, required = true) {
+  const schema = { $ref: `#/components/schemas/${component}` } as const;
+  return { required, content: { "application/json": { schema } } } as const;
+}

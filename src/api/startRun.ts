@@ -1,0 +1,88 @@
+/**
+ * Making a run: the source is checked and pinned, the record written, the Run created, the catalog told.
+ *
+ * Invariant: every step before `create` may be repeated, and a run that was created is never made again under
+ * the same id: a request that broke off can be sent again with its Idempotency-Key.
+ */
+import type { RunView } from "../core/runView.ts";
+import type { Json, SourceSpec, Spec } from "../core/spec.ts";
+import type { Env } from "../env.ts";
+import type { CreateRun } from "../run/interface.ts";
+import { sourceRegistry } from "../sources/registry.ts";
+import { SourceError } from "../sources/source.ts";
+import { parseSpec } from "../spec/schema.ts";
+import { upsertRun } from "../storage/catalog.ts";
+import { writeRunRecord } from "../storage/runRecord.ts";
+import { missingSecretMessage, missingSecrets } from "../tasks/secrets.ts";
+import { Refusal, refuseField } from "./errors.ts";
+import { type Parentage, parentage } from "./family.ts";
+import { controlRun } from "./runRpc.ts";
+
+/** A spec that can be started: nothing it needs is missing. */
+export interface ReadySpec {
+  readonly spec: Spec;
+  /** Where items are read from: the spec's own source, pinned, or the root's. */
+  readonly itemSource: SourceSpec;
+  /** Null for a run that is no retry. */
+  readonly parent: Parentage | null;
+  /** Null when only planning can tell. */
+  readonly items: number | null;
+  readonly first: Json | null;
+}
+
+/** Outside text as a spec whose source is there and whose secrets are set; refuses with the field's path. */
+export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> {
+  const parsed = parseSpec(outside);
+  if (parsed.kind === "invalid") throw refuseField(parsed);
+  const { spec } = parsed;
+  const [missing] = missingSecrets(spec, env);
+  if (missing !== undefined) throw new Refusal("invalid", missingSecretMessage(missing), "task");
+  const parent = await parentOf(env, spec.source);
+  const pinned = await pin(env, spec.source);
+  if (pinned.items === 0) throw noItems(parent);
+  return {
+    spec: { ...spec, source: pinned.settings },
+    itemSource: parent?.itemSource ?? pinned.settings,
+    parent,
+    items: pinned.items,
+    first: pinned.first,
+  };
+}
+
+/** Creates the run `id` and gives it as it is then. Repeating it with the same id changes nothing. */
+export async function startRun(env: Env, id: string, ready: ReadySpec): Promise<RunView> {
+  const input: CreateRun = {
+    runId: id,
+    rootId: ready.parent?.rootId ?? id,
+    parentRunId: ready.parent?.parentRunId ?? null,
+    spec: ready.spec,
+    itemSource: ready.itemSource,
+    generation: env.WEIR_GENERATION ?? "",
+    createdAtMs: Date.now(),
+  };
+  await writeRunRecord(env.BUCKET, input);
+  const view = await controlRun(env, id, (run) => run.create(input));
+  const extra = { root: input.rootId, itemSource: input.itemSource, atMs: Date.now() };
+  await upsertRun(env.DB, view, extra).catch((error: unknown) => {
+    // The run is made and tells the catalog itself when D1 is back.
+    console.warn(`catalog refused run ${id}:`, error);
+  });
+  return view;
+}
+
+async function parentOf(env: Env, source: SourceSpec): Promise<Parentage | null> {
+  if (source.kind !== "failures" || typeof source.run !== "string") return null;
+  return parentage(env, source.run);
+}
+
+async function pin(env: Env, source: SourceSpec) {
+  const module = sourceRegistry[source.kind];
+  if (module === undefined) throw new SourceError("source.kind", `there is no source ${source.kind}`);
+  return module.pin(source, { env, run: "", count: () => {} });
+}
+
+function noItems(parent: Parentage | null): Refusal {
+  return parent === null
+    ? new Refusal("invalid", "the source has no items", "source")
+    : new Refusal("conflict", "nothing to retry: no item of the run is left failed or without a row");
+}

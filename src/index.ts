@@ -1,0 +1,18 @@
+/** The Worker: requests go to the API, messages to the lanes, the minute's tick to the watchdog. Wiring only. */
+import { createApp } from "./api/app.ts";
+import type { QueueMessage } from "./core/protocol.ts";
+import type { Env } from "./env.ts";
+import { consume } from "./lane/consumer.ts";
+import { pokeQuietRuns } from "./run/watchdog.ts";
+
+export { RunObject } from "./run/object.ts";
+
+const app = createApp();
+
+export default {
+  fetch: app.fetch,
+  queue: consume,
+  async scheduled(controller, env) {
+    await pokeQuietRuns(env, controller.scheduledTime);
+  },
+} satisfies ExportedHandler<Env, QueueMessage>;
