@@ -49,6 +49,8 @@ export interface ChunkWork extends ChunkPlan {
   readonly adopt: boolean;
   /** Work one item a commit, announced before its call: earlier lanes died on this chunk. */
   readonly careful: boolean;
+  /** Ordinals on which lanes died too often: a failed row (kind `task`) without a call. */
+  readonly condemned?: readonly number[];
 }
 
 export interface Lease {
@@ -102,6 +104,8 @@ export interface Trouble {
 export interface Report {
   /** Calls that left. */
   readonly calls: number;
+  /** Of the calls that ended: how many were throttled. */
+  readonly throttled: number;
   readonly inFlight: number;
   /** Answers that were neither throttled, down nor refused (a 404 is such an answer). */
   readonly answered: number;
@@ -189,6 +193,11 @@ export interface SyncAnswer {
   readonly kind: "work" | "drain";
   /** The permit epoch. Instants held from an older epoch are forfeit. */
   readonly epoch: number;
+  /**
+   * The run clock at the moment of the answer. Only its distance to the same clock in another answer means
+   * anything: it tells how late an answer arrived. Absent: that moment is somewhere within the round trip.
+   */
+  readonly clockMs?: number;
   readonly grant: Grant;
   readonly leases: readonly Lease[];
   /** Held fences that are no longer known: no call, no part, drop the lane's state. */

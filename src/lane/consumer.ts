@@ -1,0 +1,93 @@
+/**
+ * The queue consumer: a message is an offer, and the Run decides what comes of it.
+ *
+ * Invariants: every message is acked and nothing is ever thrown to the platform (locally a throw redelivers even
+ * what was acked); pacing and continuation never use the queue's retry. Whatever goes wrong here costs time: the
+ * Run repeats its offers.
+ */
+import { z } from "zod";
+import { SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS } from "../core/limits.ts";
+import type { QueueMessage } from "../core/protocol.ts";
+import type { Env } from "../env.ts";
+import { runById } from "../run/stub.ts";
+import { messageOf } from "../tasks/faults.ts";
+import { systemClock } from "./clock.ts";
+import { finishRun } from "./finalizer.ts";
+import { indexRun } from "./indexer.ts";
+import { Invocation } from "./invocation.ts";
+import { planRun } from "./planner.ts";
+import { platformPorts } from "./platform.ts";
+import { Tally } from "./report.ts";
+
+const messageSchema: z.ZodType<QueueMessage> = z.object({
+  v: z.literal(1),
+  kind: z.enum(["work", "plan", "index", "finish"]),
+  run: z.string().min(1).max(64),
+});
+
+/** Works a batch of offers, one after another. Never rejects. */
+export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Promise<void> {
+  for (const message of batch.messages) {
+    const offer = messageSchema.safeParse(message.body);
+    try {
+      if (offer.success) await take(env, offer.data, queueIndex(batch.queue));
+      else console.warn(`queue ${batch.queue}: not an offer, dropped`);
+    } catch (fault) {
+      console.warn(`queue ${batch.queue}: ${messageOf(fault)}`);
+    }
+    message.ack();
+  }
+}
+
+async function take(env: Env, offer: QueueMessage, queue: number): Promise<void> {
+  switch (offer.kind) {
+    case "work":
+      return workSlice(env, offer.run, queue);
+    case "plan":
+      return planRun(env, offer.run);
+    case "index":
+      return indexRun(env, offer.run);
+    case "finish":
+      return finishRun(env, offer.run, { untilMs: Date.now() + SLICE_MAX_MS });
+    default:
+      offer satisfies never;
+  }
+}
+
+async function workSlice(env: Env, run: string, queue: number): Promise<void> {
+  const generation = env.WEIR_GENERATION ?? "";
+  const tally = new Tally();
+  const invocation = new Invocation({
+    clock: systemClock,
+    // A stub is dead after many faults: each request gets a fresh one.
+    sync: (request) => runById(env, run).sync(request),
+    ports: platformPorts(env, (operation, n) => tally.count(operation, n)),
+    id: crypto.randomUUID(),
+    queue,
+    generation,
+    sliceMs: sliceMs(run, generation),
+    tally,
+  });
+  await invocation.run();
+}
+
+/** Slices of the runs that this isolate works on: a hint, forgotten with the isolate. */
+const slices = new Map<string, number>();
+const SLICES_KEPT = 100;
+
+/**
+ * Locally short and of random length, so that runs share the queues and not all invocations end at once. Deployed
+ * short at first (the autoscaler decides only when a batch ends), then doubling.
+ */
+function sliceMs(run: string, generation: string): number {
+  if (generation !== "") return SLICE_LOCAL_MS * (1 + Math.random() / 2);
+  const ms = slices.get(run) ?? SLICE_FIRST_MS;
+  if (slices.size >= SLICES_KEPT) slices.clear();
+  slices.set(run, Math.min(SLICE_MAX_MS, 2 * ms));
+  return ms * (0.75 + Math.random() / 4);
+}
+
+/** `weir-lanes-2` is 2. */
+function queueIndex(name: string): number {
+  return Number(/(\d+)$/.exec(name)?.[1] ?? 0);
+}

@@ -1,0 +1,43 @@
+/**
+ * Insisting: a platform call is repeated with growing delays while the lane's lease lasts, for a bounded time.
+ *
+ * A platform fault never becomes a failed row: what does not succeed here is handed back with a sentence that says
+ * who refused.
+ */
+import { LEASE_TTL_MS } from "../core/limits.ts";
+import { SourceError } from "../sources/source.ts";
+import { messageOf } from "../tasks/faults.ts";
+import { type Clock, sleep } from "./clock.ts";
+
+const FIRST_MS = 100;
+const MOST_MS = 5000;
+
+export type Insisted<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  /** Still refused after a lease's term; `trouble` is a sentence for `why`. */
+  | { readonly kind: "refused"; readonly trouble: string }
+  /** The lane lost its lease meanwhile. */
+  | { readonly kind: "lost" };
+
+/** Runs `act` until it succeeds. `what` names who may refuse. Rethrows SourceError: trying again would not help. */
+export async function insist<T>(
+  what: string,
+  act: () => Promise<T>,
+  context: { readonly clock: Clock; readonly signal: AbortSignal; readonly forMs?: number },
+): Promise<Insisted<T>> {
+  const { clock, signal } = context;
+  const endMs = clock.now() + (context.forMs ?? LEASE_TTL_MS);
+  for (let tries = 1; ; tries++) {
+    if (signal.aborted) return { kind: "lost" };
+    try {
+      return { kind: "ok", value: await act() };
+    } catch (fault) {
+      if (fault instanceof SourceError) throw fault;
+      const waitMs = Math.min(FIRST_MS * 2 ** (tries - 1), MOST_MS) * (0.5 + clock.random() / 2);
+      if (clock.now() + waitMs > endMs) {
+        return { kind: "refused", trouble: `${what} refuses: ${messageOf(fault)}` };
+      }
+      await sleep(clock, waitMs, signal);
+    }
+  }
+}

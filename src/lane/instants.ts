@@ -1,0 +1,168 @@
+/**
+ * The send instants an invocation holds, in local time.
+ *
+ * An instant is told relative to the moment of the answer, and that moment is known only within bounds. An instant
+ * may be used from its latest possible place on, and until its grace after its earliest possible place is over:
+ * whatever the true offset is, the call leaves within [instant, instant + grace] of the Run's clock.
+ * An instant is spent at most once; one whose time is over is forfeit and counted.
+ */
+import { type ClockMap, observeClock } from "../core/clockMap.ts";
+import type { Grant } from "../core/protocol.ts";
+
+export interface Instant {
+  readonly notBeforeMs: number;
+  /** Last moment at which the call may leave. */
+  readonly expiresMs: number;
+  readonly epoch: number;
+  readonly probe: boolean;
+}
+
+/** Equally spaced instants of one grant; `next` of `count` are gone. */
+interface Batch {
+  readonly firstMs: number;
+  readonly everyMs: number;
+  readonly count: number;
+  next: number;
+  /** From an instant's notBefore to its expiry; below 0 the answer came too late for any use. */
+  readonly usableMs: number;
+  readonly epoch: number;
+  readonly probe: boolean;
+}
+
+/** Keeps divisions by the spacing finite (a single instant has none). */
+const LEAST_EVERY_MS = 1e-6;
+
+/** What is known of the answer that brought a grant. */
+export interface GrantedAt {
+  readonly sentMs: number;
+  readonly receivedMs: number;
+  /** The Run's clock at the moment of the answer, when it says so. */
+  readonly clockMs: number | undefined;
+  readonly epoch: number;
+}
+
+export class Instants {
+  #batches: Batch[] = [];
+  #clock: ClockMap | null = null;
+  #held = 0;
+  /** Instants lost since the last `takeForfeited`. */
+  #forfeited = 0;
+  /** Those of them whose time ran out: nobody was ready. */
+  #expired = 0;
+
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Takes in a grant; returns its first instant in local time. */
+  add(grant: Extract<Grant, { kind: "granted" }>, at: GrantedAt): number {
+    const { leastMs, mostMs } = this.#answeredBetween(at);
+    const firstMs = mostMs + grant.firstInMs;
+    this.#batches.push({
+      firstMs,
+      everyMs: Math.max(grant.everyMs, LEAST_EVERY_MS),
+      count: grant.count,
+      next: 0,
+      usableMs: grant.graceMs - (mostMs - leastMs),
+      epoch: at.epoch,
+      probe: grant.probe,
+    });
+    this.#held += grant.count;
+    return firstMs;
+  }
+
+  /** Learns from an answer without a grant too: every answer bounds the offset. */
+  observe(at: GrantedAt): void {
+    if (at.clockMs === undefined) return;
+    this.#clock = observeClock(this.#clock, { ...at, remoteMs: at.clockMs });
+  }
+
+  /** Takes out the first instant that is due and not over; null when there is none now. */
+  takeDue(nowMs: number): Instant | null {
+    const batch = this.#current(nowMs);
+    if (batch === undefined) return null;
+    const notBeforeMs = batch.firstMs + batch.next * batch.everyMs;
+    if (notBeforeMs > nowMs) return null;
+    batch.next += 1;
+    this.#held -= 1;
+    return {
+      notBeforeMs,
+      expiresMs: notBeforeMs + batch.usableMs,
+      epoch: batch.epoch,
+      probe: batch.probe,
+    };
+  }
+
+  /** When the next instant comes that is not over; null when none is held. */
+  nextMs(nowMs: number): number | null {
+    const batch = this.#current(nowMs);
+    return batch === undefined ? null : batch.firstMs + batch.next * batch.everyMs;
+  }
+
+  /** The last instant held; null when none is. */
+  lastMs(nowMs: number): number | null {
+    if (this.#current(nowMs) === undefined) return null;
+    const last = this.#batches[this.#batches.length - 1]!;
+    return last.firstMs + (last.count - 1) * last.everyMs;
+  }
+
+  *all(): Generator<number> {
+    for (const batch of this.#batches) {
+      for (let i = batch.next; i < batch.count; i++) yield batch.firstMs + i * batch.everyMs;
+    }
+  }
+
+  /** An instant that was taken out and not used in time. */
+  forfeitOne(): void {
+    this.#forfeited += 1;
+    this.#expired += 1;
+  }
+
+  /** Gives up what is held of epochs before `epoch`; with Infinity, all of it. */
+  forfeitBefore(epoch: number): void {
+    this.#batches = this.#batches.filter((batch) => {
+      if (batch.epoch >= epoch) return true;
+      this.#drop(batch, batch.count - batch.next);
+      return false;
+    });
+  }
+
+  /** Instants lost since the last call, and how many of them because their time ran out. */
+  takeForfeited(): { readonly forfeited: number; readonly expired: number } {
+    const lost = { forfeited: this.#forfeited, expired: this.#expired };
+    this.#forfeited = 0;
+    this.#expired = 0;
+    return lost;
+  }
+
+  /** The batch of the next instant that is not over; drops what is. */
+  #current(nowMs: number): Batch | undefined {
+    for (;;) {
+      const batch = this.#batches[0];
+      if (batch === undefined) return undefined;
+      const overBeforeMs = nowMs - batch.usableMs - batch.firstMs;
+      const over = batch.usableMs < 0 ? batch.count : Math.ceil(overBeforeMs / batch.everyMs);
+      const late = Math.min(over, batch.count) - batch.next;
+      if (late > 0) {
+        this.#drop(batch, late);
+        this.#expired += late;
+      }
+      if (batch.next < batch.count) return batch;
+      this.#batches.shift();
+    }
+  }
+
+  #drop(batch: Batch, count: number): void {
+    batch.next += count;
+    this.#held -= count;
+    this.#forfeited += count;
+  }
+
+  /** Bounds of the answer's moment in local time. */
+  #answeredBetween(at: GrantedAt): { leastMs: number; mostMs: number } {
+    if (at.clockMs === undefined) return { leastMs: at.sentMs, mostMs: at.receivedMs };
+    const map = observeClock(this.#clock, { ...at, remoteMs: at.clockMs });
+    this.#clock = map;
+    return { leastMs: at.clockMs + map.leastMs, mostMs: at.clockMs + map.mostMs };
+  }
+}

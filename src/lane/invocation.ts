@@ -1,0 +1,280 @@
+/**
+ * One invocation: asks the Run for chunks, works each in a lane of its own, and ends.
+ *
+ * It ends after its slice, when the Run says drain, when there has been nothing to do for a second, or when the Run
+ * cannot be reached and every lease is over. Before it ends it gives everything back and says so: a request with
+ * capacity 0. Invariant: a lane's deadline counts from when the request that renewed it was first sent.
+ */
+
+import { assert } from "../core/assert.ts";
+import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
+import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
+import type { Clock } from "./clock.ts";
+import {
+  type Answered,
+  type Composed,
+  Exchange,
+  type ExchangeHost,
+  type LaneCommit,
+  type Sync,
+} from "./exchange.ts";
+import { Lane, type LaneHost } from "./lane.ts";
+import { Pacer } from "./pacer.ts";
+import type { LanePorts } from "./ports.ts";
+import type { Tally } from "./report.ts";
+import type { Seat } from "./seat.ts";
+
+/** An invocation without a lane asks this often, and ends after `IDLE_MS`. */
+const IDLE_ASK_MS = 250;
+const IDLE_MS = 1000;
+
+export interface InvocationInput {
+  readonly clock: Clock;
+  readonly sync: Sync;
+  readonly ports: LanePorts;
+  /** Unique among all invocations. */
+  readonly id: string;
+  readonly queue: number;
+  /** "" when deployed. */
+  readonly generation: string;
+  /** Soft deadline from now. */
+  readonly sliceMs: number;
+  readonly tally: Tally;
+}
+
+/** Lanes one invocation holds at most. `generation` "": deployed. */
+export function lanesPerInvocation(generation: string, maxParallelism: number): number {
+  return generation === "" ? LANES_PER_INVOCATION_DEPLOYED : Math.ceil(maxParallelism / CHUNK_QUEUES);
+}
+
+export class Invocation implements ExchangeHost, LaneHost {
+  readonly clock: Clock;
+  readonly ports: LanePorts;
+  readonly tally: Tally;
+  readonly #input: InvocationInput;
+  readonly #exchange: Exchange;
+  readonly #pacer: Pacer;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #background = new Set<Promise<void>>();
+  #phase: "working" | "winding" | "draining" | "gone" = "working";
+  #settings: RunSettings | null = null;
+  #answer: SyncAnswer | null = null;
+  #heldRefused = 0;
+  #saidCapacity = -1;
+  #idleSinceMs: number | null = null;
+  #wake: (() => void) | null = null;
+  #cancelDeadline: (() => void) | null = null;
+
+  constructor(input: InvocationInput) {
+    this.#input = input;
+    this.clock = input.clock;
+    this.ports = input.ports;
+    this.tally = input.tally;
+    this.#exchange = new Exchange(input.clock, input.sync, input.id, this);
+    this.#pacer = new Pacer(input.clock, this.tally, () => this.#exchange.reconsider());
+  }
+
+  /** Works a slice; resolves when everything is given back or lost. */
+  async run(): Promise<void> {
+    const cancelSlice = this.clock.after(this.#input.sliceMs, () => this.#windDown());
+    this.#exchange.hurry(0);
+    while (!this.#isOver()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    cancelSlice();
+    this.#cancelDeadline?.();
+    this.#exchange.close();
+  }
+
+  // --- for the exchange ---
+
+  askAtMs(): number {
+    return this.#settings === null ? Number.POSITIVE_INFINITY : this.#pacer.askAtMs();
+  }
+
+  want(): number {
+    return this.#pacer.want();
+  }
+
+  compose(want: number): Composed {
+    this.#saidCapacity = this.#capacity();
+    return {
+      queue: this.#input.queue,
+      generation: this.#input.generation,
+      capacity: this.#saidCapacity,
+      held: [...this.#lanes.keys()],
+      want,
+      report: this.tally.take(this.#pacer.takeForfeited()),
+      settingsVersion: this.#settings?.version ?? 0,
+    };
+  }
+
+  apply(answered: Answered): void {
+    const { answer, request, sentMs } = answered;
+    const wasDown = this.isTargetDown();
+    const isFirst = this.#settings === null;
+    this.#answer = answer;
+    this.#settings = answer.settings ?? this.#settings;
+    if (answer.kind === "drain" && this.#phase !== "gone") this.#phase = "draining";
+    this.#renew(request.held, answer, sentMs);
+    for (const lease of answer.leases) this.#start(lease, sentMs + answer.leaseTtlMs);
+    this.#armDeadline();
+    this.#pacer.apply(answer, { ...answered, want: request.want });
+    for (const fence of answer.shed) this.#lanes.get(fence)?.stop();
+    if (!wasDown && this.isTargetDown()) for (const lane of this.#lanes.values()) lane.refund();
+    for (const lane of this.#lanes.values()) lane.look();
+    this.#lookIdle();
+    if (isFirst) this.#exchange.hurry(0);
+    this.#wake?.();
+  }
+
+  leasesEndMs(): number | null {
+    let endMs: number | null = null;
+    for (const lane of this.#lanes.values()) endMs = Math.max(endMs ?? 0, lane.deadlineMs);
+    return endMs;
+  }
+
+  gaveUp(): void {
+    this.#phase = "gone";
+    for (const lane of this.#lanes.values()) lane.abandon();
+    this.#pacer.drain();
+    this.#wake?.();
+  }
+
+  // --- for lanes ---
+
+  settings(): RunSettings {
+    assert(this.#settings !== null, "a lane is leased with the run's settings known");
+    return this.#settings;
+  }
+
+  seat(deadlineMs: () => number): Seat {
+    return this.#pacer.join(deadlineMs);
+  }
+
+  mustStop(): boolean {
+    return !this.#pacer.hasSpare;
+  }
+
+  isEnding(): boolean {
+    return this.#phase !== "working";
+  }
+
+  isTargetDown(): boolean {
+    return this.#answer?.circuit === "open";
+  }
+
+  isCurrentEpoch(epoch: number): boolean {
+    return epoch === (this.#answer?.epoch ?? 0);
+  }
+
+  refused(): { readonly epoch: number; readonly streak: number; readonly held: number } {
+    const { refusedEpoch = 0, refusedStreak = 0 } = this.#answer ?? {};
+    return { epoch: refusedEpoch, streak: refusedStreak, held: this.#heldRefused };
+  }
+
+  hold(items: number): void {
+    this.#heldRefused += items;
+  }
+
+  hurry(ms: number): void {
+    this.#exchange.hurry(ms);
+  }
+
+  nextAnswer(withinMs: number): Promise<void> {
+    return this.#exchange.nextAnswer(withinMs);
+  }
+
+  announce(fence: number, ordinal: number): Promise<void> {
+    return this.#exchange.announce(fence, ordinal);
+  }
+
+  commit(commit: LaneCommit, withinMs: number): Promise<CommitOutcome["kind"] | "closed"> {
+    return this.#exchange.commit(commit, withinMs);
+  }
+
+  indexed(chunk: number, n: number): void {
+    this.#exchange.indexed(chunk, n);
+  }
+
+  background(work: Promise<void>): void {
+    this.#background.add(work);
+    void work.finally(() => {
+      this.#background.delete(work);
+      this.#wake?.();
+    });
+  }
+
+  // --- inside ---
+
+  /** Everything is given back and the Run knows it, or nothing can be said any more. */
+  #isOver(): boolean {
+    if (this.#phase === "working" || this.#lanes.size + this.#background.size > 0) return false;
+    if (this.#phase === "gone") return true;
+    if (this.#saidCapacity === 0 && !this.#exchange.isBusy && !this.#exchange.hasUnsaid) return true;
+    this.#exchange.hurry(0);
+    return false;
+  }
+
+  #capacity(): number {
+    if (this.#phase !== "working") return 0;
+    if (this.#settings === null) return 1;
+    return lanesPerInvocation(this.#input.generation, this.#settings.spec.maxParallelism);
+  }
+
+  #renew(held: readonly number[], answer: SyncAnswer, sentMs: number): void {
+    const lost = new Set(answer.lost);
+    for (const fence of held) {
+      const lane = this.#lanes.get(fence);
+      if (lane === undefined) continue;
+      if (lost.has(fence)) lane.abandon();
+      else lane.deadlineMs = sentMs + answer.leaseTtlMs;
+    }
+  }
+
+  #start(lease: Lease, deadlineMs: number): void {
+    const lane = new Lane(this, lease, deadlineMs);
+    this.#lanes.set(lane.fence, lane);
+    void lane.run().then(() => {
+      this.#lanes.delete(lane.fence);
+      this.#lookIdle();
+      this.#wake?.();
+    });
+  }
+
+  /** At its deadline a lane has stopped, whatever the Run might still say. */
+  #armDeadline(): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = null;
+    const nowMs = this.clock.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes.values()) {
+      if (lane.deadlineMs <= nowMs) lane.abandon();
+      else nextMs = Math.min(nextMs, lane.deadlineMs);
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelDeadline = this.clock.after(nextMs - nowMs, () => this.#armDeadline());
+  }
+
+  #windDown(): void {
+    if (this.#phase !== "working") return;
+    this.#phase = "winding";
+    this.#pacer.windDown();
+    for (const lane of this.#lanes.values()) lane.look();
+    this.#wake?.();
+  }
+
+  /** Without a lane for a while there is nothing to do here. */
+  #lookIdle(): void {
+    if (this.#phase !== "working") return;
+    if (this.#lanes.size > 0) {
+      this.#idleSinceMs = null;
+      return;
+    }
+    this.#idleSinceMs ??= this.clock.now();
+    if (this.clock.now() - this.#idleSinceMs >= IDLE_MS) this.#windDown();
+    else this.#exchange.hurry(IDLE_ASK_MS);
+  }
+}

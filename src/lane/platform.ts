@@ -1,0 +1,53 @@
+/** The lanes' ports on the platform: R2, D1, the sources, the tasks and their way out. */
+import { assert } from "../core/assert.ts";
+import type { RunSettings } from "../core/protocol.ts";
+import type { Env } from "../env.ts";
+import { sourceRegistry } from "../sources/registry.ts";
+import { SourceError } from "../sources/source.ts";
+import { indexPart } from "../storage/failures.ts";
+import { readPart, writePart } from "../storage/parts.ts";
+import { createEgress, type Egress } from "../tasks/egress.ts";
+import { taskOf } from "../tasks/registry.ts";
+import type { CountOperation, LanePorts, OpenTask } from "./ports.ts";
+
+/** Ports for one invocation; `count` is told of every operation that costs money. */
+export function platformPorts(env: Env, count: CountOperation): LanePorts {
+  const egressOf = egressPerSettings(env);
+  return {
+    writePart: (key, bytes) => writePart(env.BUCKET, key, bytes, count),
+    readPart: (key) => readPart(env.BUCKET, key, count),
+    async indexPart(settings, part, rows) {
+      await indexPart(env, settings, part, rows, count);
+    },
+    read(settings, chunk, from) {
+      const { itemSource, run } = settings;
+      const source = sourceRegistry[itemSource.kind];
+      if (source === undefined)
+        throw new SourceError("kind", `there is no source of kind ${itemSource.kind}`);
+      return source.read(itemSource, chunk, from, { env, run, count });
+    },
+    openTask: (settings) => openTask(settings, egressOf(settings)),
+  };
+}
+
+async function openTask(settings: RunSettings, egress: Egress): Promise<OpenTask> {
+  const task = taskOf(settings.spec.task.kind);
+  assert(task !== null, "a checked spec names a task that is there");
+  const client = await task.open(settings.spec.task);
+  return {
+    run: (input) => egress.run({ ...input, task, client }),
+    mask: (text) => egress.mask(text),
+    close: () => task.close(client),
+  };
+}
+
+/** One way out per version of the settings: it holds the secrets' mask. */
+function egressPerSettings(env: Env): (settings: RunSettings) => Egress {
+  let made: { readonly version: number; readonly egress: Egress } | null = null;
+  return (settings) => {
+    if (made?.version !== settings.version) {
+      made = { version: settings.version, egress: createEgress({ env, settings }) };
+    }
+    return made.egress;
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * What the lanes of one invocation saw since the last request that was composed.
+ *
+ * A report is taken out whole when a request is composed and repeated with it until it is answered: nothing is
+ * counted twice, nothing is lost with an answer.
+ */
+import { TROUBLES_PER_REPORT } from "../core/limits.ts";
+import type { Operations, Report, Trouble } from "../core/protocol.ts";
+
+export class Tally {
+  #calls = 0;
+  #throttled = 0;
+  #inFlight = 0;
+  #answered = 0;
+  #probeAnswered = false;
+  #troubles: Trouble[] = [];
+  #troublesSinceAnswer = 0;
+  #callMs = 0;
+  #blocked: string | null = null;
+  #operations: Partial<Operations> = {};
+  /** Counts up with every answered call over the whole invocation: "has anything answered since?" */
+  #answers = 0;
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get answers(): number {
+    return this.#answers;
+  }
+
+  get blocked(): string | null {
+    return this.#blocked;
+  }
+
+  callLeft(): void {
+    this.#calls += 1;
+    this.#inFlight += 1;
+  }
+
+  callEnded(durationMs: number): void {
+    this.#inFlight -= 1;
+    this.#callMs += durationMs;
+  }
+
+  /** A try ended with an answer that is neither throttled, down nor refused. */
+  answer(probe: boolean): void {
+    this.#answers += 1;
+    this.#answered += 1;
+    this.#troublesSinceAnswer = 0;
+    if (probe) this.#probeAnswered = true;
+  }
+
+  /** A try ended in trouble. Beyond the bound the oldest are forgotten: the newest decide. */
+  trouble(trouble: Trouble): void {
+    if (trouble.kind === "throttled") this.#throttled += 1;
+    this.#troubles.push(trouble);
+    if (this.#troubles.length > TROUBLES_PER_REPORT) this.#troubles.shift();
+    this.#troublesSinceAnswer = Math.min(this.#troublesSinceAnswer + 1, TROUBLES_PER_REPORT);
+  }
+
+  /** The run cannot go on without help; the first sentence stands. */
+  block(sentence: string): void {
+    this.#blocked ??= sentence;
+  }
+
+  count(operation: keyof Operations, n: number): void {
+    this.#operations[operation] = (this.#operations[operation] ?? 0) + n;
+  }
+
+  /** Takes out what was seen; `forfeited` permits are counted by the pacer. */
+  take(forfeited: number): Report {
+    const report: Report = {
+      calls: this.#calls,
+      throttled: this.#throttled,
+      inFlight: this.#inFlight,
+      answered: this.#answered,
+      probeAnswered: this.#probeAnswered,
+      troubles: this.#troubles,
+      troublesSinceAnswer: this.#troublesSinceAnswer,
+      callMs: this.#callMs,
+      forfeited,
+      blocked: this.#blocked,
+      operations: this.#operations,
+    };
+    this.#calls = 0;
+    this.#throttled = 0;
+    this.#answered = 0;
+    this.#probeAnswered = false;
+    this.#troubles = [];
+    this.#troublesSinceAnswer = 0;
+    this.#callMs = 0;
+    this.#operations = {};
+    return report;
+  }
+}

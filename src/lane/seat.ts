@@ -1,0 +1,135 @@
+/**
+ * One lane's place at the pacer: how the lane gets permits, and what the pacer knows of when it needs the next.
+ *
+ * Invariants: no permit is spent after the lane's deadline, after the run began to drain, under an older epoch,
+ * before its instant or after its grace. A try that has already sent a request (a redirect on its way) may go on
+ * taking permits while its lane is asked to stop; no new try may begin.
+ */
+import type { Permit, Permits } from "../tasks/permits.ts";
+import { LaneStopped } from "../tasks/task.ts";
+import type { Instant } from "./instants.ts";
+
+/** What a seat needs of its pacer. */
+export interface SeatHost {
+  now(): number;
+  /** Resolves with an instant that is due, in order of arrival. Rejects with LaneStopped. */
+  wait(seat: Seat, signal: AbortSignal): Promise<Instant>;
+  isCurrent(instant: Instant, nowMs: number): boolean;
+  used(seat: Seat, nowMs: number): void;
+  forfeited(): void;
+  ended(durationMs: number): void;
+  left(seat: Seat): void;
+  /** Sends the seat's lane away from the queue unless a try is under way. */
+  stop(seat: Seat): void;
+  /** The lane needs permits sooner or later than it seemed. */
+  changed(): void;
+}
+
+export class Seat implements Permits {
+  readonly #host: SeatHost;
+  readonly #deadlineMs: () => number;
+  /** When the lane can start its next call: the past while it waits, Infinity while it needs none. */
+  readyMs = Number.POSITIVE_INFINITY;
+  waiting = false;
+  /** Start of the last call, when the time until the next `take` is a turn. */
+  turnFromMs: number | null = null;
+  /** Set while the lane must not begin a try. */
+  stopping = false;
+  #lastPermit: Permit | null = null;
+  #usedInTry = 0;
+
+  /** `deadlineMs` tells the end of the lane's lease on the local clock. */
+  constructor(host: SeatHost, deadlineMs: () => number) {
+    this.#host = host;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** A new try of an item begins. */
+  beginTry(): void {
+    this.#usedInTry = 0;
+    this.#lastPermit = null;
+  }
+
+  /** The permit the try's last request left with; null when none left. */
+  get lastPermit(): Permit | null {
+    return this.#lastPermit;
+  }
+
+  get midTry(): boolean {
+    return this.#usedInTry > 0;
+  }
+
+  /** The lane will make no call before then (Infinity: not until it says otherwise by taking a permit). */
+  idleUntil(readyMs: number): void {
+    this.readyMs = readyMs;
+    this.turnFromMs = null;
+    this.#host.changed();
+  }
+
+  leave(): void {
+    this.#host.left(this);
+  }
+
+  /** No try may begin any more. */
+  stop(): void {
+    this.stopping = true;
+    this.#host.stop(this);
+  }
+
+  async take(signal: AbortSignal): Promise<Permit> {
+    if (this.#host.now() >= this.#deadlineMs()) throw new LaneStopped();
+    if (this.stopping && !this.midTry) throw new LaneStopped();
+    return new SeatPermit(this.#host, this, await this.#host.wait(this, signal));
+  }
+
+  /** Spends an instant; false (and forfeit) when it cannot be used any more. */
+  spend(permit: Permit, instant: Instant, nowMs: number): boolean {
+    const usable =
+      this.#host.isCurrent(instant, nowMs) && nowMs < this.#deadlineMs() && (this.midTry || !this.stopping);
+    if (!usable) {
+      this.#host.forfeited();
+      return false;
+    }
+    this.#usedInTry += 1;
+    this.#lastPermit = permit;
+    this.#host.used(this, nowMs);
+    return true;
+  }
+}
+
+class SeatPermit implements Permit {
+  readonly #host: SeatHost;
+  readonly #seat: Seat;
+  readonly #instant: Instant;
+  #usedAtMs: number | null = null;
+  #spent = false;
+
+  constructor(host: SeatHost, seat: Seat, instant: Instant) {
+    this.#host = host;
+    this.#seat = seat;
+    this.#instant = instant;
+  }
+
+  get epoch(): number {
+    return this.#instant.epoch;
+  }
+
+  get probe(): boolean {
+    return this.#instant.probe;
+  }
+
+  use(): boolean {
+    if (this.#spent) return false;
+    this.#spent = true;
+    const nowMs = this.#host.now();
+    if (!this.#seat.spend(this, this.#instant, nowMs)) return false;
+    this.#usedAtMs = nowMs;
+    return true;
+  }
+
+  done(): void {
+    if (this.#usedAtMs === null) return;
+    this.#host.ended(this.#host.now() - this.#usedAtMs);
+    this.#usedAtMs = null;
+  }
+}

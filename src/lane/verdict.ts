@@ -1,0 +1,107 @@
+/**
+ * What becomes of an item after a try: its row, another try later, or wait and see.
+ *
+ * Invariants: a throttled try spends no attempt; a try that ended down while the target is known to be down spends
+ * none either; an item that was tried often enough becomes a failed row and is never dropped.
+ */
+import { backoffMs } from "../core/backoff.ts";
+import type { ErrorKind } from "../core/row.ts";
+import type { RetrySpec } from "../core/spec.ts";
+import type { TaskOutcome } from "../tasks/task.ts";
+import type { Settled } from "./rows.ts";
+
+/** How often an item was tried before. */
+export interface Tries {
+  readonly attempts: number;
+  readonly throttles: number;
+}
+
+export type Verdict =
+  | { readonly kind: "row"; readonly settled: Settled }
+  | { readonly kind: "again"; readonly tries: Tries; readonly inMs: number }
+  /** The last attempt ended down: a row only if the target is not down for everybody. */
+  | { readonly kind: "unless-down"; readonly settled: Settled }
+  /** 401 or 403: a row only if the credentials work for others. */
+  | { readonly kind: "unless-refused"; readonly settled: Settled };
+
+/** Did the call reach nobody, or a target that is broken? Such calls open the circuit. */
+export function isDown(outcome: TaskOutcome): boolean {
+  if (outcome.kind !== "transient") return false;
+  if (outcome.status !== undefined) return outcome.status >= 500;
+  return outcome.errorKind === "network" || outcome.errorKind === "timeout";
+}
+
+/** `targetDown`: the circuit is open, or the call was a probe. `random`: 0…1. */
+export function judge(
+  outcome: TaskOutcome,
+  before: Tries,
+  context: { readonly retry: RetrySpec; readonly targetDown: boolean; readonly random: number },
+): Verdict {
+  switch (outcome.kind) {
+    case "ok": {
+      const { status, value } = outcome;
+      const tries = { attempts: before.attempts + 1, throttles: before.throttles };
+      return { kind: "row", settled: { status, ...tries, result: { ok: true, value } } };
+    }
+    case "throttled":
+      return afterThrottle(outcome, before, context);
+    case "transient":
+      return afterTransient(outcome, before, context);
+    case "permanent": {
+      const attempts = before.attempts + (outcome.called ? 1 : 0);
+      const settled = failed(outcome.errorKind, outcome, { ...before, attempts }, false);
+      return { kind: outcome.refused === true ? "unless-refused" : "row", settled };
+    }
+    default:
+      outcome satisfies never;
+      throw new Error("unknown outcome");
+  }
+}
+
+function afterThrottle(
+  outcome: Extract<TaskOutcome, { kind: "throttled" }>,
+  before: Tries,
+  context: { readonly retry: RetrySpec; readonly random: number },
+): Verdict {
+  const tries = { attempts: before.attempts, throttles: before.throttles + 1 };
+  const row = { kind: "row", settled: failed("throttled", outcome, tries, true) } as const;
+  if (tries.throttles >= context.retry.maxThrottles) return row;
+  const wait = backoffMs({
+    attempt: tries.throttles,
+    baseDelayMs: context.retry.baseDelayMs,
+    maxDelayMs: context.retry.maxDelayMs,
+    retryAfterMs: outcome.retryAfterMs,
+    random: context.random,
+  });
+  return wait.kind === "wait" ? { kind: "again", tries, inMs: wait.ms } : row;
+}
+
+function afterTransient(
+  outcome: Extract<TaskOutcome, { kind: "transient" }>,
+  before: Tries,
+  context: { readonly retry: RetrySpec; readonly targetDown: boolean; readonly random: number },
+): Verdict {
+  const down = isDown(outcome);
+  const spent = down && context.targetDown ? 0 : 1;
+  const tries = { attempts: before.attempts + spent, throttles: before.throttles };
+  const settled = failed(outcome.errorKind, outcome, tries, true);
+  if (tries.attempts >= context.retry.maxAttempts) return { kind: down ? "unless-down" : "row", settled };
+  const wait = backoffMs({
+    attempt: Math.max(1, tries.attempts),
+    baseDelayMs: context.retry.baseDelayMs,
+    maxDelayMs: context.retry.maxDelayMs,
+    retryAfterMs: outcome.retryAfterMs,
+    random: context.random,
+  });
+  return wait.kind === "wait" ? { kind: "again", tries, inMs: wait.ms } : { kind: "row", settled };
+}
+
+function failed(
+  kind: ErrorKind,
+  outcome: { readonly message: string; readonly status?: number },
+  tries: Tries,
+  retryable: boolean,
+): Settled {
+  const error = { kind, message: outcome.message, retryable };
+  return { status: outcome.status, ...tries, result: { ok: false, error } };
+}
