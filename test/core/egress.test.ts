@@ -1,0 +1,161 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { isHostForSecret, missingSecrets, secretNames } from "../../src/tasks/secrets.ts";
+import { LaneStopped, SecretMissing } from "../../src/tasks/task.ts";
+import { echo, OpenPermits, type Server, startServer, tryItem } from "../support/oneTry.ts";
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+async function serve(answer: Parameters<typeof startServer>[0] = echo): Promise<Server> {
+  const server = await startServer(answer);
+  servers.push(server);
+  return server;
+}
+
+const AUTHORIZATION = { authorization: "Bearer {{secret:KEY}}" };
+
+describe("a secret", () => {
+  it("is put in at the call, and masked when the target sends it back", async () => {
+    const server = await serve();
+    const task = {
+      kind: "http",
+      url: `${server.origin}/{{item}}?k={{secret:KEY}}`,
+      headers: AUTHORIZATION,
+      body: { k: "{{secret:KEY}}" },
+    };
+    const outcome = await tryItem(task, "a", { env: { WEIR_SECRET_KEY: ' "hunter/22" \n' } });
+    expect(server.arrivals[0]).toMatchObject({
+      url: "/a?k=%22hunter%2F22%22",
+      headers: { authorization: 'Bearer "hunter/22"' },
+      body: '{"k":"\\"hunter/22\\""}',
+    });
+    expect(outcome).toMatchObject({ kind: "ok", value: { url: "/a?k=[secret:KEY]" } });
+    expect(JSON.stringify(outcome)).not.toContain("hunter");
+  });
+
+  it("is masked in the message of a failure", async () => {
+    const server = await serve((_arrival, response) => {
+      response.writeHead(400, "no hunter22 here");
+      response.end();
+    });
+    const task = { kind: "http", url: `${server.origin}/{{item}}`, headers: AUTHORIZATION };
+    const outcome = await tryItem(task, "a", { env: { WEIR_SECRET_KEY: "hunter22" } });
+    expect(outcome).toMatchObject({ kind: "permanent", message: "400 no [secret:KEY] here" });
+  });
+
+  it.each([undefined, "", "abc", "   "])("that is %j stops the run before any call", async (value) => {
+    const server = await serve();
+    const permits = new OpenPermits();
+    const task = { kind: "http", url: `${server.origin}/{{item}}`, headers: AUTHORIZATION };
+    await expect(tryItem(task, "a", { permits, env: { WEIR_SECRET_KEY: value } })).rejects.toEqual(
+      new SecretMissing("KEY"),
+    );
+    expect([server.arrivals.length, permits.taken]).toEqual([0, 0]);
+  });
+
+  it("goes to a host that an item names only when WEIR_SECRET_NAME_HOSTS has it", async () => {
+    const server = await serve();
+    const task = { kind: "http", url: "{{item}}", headers: AUTHORIZATION };
+    const call = (hosts: string) =>
+      tryItem(task, `${server.origin}/a`, {
+        allowPrivate: true,
+        env: { WEIR_SECRET_KEY: "hunter22", WEIR_SECRET_KEY_HOSTS: hosts },
+      });
+    for (const hosts of ["", "example.com", "127.0.0.1:1", "127.0.0.1.example.com"]) {
+      expect(await call(hosts), hosts).toMatchObject({
+        kind: "permanent",
+        errorKind: "disallowed",
+        called: false,
+      });
+    }
+    expect(server.arrivals.length).toBe(0);
+    const { host } = new URL(server.origin);
+    for (const hosts of ["127.0.0.1", `example.com, ${host}`, `example.com ${host}`]) {
+      expect(await call(hosts), hosts).toMatchObject({ kind: "ok" });
+    }
+  });
+
+  it("has its further hosts compared as hosts", () => {
+    const env = { WEIR_SECRET_KEY_HOSTS: "API.example.com, b.example.com:8443 ,," };
+    const named = (url: string) => isHostForSecret(env, "KEY", new URL(url));
+    expect(named("https://api.example.com/")).toBe(true);
+    expect(named("https://b.example.com:8443/")).toBe(true);
+    expect(named("https://b.example.com/")).toBe(false);
+    expect(named("https://example.com/")).toBe(false);
+    expect(named("https://xapi.example.com/")).toBe(false);
+  });
+
+  it("is known by its name, and missing when a spec names it and the environment does not", () => {
+    const env = { WEIR_SECRET_A: "long enough", WEIR_SECRET_B: "abc", WEIR_SECRET_A_HOSTS: "example.com" };
+    expect(secretNames(env)).toEqual(["A"]);
+    const task = {
+      kind: "http",
+      url: "https://h.example/{{item}}",
+      headers: { a: "{{secret:A}}{{secret:B}}{{secret:C}}" },
+    };
+    const settings = { body: null, failWhen: null, idempotencyHeader: null, expect: ["2xx"] };
+    expect(missingSecrets({ task: { ...task, ...settings } } as never, env)).toEqual(["B", "C"]);
+  });
+});
+
+describe("a host that is not public", () => {
+  it("is called where the spec writes it out, and where an item names it only with allowPrivate", async () => {
+    const server = await serve();
+    const item = `${server.origin}/a`;
+    expect(await tryItem({ kind: "http", url: `${server.origin}/{{item}}` }, "a")).toMatchObject({
+      kind: "ok",
+    });
+    expect(await tryItem({ kind: "http", url: "{{item}}" }, item, { allowPrivate: true })).toMatchObject({
+      kind: "ok",
+    });
+    const refused = await tryItem({ kind: "http", url: "{{item}}" }, item);
+    expect(refused).toMatchObject({ kind: "permanent", errorKind: "disallowed", called: false });
+    expect(server.arrivals.length).toBe(2);
+  });
+});
+
+describe("a permit", () => {
+  it("that has expired sends nothing: another is taken", async () => {
+    const server = await serve();
+    const permits = new OpenPermits();
+    permits.expire = 2;
+    expect(await tryItem({ kind: "http", url: `${server.origin}/{{item}}` }, "a", { permits })).toMatchObject(
+      { kind: "ok" },
+    );
+    expect([permits.taken, permits.used, permits.ended, server.arrivals.length]).toEqual([3, 1, 1, 1]);
+  });
+
+  it("is done once, however the call ended", async () => {
+    const server = await serve((arrival, response) => {
+      if (arrival.url === "/cut") response.destroy();
+      else response.writeHead(arrival.url === "/404" ? 404 : 200).end("x");
+    });
+    const permits = new OpenPermits();
+    for (const item of ["ok", "404", "cut"])
+      await tryItem({ kind: "http", url: `${server.origin}/{{item}}` }, item, { permits });
+    expect([permits.used, permits.ended]).toEqual([3, 3]);
+  });
+});
+
+describe("a lane that has to stop", () => {
+  it("makes no call, and a call it cuts has no outcome", async () => {
+    let arrived = (): void => {};
+    const server = await serve((_arrival, response) => {
+      response.writeHead(200);
+      response.write("half");
+      arrived();
+    });
+    const task = { kind: "http", url: `${server.origin}/{{item}}` };
+    const permits = new OpenPermits();
+    await expect(tryItem(task, "a", { permits, signal: AbortSignal.abort() })).rejects.toBeInstanceOf(
+      LaneStopped,
+    );
+    expect([permits.used, server.arrivals.length]).toEqual([0, 0]);
+    const stop = new AbortController();
+    arrived = () => stop.abort();
+    await expect(tryItem(task, "a", { permits, signal: stop.signal })).rejects.toBeInstanceOf(LaneStopped);
+    expect([permits.used, permits.ended]).toEqual([1, 1]);
+  });
+});
