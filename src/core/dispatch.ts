@@ -110,10 +110,18 @@ function forgetSilent(dispatch: Dispatch, nowMs: number): void {
   }
 }
 
-/** Locally a queue dispatches one batch at a time: an offer goes where nobody is working. */
+/**
+ * Locally a queue dispatches one batch at a time: an offer goes where nobody is working, else where somebody is
+ * about to stop.
+ */
 function idlestQueue(dispatch: Dispatch): number {
   const load = new Array<number>(CHUNK_QUEUES).fill(0);
-  for (const live of dispatch.invocations.values()) load[live.queue] = (load[live.queue] ?? 0) + 1;
+  for (const live of dispatch.invocations.values()) {
+    load[live.queue] = (load[live.queue] ?? 0) + (live.capacity > 0 ? 1 : WINDING_DOWN);
+  }
   for (const offer of dispatch.offers) load[offer.queue] = (load[offer.queue] ?? 0) + 1;
   return load.indexOf(Math.min(...load));
 }
+
+/** How much an invocation that winds down counts for beside one that goes on. */
+const WINDING_DOWN = 0.5;
