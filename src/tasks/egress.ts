@@ -47,9 +47,14 @@ export interface ResolvedRequest {
 }
 
 /** One per invocation and version of the settings; it holds the secrets' mask and nothing of any item. */
-export function createEgress(options: { readonly env: SecretEnv; readonly settings: RunSettings }): Egress {
+export function createEgress(options: {
+  readonly env: SecretEnv;
+  readonly settings: RunSettings;
+  /** The spec's task, where it is not the registry's. */
+  readonly task?: Task<unknown, unknown>;
+}): Egress {
   const { env, settings } = options;
-  const task = taskOf(settings.spec.task.kind);
+  const task = options.task ?? taskOf(settings.spec.task.kind);
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
   return {

@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { copyTask } from "../../docs/examples/own-task/copy.ts";
+import { createEgress } from "../../src/tasks/egress.ts";
+import type { Task } from "../../src/tasks/task.ts";
+import { OpenPermits, type Server, startServer } from "../support/oneTry.ts";
+
+const read = (path: string): string => readFileSync(join(import.meta.dirname, "../../docs", path), "utf8");
+
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+/** One try of the documented task between two systems: one that has record 7, one that takes it. */
+async function run(item: string, permits = new OpenPermits()) {
+  const from = await startServer((arrival, response) => {
+    if (arrival.url === "/records?id=7") response.end("the record, with hunter22");
+    else response.writeHead(404).end();
+  });
+  const to = await startServer((_arrival, response) => void response.writeHead(201).end("kept"));
+  servers.push(from, to);
+  const settings = copyTask.schema.parse({
+    kind: "copy",
+    from: `${from.origin}/records`,
+    to: `${to.origin}/records`,
+    secret: "KEY",
+  });
+  const source = { kind: "range", from: 0, to: 1 };
+  const spec = { source, task: settings, allowPrivate: false } as never;
+  const egress = createEgress({
+    env: { WEIR_SECRET_KEY: "hunter22" },
+    settings: { version: 1, run: "run", root: "run", spec, itemSource: source, child: false },
+    task: copyTask as Task<unknown, unknown>,
+  });
+  const signal = new AbortController().signal;
+  const task = copyTask as Task<unknown, unknown>;
+  const outcome = await egress.run({ task, client: undefined, item, index: 0, permits, signal });
+  return { outcome, from, to, permits, settings };
+}
+
+describe("the documented task", () => {
+  it("stands in the document as it is tested", () => {
+    const code = read("examples/own-task/copy.ts")
+      .replaceAll("../../../src/tasks/", "./")
+      .replaceAll("../../../src/core/", "../core/");
+    expect(read("own-task.md")).toContain(`\`\`\`ts\n${code}\`\`\``);
+  });
+
+  it("turns an item into a value with two calls, each with its permit and its secret", async () => {
+    const { outcome, from, to, permits } = await run("7");
+    expect(outcome).toEqual({ kind: "ok", value: { chars: 25 }, status: 201 });
+    expect(permits).toMatchObject({ used: 2, ended: 2 });
+    expect(from.arrivals[0]?.headers.authorization).toBe("Bearer hunter22");
+    expect(to.arrivals[0]).toMatchObject({
+      method: "PUT",
+      url: "/records?id=7",
+      body: "the record, with hunter22",
+    });
+  });
+
+  it("fails an item for good by the answer's status", async () => {
+    const { outcome, to } = await run("8&id=7");
+    expect(outcome).toMatchObject({ kind: "permanent", errorKind: "http", status: 404 });
+    expect(to.arrivals).toEqual([]);
+  });
+
+  it("shows its first request with the secret hidden", async () => {
+    const { settings } = await run("7");
+    expect(copyTask.preview(settings, "7")).toMatchObject({
+      headers: { authorization: "Bearer [secret:KEY]" },
+    });
+  });
+});

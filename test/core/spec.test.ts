@@ -1,0 +1,198 @@
+import { describe, expect, it } from "vitest";
+import type { Json, TaskSpec } from "../../src/core/spec.ts";
+import { mergeTask } from "../../src/spec/mergeTask.ts";
+import { parsePatch, parseRetry, parseSpec, parseTask } from "../../src/spec/schema.ts";
+
+const SOURCE = { kind: "input", name: "ids.txt" };
+const HTTP = { kind: "http", url: "https://api.example.com/v1/users/{{item}}" };
+
+/** The whole spec: the least one with these keys in place. */
+function run(keys: Record<string, Json>) {
+  return parseSpec({ source: SOURCE, task: HTTP, ...keys });
+}
+
+function task(settings: Record<string, Json>) {
+  return run({ task: { ...HTTP, ...settings } });
+}
+
+describe("a spec", () => {
+  it("gets every default of the contract", () => {
+    expect(run({})).toEqual({
+      kind: "ok",
+      spec: {
+        name: null,
+        source: { kind: "input", name: "ids.txt", format: "lines", upload: null },
+        task: {
+          ...HTTP,
+          headers: {},
+          body: null,
+          timeoutMs: 30_000,
+          expect: ["2xx"],
+          value: "auto",
+          failWhen: null,
+          maxRedirects: 5,
+          idempotencyHeader: null,
+          maxResponseBytes: 1_048_576,
+        },
+        chunkSize: 1000,
+        maxParallelism: 10,
+        quota: null,
+        pacing: { minIntervalMs: 0, jitterMs: 0 },
+        retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
+        tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
+        checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
+        allowPrivate: false,
+      },
+    });
+  });
+
+  it("that was stored can be sent again", () => {
+    const first = run({ name: "n", quota: { requests: "1000/s" }, retry: { maxAttempts: 2 } });
+    if (first.kind === "invalid") throw new Error(first.message);
+    expect(parseSpec(JSON.parse(JSON.stringify(first.spec)))).toEqual(first);
+  });
+
+  it("fills single keys beside those that were given", () => {
+    const parsed = run({
+      quota: { requests: "60/min", burst: 5 },
+      tolerate: { then: "fail" },
+      retry: { baseDelayMs: 90_000 },
+    });
+    expect(parsed).toMatchObject({
+      kind: "ok",
+      spec: {
+        quota: { requests: "60/min", burst: 5 },
+        tolerate: { failureRate: 0.5, over: 1000, then: "fail" },
+        retry: { baseDelayMs: 90_000, maxDelayMs: 90_000 },
+      },
+    });
+  });
+
+  it.each<[Record<string, Json>, string, RegExp]>([
+    [{ sorce: 1 }, "sorce", /unknown; accepted are name, source, task,/],
+    [{ smoke: { items: 1 } }, "smoke", /unknown/],
+    [{ source: { kind: "inputs", name: "x" } }, "source.kind", /one of items, range, input/],
+    [{ source: { kind: "constructor" } }, "source.kind", /one of/],
+    [{ source: { kind: "range", from: 0 } }, "source.to", /missing/],
+    [{ source: { ...SOURCE, nme: 1 } }, "source.nme", /unknown; accepted are kind, name, format/],
+    [{ task: { kind: "htp" } }, "task.kind", /one of http/],
+    [{ task: { kind: "http" } }, "task.url", /missing/],
+    [{ chunkSize: 10_000_000_000 }, "chunkSize", /whole number from 1 to 100,000, not 10000000000$/],
+    [{ chunkSize: 1.5 }, "chunkSize", /whole number/],
+    [{ maxParallelism: 0 }, "maxParallelism", /from 1 to 5,000, not 0$/],
+    [{ maxParallelism: "10" }, "maxParallelism", /whole number/],
+    [{ quota: { requests: "-5/s" } }, "quota.requests", /accepted.*1000\/s/],
+    [{ quota: { requests: 5 } }, "quota.requests", /rate such as "1000\/s"/],
+    [{ quota: {} }, "quota.requests", /missing/],
+    [{ quota: { requests: "5/s", tokens: "1/s" } }, "quota.tokens", /unknown; accepted are requests, burst/],
+    [{ quota: { requests: "5/s", burst: 0 } }, "quota.burst", /from 1/],
+    [{ pacing: { minIntervalMs: -1 } }, "pacing.minIntervalMs", /from 0/],
+    [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts", /from 1/],
+    [{ retry: { baseDelayMs: 5, maxDelayMs: 2 } }, "retry.maxDelayMs", /5/],
+    [{ tolerate: { failureRate: 2 } }, "tolerate.failureRate", /from 0 to 1, not 2$/],
+    [{ tolerate: { then: "stop" } }, "tolerate.then", /pause, fail/],
+    [{ checkpoint: { items: 0 } }, "checkpoint.items", /from 1/],
+    [{ name: "a\nb" }, "name", /control/],
+    [{ allowPrivate: "yes" }, "allowPrivate", /true or false/],
+  ])("%j is refused at %s", (keys, path, message) => {
+    const parsed = run(keys);
+    expect(parsed).toMatchObject({ kind: "invalid", path });
+    if (parsed.kind === "invalid") expect(parsed.message).toMatch(message);
+  });
+
+  it.each<[unknown]>([[null], [[]], ["x"], [1]])("%j is no spec", (input) => {
+    expect(parseSpec(input)).toEqual({ kind: "invalid", path: "", message: expect.stringMatching(/object/) });
+  });
+});
+
+describe("a spec's http task", () => {
+  it.each<[Record<string, Json>, string, RegExp]>([
+    [{ url: "api.example.com/{{item}}" }, "task.url", /https:\/\//],
+    [{ url: "https://api.example.com/all" }, "task.url", /\{\{item\}\}/],
+    [{ url: "https://{{item}}.example.com/" }, "task.url", /host/],
+    [{ url: "https://[bad/{{item}}" }, "task.url", /no valid host/],
+    [{ url: "https://h.example/{{secret:A B}}/{{item}}" }, "task.url", /name of a secret/],
+    [{ url: "https://user:hunter22@h.example/{{item}}" }, "task.url", /secret:NAME/],
+    [{ headers: { Authorization: "Bearer hunter22" } }, "task.headers.Authorization", /secret:NAME/],
+    [{ headers: { cookie: "s=hunter22" } }, "task.headers.cookie", /secret:NAME/],
+    [{ headers: { "x-api-key": "hunter22" } }, "task.headers.x-api-key", /secret:NAME/],
+    [{ headers: { "x y": "1" } }, "task.headers.x y", /header name/],
+    [{ headers: { host: "h" } }, "task.headers.host", /platform/],
+    [{ headers: { a: "1", A: "2" } }, "task.headers", /twice/],
+    [{ timeout: 1 }, "task.timeout", /unknown; accepted are .*timeoutMs/],
+    [{ timeoutMs: 0 }, "task.timeoutMs", /from 1/],
+    [{ method: "FETCH" }, "task.method", /GET, HEAD, POST/],
+    [{ method: "GET", body: "x" }, "task.body", /POST/],
+    [{ body: '{"id": {{item}}}' }, "task.body", /quotes/],
+    [{ expect: ["2xx", "ok"] }, "task.expect.1", /"2xx" or "404"/],
+    [{ expect: [] }, "task.expect", /list of statuses/],
+    [{ failWhen: { pointer: "x", equals: 1 } }, "task.failWhen.pointer", /pointer/],
+    [{ failWhen: { pointer: "/x", equals: 1 }, value: "none" }, "task.failWhen", /value/],
+    [{ idempotencyHeader: "a b" }, "task.idempotencyHeader", /header name/],
+    [{ maxResponseBytes: 1e9 }, "task.maxResponseBytes", /from 1/],
+  ])("%j is refused at %s", (settings, path, message) => {
+    const parsed = task(settings);
+    expect(parsed).toMatchObject({ kind: "invalid", path });
+    if (parsed.kind !== "invalid") return;
+    expect(parsed.message).toMatch(message);
+    // A refusal is logged and shown: it does not repeat what may be a credential.
+    expect(parsed.message).not.toContain("hunter22");
+  });
+
+  it.each<[Record<string, Json>]>([
+    [{ url: "https://h.example/", headers: { "x-id": "{{item}}" } }],
+    [{ url: "https://h.example/", body: { ids: ["{{item.id}}"] } }],
+    [{ url: "{{item.url}}" }],
+    [{ headers: { authorization: "Bearer {{item.token}}" } }],
+    [{ headers: { authorization: "Bearer {{secret:KEY}}" } }],
+    [{ expect: ["2xx", 404] }],
+    [{ body: null, failWhen: null, idempotencyHeader: null }],
+  ])("%j is accepted", (settings) => {
+    expect(task(settings)).toMatchObject({ kind: "ok" });
+  });
+});
+
+describe("a patch", () => {
+  it("holds only what was given; null restores the default", () => {
+    expect(
+      parsePatch({ quota: null, pacing: { jitterMs: null }, tolerate: { over: 100 }, maxParallelism: null }),
+    ).toEqual({
+      kind: "ok",
+      patch: { quota: null, pacing: { jitterMs: 0 }, tolerate: { over: 100 }, maxParallelism: null },
+    });
+    expect(parsePatch({ quota: { burst: null } })).toEqual({ kind: "ok", patch: { quota: { burst: null } } });
+    expect(parsePatch({})).toEqual({ kind: "ok", patch: {} });
+  });
+
+  it.each<[Json, string]>([
+    [{ task: {} }, "task"],
+    [{ quota: { requests: "0/s" } }, "quota.requests"],
+    [{ maxParallelism: 5001 }, "maxParallelism"],
+    [{ pacing: { minIntervalMs: "1s" } }, "pacing.minIntervalMs"],
+  ])("%j is refused at %s", (patch, path) => {
+    expect(parsePatch(patch)).toMatchObject({ kind: "invalid", path });
+  });
+});
+
+describe("a retry", () => {
+  it("may name kinds of failures and changes to the task", () => {
+    expect(parseRetry({ kinds: ["http", "timeout"], task: { timeoutMs: 1 } })).toEqual({
+      kind: "ok",
+      retry: { kinds: ["http", "timeout"], task: { timeoutMs: 1 } },
+    });
+    expect(parseRetry({})).toEqual({ kind: "ok", retry: {} });
+    expect(parseRetry({ kinds: ["htp"] })).toMatchObject({ kind: "invalid", path: "kinds.0" });
+    expect(parseRetry({ kind: "http" })).toMatchObject({ kind: "invalid", path: "kind" });
+  });
+
+  it("merges its changes into the task key by key, and the result is checked again", () => {
+    const stored: TaskSpec = { ...HTTP, headers: { a: "1", b: "2" }, timeoutMs: 5 };
+    const merged = mergeTask(stored, { headers: { b: null, c: "3" }, timeoutMs: null });
+    expect(merged).toEqual({ ...HTTP, headers: { a: "1", c: "3" } });
+    expect(parseTask(merged)).toMatchObject({ kind: "ok", task: { timeoutMs: 30_000 } });
+    expect(parseTask(mergeTask(stored, { url: "nowhere" }))).toMatchObject({
+      kind: "invalid",
+      path: "task.url",
+    });
+  });
+});
