@@ -1,0 +1,90 @@
+/**
+ * What the embedded runtime is started with: the Worker as one file, and the bindings that `wrangler.toml` declares
+ * as Miniflare options. Both lie in `dist/` and are made again when something they were made from has changed.
+ *
+ * The options are made by wrangler itself, so that both ways to run Weir read one configuration; wrangler takes a
+ * second to load, which is why they are kept.
+ */
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { V4WorkerOptions } from "miniflare";
+
+/** The project's folder. */
+export const PROJECT = resolve(import.meta.dirname, "../..");
+const DIST = join(PROJECT, "dist");
+const CONFIG = join(PROJECT, "wrangler.toml");
+
+export interface Bundle {
+  readonly script: string;
+  readonly options: V4WorkerOptions;
+}
+
+/** The bundle, made now if it is missing or older than its sources. Throws where the sources do not compile. */
+export async function loadBundle(): Promise<Bundle> {
+  if (!isFresh("worker")) await buildWorker();
+  if (!isFresh("options")) await buildOptions();
+  return {
+    script: readFileSync(join(DIST, "worker.js"), "utf8"),
+    options: JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")),
+  };
+}
+
+/** Makes the bundle whatever its age. */
+export async function build(): Promise<void> {
+  await buildWorker();
+  await buildOptions();
+}
+
+async function buildWorker(): Promise<void> {
+  const startedMs = Date.now();
+  const { build: bundle } = await import("esbuild");
+  const result = await bundle({
+    entryPoints: [join(PROJECT, "src/index.ts")],
+    absWorkingDir: PROJECT,
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    platform: "browser",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    outfile: join(DIST, "worker.js"),
+    metafile: true,
+    write: false,
+    logLevel: "error",
+  });
+  const text = result.outputFiles[0]?.text ?? "";
+  writeWhole("worker.js", text);
+  stamp("worker", startedMs, Object.keys(result.metafile.inputs));
+}
+
+async function buildOptions(): Promise<void> {
+  const startedMs = Date.now();
+  const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG);
+  const { modulesRules: _, rootPath: __, ...options } = workerOptions;
+  writeWhole("options.json", JSON.stringify(options));
+  stamp("options", startedMs, ["wrangler.toml", "package-lock.json"]);
+}
+
+/** Writes down what `name` was made from, and that it was read no earlier than `startedMs`. */
+function stamp(name: string, startedMs: number, inputs: readonly string[]): void {
+  const files = inputs.filter((input) => statSync(join(PROJECT, input), { throwIfNoEntry: false })?.isFile());
+  writeWhole(`${name}.inputs.json`, JSON.stringify({ startedMs, files }));
+}
+
+function isFresh(name: string): boolean {
+  try {
+    const { startedMs, files } = JSON.parse(readFileSync(join(DIST, `${name}.inputs.json`), "utf8"));
+    return files.every((file: string) => statSync(join(PROJECT, file)).mtimeMs < startedMs);
+  } catch {
+    return false;
+  }
+}
+
+/** Two commands may build at once: each file is there whole or not at all. */
+function writeWhole(name: string, text: string): void {
+  mkdirSync(DIST, { recursive: true });
+  const next = join(DIST, `${name}.${process.pid}`);
+  writeFileSync(next, text);
+  renameSync(next, join(DIST, name));
+}

@@ -1,0 +1,187 @@
+/**
+ * The REST API as the command uses it. Works the same for an embedded Weir, another process's, and a deployed one.
+ *
+ * node:http and not `fetch`, because a stream that is followed may be silent for hours: nothing here gives up on a
+ * quiet body. The bearer token goes out over https or to loopback only.
+ */
+import http from "node:http";
+import https from "node:https";
+import type { Readable } from "node:stream";
+import type { Json } from "../core/spec.ts";
+import { CommandError, UsageError } from "./exit.ts";
+import { printable } from "./printable.ts";
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Call {
+  readonly query?: Query;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as it is. */
+  readonly body?: Readable | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Client {
+  readonly address: string;
+  /** The answer's JSON. Throws ApiError for a refusal, Unreachable when there was no answer. */
+  ask<T>(method: string, path: string, call?: Call): Promise<T>;
+  /** The answer's body as it comes. Throws as `ask` does. */
+  open(path: string, call?: Call): Promise<Readable>;
+  close(): void;
+}
+
+/** Weir refused; `message` is its sentence. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  /** The field of the spec that was wrong, where it was one. */
+  readonly path: string | null;
+  constructor(error: { status: number; code: string; path: string | null; message: string }) {
+    super(error.message);
+    this.name = "ApiError";
+    this.status = error.status;
+    this.code = error.code;
+    this.path = error.path;
+  }
+}
+
+/** No answer came. Trying again may help. */
+export class Unreachable extends CommandError {
+  constructor(message: string) {
+    super(message);
+    this.name = "Unreachable";
+  }
+}
+
+const SILENCE_MS = 60_000;
+const MAX_ERROR_CHARS = 10_000;
+
+/** A client for the Weir at `address` (an origin, perhaps with a path). */
+export function createClient(address: string, token: string): Client {
+  const base = address.replace(/\/+$/, "");
+  const transport = base.startsWith("https:") ? https : http;
+  const agent = new transport.Agent({ keepAlive: true });
+
+  function send(method: string, path: string, call: Call): Promise<http.IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const body = call.json === undefined ? call.body : Buffer.from(JSON.stringify(call.json));
+      const headers: Record<string, string> = { authorization: `Bearer ${token}`, ...call.headers };
+      if (call.json !== undefined) headers["content-type"] = "application/json";
+      if (body instanceof Uint8Array) headers["content-length"] = String(body.byteLength);
+      const request = transport.request(
+        `${base}${path}${search(call.query)}`,
+        { method, headers, agent },
+        resolve,
+      );
+      request.on("error", (error: Error) => reject(unreachable(base, error)));
+      // An upload is answered when it is stored, however long that takes.
+      if (body === undefined || body instanceof Uint8Array) {
+        request.setTimeout(SILENCE_MS, () => request.destroy(new Error("no answer within a minute")));
+        request.end(body);
+      } else {
+        body.on("error", (error) => {
+          request.destroy();
+          reject(error);
+        });
+        body.pipe(request);
+      }
+    });
+  }
+
+  return {
+    address: base,
+    async ask<T>(method: string, path: string, call: Call = {}): Promise<T> {
+      const response = await send(method, path, call);
+      const text = await readText(response, base);
+      if ((response.statusCode ?? 0) >= 300) throw refusal(base, response.statusCode ?? 0, text);
+      return (text === "" ? null : parse(text, base)) as T;
+    },
+    async open(path, call = {}) {
+      const response = await send("GET", path, call);
+      response.socket.setTimeout(0);
+      const status = response.statusCode ?? 0;
+      if (status >= 300) throw refusal(base, status, await readText(response, base));
+      return response;
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** The address of `--remote`, checked. Throws UsageError. */
+export function checkRemote(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    url.username !== "" ||
+    url.search !== "" ||
+    url.hash !== ""
+  ) {
+    throw new UsageError(
+      `--remote: ${JSON.stringify(text)} is not an address; accepted: https://weir.example.com`,
+    );
+  }
+  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+    throw new UsageError(`--remote: http sends the token in the clear; accepted: https, or http to loopback`);
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function search(query: Query = {}): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
+  return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}`;
+}
+
+async function readText(response: http.IncomingMessage, base: string): Promise<string> {
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk);
+    return Buffer.concat(chunks).toString("utf8");
+  } catch (error) {
+    throw unreachable(base, error);
+  }
+}
+
+function parse(text: string, base: string): Json {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CommandError(`${base} does not answer like Weir: ${printable(text.slice(0, 80))}`);
+  }
+}
+
+function refusal(base: string, status: number, text: string): Error {
+  if (status === 401) return new UsageError(`${base} refuses the token: set WEIR_TOKEN, or give --token`);
+  let error: Record<string, unknown> = {};
+  try {
+    error = JSON.parse(text.slice(0, MAX_ERROR_CHARS)).error ?? {};
+  } catch {
+    return new CommandError(`${base} answers ${status}: ${printable(text.slice(0, 200).trim())}`);
+  }
+  const { message, code, path } = error;
+  return new ApiError({
+    status,
+    code: typeof code === "string" ? code : "unknown",
+    path: typeof path === "string" ? path : null,
+    message: printable(typeof message === "string" ? message : `answer ${status}`),
+  });
+}
+
+function unreachable(base: string, error: unknown): Error {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reason = REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+  return new Unreachable(`${base} cannot be reached: ${reason}`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was closed",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the host's name cannot be looked up",
+  ETIMEDOUT: "no answer",
+};

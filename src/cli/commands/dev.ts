@@ -1,0 +1,82 @@
+/**
+ * `weir dev`: Weir stays here, with its API and its pages, and works on what is started in it.
+ *
+ * Ctrl-C pauses the runs it works on, so that nothing is called twice; a second one ends at once.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isEnded, type RunView } from "../../core/runView.ts";
+import type { Arguments } from "../arguments.ts";
+import { ApiError, type Client } from "../client.ts";
+import { type Connection, connectDev } from "../connection.ts";
+import { CommandError, EXIT } from "../exit.ts";
+import { takeInterrupts } from "../interrupts.ts";
+import { say } from "../output.ts";
+
+const DEFAULT_PORT = 8787;
+const LOOK_MS = 250;
+const DRAIN_MS = 10_000;
+
+export async function devCommand({ flags }: Arguments): Promise<number> {
+  const port = flags.wholeNumber("port", { least: 0, most: 65_535 }) ?? DEFAULT_PORT;
+  const connection = await connectDev(flags, port);
+  try {
+    const interrupts = takeInterrupts();
+    process.stdout.write(`${connection.client.address}/#token=${connection.token}\n`);
+    say("weir dev: ready; commands in other terminals reach it. Ctrl-C ends it.");
+    const lost = await untilInterrupted(connection, interrupts.listen);
+    if (lost !== null) throw new CommandError(lost);
+    await pauseRuns(connection);
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Null after Ctrl-C; else why Weir is gone. */
+async function untilInterrupted(
+  connection: Connection,
+  listen: (press: (times: number) => void) => void,
+): Promise<string | null> {
+  let isInterrupted = false;
+  listen((times) => {
+    if (times > 1) process.exit(EXIT.waits);
+    isInterrupted = true;
+  });
+  while (!isInterrupted) {
+    const lost = connection.lost();
+    if (lost !== null) return lost;
+    await sleep(LOOK_MS);
+  }
+  return null;
+}
+
+/** Pauses what is being worked on and waits until its lanes have committed. */
+async function pauseRuns(connection: Connection): Promise<void> {
+  const { client } = connection;
+  const paused: string[] = [];
+  for (const run of await unfinished(client)) {
+    // Not driven here, finishing, or just ended: nothing to pause.
+    if (run.status === "paused" || (run.lanes.live === 0 && run.status !== "planning")) continue;
+    const isPaused = await client.ask("POST", `/v1/runs/${run.id}/pause`).then(() => true, isConflict);
+    if (isPaused) paused.push(run.id);
+  }
+  const untilMs = Date.now() + DRAIN_MS;
+  for (const run of paused) {
+    say(`paused ${run}; go on with: weir run --resume ${run}${connection.where}`);
+    while (Date.now() < untilMs && (await client.ask<RunView>("GET", `/v1/runs/${run}`)).lanes.live > 0) {
+      await sleep(LOOK_MS);
+    }
+  }
+}
+
+async function unfinished(client: Client): Promise<readonly RunView[]> {
+  const { runs } = await client.ask<{ runs: readonly RunView[] }>("GET", "/v1/runs", {
+    query: { limit: 100 },
+  });
+  return runs.filter((run) => !isEnded(run.status));
+}
+
+function isConflict(error: unknown): false {
+  if (error instanceof ApiError && error.status === 409) return false;
+  throw error;
+}

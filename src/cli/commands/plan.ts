@@ -1,0 +1,60 @@
+/** `weir plan`: what a spec would do, how long it would take, what it would cost. Starts nothing, calls no target. */
+import type { Arguments } from "../arguments.ts";
+import { connect } from "../connection.ts";
+import { draftSpec } from "../draft.ts";
+import { EXIT } from "../exit.ts";
+import { printJson } from "../output.ts";
+import { count, duration, printable } from "../printable.ts";
+import { uploadInput } from "../upload.ts";
+import { askAboutSpec } from "./run.ts";
+
+interface Plan {
+  readonly items: number;
+  readonly chunks: number;
+  readonly limitedBy: string;
+  readonly etaSeconds: number;
+  readonly costUsd: number;
+  readonly warnings: readonly string[];
+  readonly firstRequest: FirstRequest | null;
+}
+
+interface FirstRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+}
+
+export async function planCommand({ words, flags }: Arguments): Promise<number> {
+  const draft = draftSpec(words, flags);
+  const connection = await connect(flags, "plan", true);
+  try {
+    if (draft.input !== null) await uploadInput(connection.client, draft.input);
+    const plan = await askAboutSpec(draft, () =>
+      connection.client.ask<Plan>("POST", "/v1/plans", { json: draft.spec }),
+    );
+    if (flags.has("json")) printJson(plan);
+    else process.stdout.write(`${planLines(plan).join("\n")}\n`);
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}
+
+function planLines(plan: Plan): readonly string[] {
+  return [
+    `${count(plan.items)} items in ${count(plan.chunks)} chunks`,
+    `about ${duration(plan.etaSeconds * 1000)}, limited by ${printable(plan.limitedBy)}`,
+    `about $${plan.costUsd.toFixed(2)} where it is deployed, above what the platform's plan includes; here nothing`,
+    ...(plan.firstRequest === null ? [] : requestLines(plan.firstRequest)),
+    ...plan.warnings.map((warning) => `warning: ${printable(warning)}`),
+  ];
+}
+
+function requestLines(request: FirstRequest): readonly string[] {
+  return [
+    `first request: ${printable(request.method)} ${printable(request.url)}`,
+    ...Object.entries(request.headers).map(([name, value]) => `  ${printable(`${name}: ${value}`)}`),
+    ...(request.body === null ? [] : [`  ${printable(request.body)}`]),
+  ];
+}

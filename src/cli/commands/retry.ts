@@ -1,0 +1,27 @@
+/** `weir retry`: what is still failed of a run, once more, as a run of its own. */
+import type { RunView } from "../../core/runView.ts";
+import type { Arguments } from "../arguments.ts";
+import { ApiError } from "../client.ts";
+import { connectToDrive } from "../connection.ts";
+import { driveRun } from "../drive.ts";
+import { UsageError } from "../exit.ts";
+import { takeInterrupts } from "../interrupts.ts";
+import { checkOut } from "../output.ts";
+
+export async function retryCommand({ words, flags }: Arguments): Promise<number> {
+  checkOut(flags.get("out"));
+  const kinds = flags.all("kind").flatMap((text) => text.split(","));
+  const json = kinds.length === 0 ? {} : { kinds };
+  const connection = await connectToDrive(flags, "retry", null);
+  try {
+    const interrupts = takeInterrupts();
+    const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/retry`;
+    const view = await connection.client.ask<RunView>("POST", path, { json }).catch((error: unknown) => {
+      const isKind = error instanceof ApiError && error.path?.startsWith("kinds") === true;
+      throw isKind ? new UsageError(`--kind: ${error.message}`) : error;
+    });
+    return await driveRun(connection, view, { flags, interrupts, isDetached: flags.has("detach") });
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,62 @@
+/** Commands that print rows: `weir results` and `weir failures`. One row a line, ready for other programs. */
+import type { Arguments, Flags } from "../arguments.ts";
+import type { Call } from "../client.ts";
+import { connect } from "../connection.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { checkOut, downloadRows, printJson, printRows, say } from "../output.ts";
+import { count, printable } from "../printable.ts";
+
+interface Group {
+  readonly kind: string;
+  readonly message: string;
+  readonly count: number;
+  readonly samples: readonly { readonly index: number; readonly item: unknown }[];
+}
+
+export async function resultsCommand({ words, flags }: Arguments): Promise<number> {
+  const only = flags.get("only");
+  if (only !== null && only !== "ok" && only !== "failed")
+    throw new UsageError("--only: accepted are ok and failed");
+  const query = { only: only ?? undefined, follow: flags.has("follow") ? true : undefined };
+  return writeRows(flags, "results", `/v1/runs/${encodeURIComponent(words[0] ?? "")}/results`, { query });
+}
+
+export async function failuresCommand({ words, flags }: Arguments): Promise<number> {
+  const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/failures`;
+  const query = { own: flags.has("own") ? true : undefined };
+  if (!flags.has("summary")) {
+    return writeRows(flags, "failures", path, { query, headers: { accept: "application/x-ndjson" } });
+  }
+  const connection = await connect(flags, "failures");
+  try {
+    const summary = await connection.client.ask<{ groups: readonly Group[] }>("GET", `${path}/summary`, {
+      query,
+    });
+    if (flags.has("json")) printJson(summary);
+    else process.stdout.write(summary.groups.map((group) => `${groupLine(group)}\n`).join(""));
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}
+
+async function writeRows(flags: Flags, command: string, path: string, call: Call): Promise<number> {
+  const file = flags.get("out");
+  checkOut(file);
+  const connection = await connect(flags, command);
+  try {
+    if (file === null) await printRows(connection.client, path, call);
+    else {
+      const written = await downloadRows(connection.client, { path, call, file, isWhole: true });
+      say(`rows: ${printable(written)}`);
+    }
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}
+
+function groupLine(group: Group): string {
+  const samples = group.samples.map(({ item }) => printable(JSON.stringify(item))).join(", ");
+  return `${count(group.count).padStart(9)}  ${printable(group.kind)}: ${printable(group.message)}  (${samples})`;
+}

@@ -1,0 +1,88 @@
+/** `weir run`: a new run from flags or a spec, or the going on of one; `weir resume` is the latter. */
+import { randomUUID } from "node:crypto";
+import { isEnded, type RunView } from "../../core/runView.ts";
+import { parseSpec } from "../../spec/schema.ts";
+import { missingSecretMessage, missingSecrets } from "../../tasks/secrets.ts";
+import type { Arguments, Flags } from "../arguments.ts";
+import { ApiError } from "../client.ts";
+import { type Connection, connectToDrive, usesOwnSecrets } from "../connection.ts";
+import { type Draft, draftPatch, draftSpec } from "../draft.ts";
+import { driveRun } from "../drive.ts";
+import { UsageError } from "../exit.ts";
+import { takeInterrupts } from "../interrupts.ts";
+import { checkOut } from "../output.ts";
+import { uploadInput } from "../upload.ts";
+
+/** Returns the exit code. */
+export async function runCommand({ words, flags }: Arguments): Promise<number> {
+  checkOut(flags.get("out"));
+  if (flags.has("resume")) return resumeRun(flags.get("resume") || null, flags);
+  const draft = draftSpec(words, flags);
+  if (usesOwnSecrets(flags)) requireSecrets(draft);
+  const connection = await connectToDrive(flags, "run", null);
+  try {
+    if (draft.input !== null) await uploadInput(connection.client, draft.input);
+    const interrupts = takeInterrupts();
+    const view = await create(connection, draft);
+    return await driveRun(connection, view, { flags, interrupts, isDetached: flags.has("detach") });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Goes on with `run`, or with the newest unfinished one. Limits among the flags are set anew. */
+export async function resumeRun(run: string | null, flags: Flags, command = "run"): Promise<number> {
+  checkOut(flags.get("out"));
+  const patch = draftPatch(flags);
+  const connection = await connectToDrive(flags, command, run);
+  try {
+    const id = run ?? (await newestUnfinished(connection));
+    const interrupts = takeInterrupts();
+    if (patch !== null) await connection.client.ask("PATCH", `/v1/runs/${id}`, { json: patch });
+    const view = await connection.client.ask<RunView>("POST", `/v1/runs/${id}/resume`);
+    // Resumed for a `weir run` that follows it already.
+    const isDetached = flags.has("detach") || connection.isFollowed;
+    return await driveRun(connection, view, { flags, interrupts, isDetached });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A complaint of the API about the spec, in the words the user typed. */
+export async function askAboutSpec<T>(draft: Draft, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
+    throw new UsageError(`${draft.nameOf(error.path)}: ${error.message}`);
+  }
+}
+
+function create(connection: Connection, draft: Draft): Promise<RunView> {
+  // With the key, a request whose answer got lost can be sent again without a second run.
+  const headers = { "idempotency-key": randomUUID() };
+  return askAboutSpec(draft, () => connection.client.ask("POST", "/v1/runs", { json: draft.spec, headers }));
+}
+
+function requireSecrets(draft: Draft): void {
+  const parsed = parseSpec(draft.spec);
+  const [missing] = parsed.kind === "ok" ? missingSecrets(parsed.spec, process.env) : [];
+  if (missing !== undefined) throw new UsageError(missingSecretMessage(missing));
+}
+
+async function newestUnfinished(connection: Connection): Promise<string> {
+  let cursor: string | null = null;
+  let newest: RunView | null = null;
+  do {
+    const query = { limit: 100, ...(cursor === null ? {} : { cursor }) };
+    const page: { runs: RunView[]; cursor: string | null } = await connection.client.ask("GET", "/v1/runs", {
+      query,
+    });
+    newest ??= page.runs[0] ?? null;
+    const unfinished = page.runs.find((run) => !isEnded(run.status));
+    if (unfinished !== undefined) return unfinished.id;
+    cursor = page.cursor;
+  } while (cursor !== null);
+  const last = newest === null ? "nothing was run here" : `the newest run, ${newest.id}, is ${newest.status}`;
+  throw new UsageError(`--resume: there is no unfinished run: ${last}`);
+}

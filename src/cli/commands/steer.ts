@@ -1,0 +1,60 @@
+/** Commands that change a run and return at once: pause, cancel, set, delete. */
+import type { RunView } from "../../core/runView.ts";
+import type { Arguments, Flags } from "../arguments.ts";
+import { ApiError, type Client } from "../client.ts";
+import { connect } from "../connection.ts";
+import { draftPatch, fieldName } from "../draft.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { printJson } from "../output.ts";
+import { printable } from "../printable.ts";
+
+export function pauseCommand({ words, flags }: Arguments): Promise<number> {
+  return steer(flags, "pause", (client) => client.ask("POST", `${pathOf(words)}/pause`));
+}
+
+export function cancelCommand({ words, flags }: Arguments): Promise<number> {
+  return steer(flags, "cancel", (client) => client.ask("POST", `${pathOf(words)}/cancel`));
+}
+
+export async function setCommand({ words, flags }: Arguments): Promise<number> {
+  const patch = draftPatch(flags);
+  if (patch === null)
+    throw new UsageError(
+      "weir set needs something to set: --rate, --burst, --parallel, --min-interval or --jitter",
+    );
+  return steer(flags, "set", async (client) => {
+    try {
+      return await client.ask("PATCH", pathOf(words), { json: patch });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
+      throw new UsageError(`${fieldName(error.path, flags, null)}: ${error.message}`);
+    }
+  });
+}
+
+export function deleteCommand({ words, flags }: Arguments): Promise<number> {
+  return steer(flags, "delete", async (client) => {
+    await client.ask("DELETE", pathOf(words));
+    return null;
+  });
+}
+
+async function steer(
+  flags: Flags,
+  command: string,
+  change: (client: Client) => Promise<RunView | null>,
+): Promise<number> {
+  const connection = await connect(flags, command);
+  try {
+    const view = await change(connection.client);
+    if (flags.has("json")) printJson(view);
+    else if (view !== null) process.stdout.write(`${view.id}  ${view.status}: ${printable(view.why)}\n`);
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}
+
+function pathOf(words: readonly string[]): string {
+  return `/v1/runs/${encodeURIComponent(words[0] ?? "")}`;
+}

@@ -1,0 +1,283 @@
+/**
+ * The spec a command line asks for, before anything is started: flags alone, a file, or a file with flags over it.
+ *
+ * What a spec may say is decided in one place for everybody (`spec/schema.ts`); here its complaints get the names
+ * the user typed: a flag where the value came from a flag, else the field of the file.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, extname, resolve } from "node:path";
+import { MAX_SPEC_BYTES } from "../core/limits.ts";
+import type { Json } from "../core/spec.ts";
+import { parseDuration } from "../core/time.ts";
+import { parseSpec } from "../spec/schema.ts";
+import { type Flags, shown } from "./arguments.ts";
+import { UsageError } from "./exit.ts";
+import { RUN_ID } from "./flags.ts";
+import { printable } from "./printable.ts";
+
+/** A local file (or stdin) that becomes the input `name`. */
+export interface LocalInput {
+  /** Null: stdin. */
+  readonly file: string | null;
+  readonly name: string;
+  /** Items to take; null for all. */
+  readonly limit: number | null;
+}
+
+export interface Draft {
+  /** Checked: `parseSpec` accepts it. As the user wrote it: defaults are the server's to fill. */
+  readonly spec: JsonObject;
+  readonly input: LocalInput | null;
+  /** What the user calls a field of the spec. */
+  nameOf(path: string): string;
+}
+
+type JsonObject = { readonly [key: string]: Json };
+
+/** The draft of `run` and `plan`. Throws UsageError with one line that names flag or field and what is accepted. */
+export function draftSpec(words: readonly string[], flags: Flags): Draft {
+  const [file] = words;
+  const written = file === undefined ? null : readSpecFile(file);
+  if (written === null) requireFlags(flags);
+  const limit = flags.wholeNumber("limit", { least: 1, most: Number.MAX_SAFE_INTEGER });
+  const input = localInput(written, file ?? null, flags, limit);
+  const spec = withoutNulls({
+    ...written,
+    ...topFlags(flags),
+    source: input === null ? limited(written?.source ?? null, limit) : inputSource(written, input, flags),
+    task: withTaskFlags(objectOf(written?.task), flags, written !== null),
+    quota: withQuotaFlags(objectOf(written?.quota), flags),
+    retry: withFlag(objectOf(written?.retry), "maxAttempts", wholeFlag(flags, "max-attempts")),
+  });
+  const nameOf = (path: string) => fieldName(path, flags, file ?? null);
+  const parsed = parseSpec(spec);
+  if (parsed.kind === "invalid") throw new UsageError(`${nameOf(parsed.path)}: ${printable(parsed.message)}`);
+  return { spec, input, nameOf };
+}
+
+/** The change that flags like `--rate` ask for, as PATCH takes it; null when none was given. */
+export function draftPatch(flags: Flags): JsonObject | null {
+  const rate = flags.get("rate");
+  const burst = wholeFlag(flags, "burst");
+  const pacing = {
+    minIntervalMs: durationFlag(flags, "min-interval"),
+    jitterMs: durationFlag(flags, "jitter"),
+  };
+  const quota = rate === "none" ? null : given({ requests: rate ?? undefined, burst });
+  const patch = given({
+    quota: rate === "none" || Object.keys(quota ?? {}).length > 0 ? quota : undefined,
+    maxParallelism: wholeFlag(flags, "parallel"),
+    pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,
+  });
+  return Object.keys(patch).length === 0 ? null : patch;
+}
+
+/** `--rate` for `quota.requests`, where that flag was given; else the path itself, in `file`. */
+export function fieldName(path: string, flags: Flags, file: string | null): string {
+  const flag = FLAG_OF.find(([field, name]) => isWithin(path, field) && (file === null || flags.has(name)));
+  if (flag === undefined) return file === null ? path : `${printable(file)}: ${path === "" ? "spec" : path}`;
+  const below = path.slice(flag[0].length + 1);
+  return below === "" || flag[1] !== "header" ? `--${flag[1]}` : `--${flag[1]} ${printable(below)}`;
+}
+
+const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
+  ["source.format", "format"],
+  ["source", "input"],
+  ["task.url", "url"],
+  ["task.method", "method"],
+  ["task.headers", "header"],
+  ["task.body", "data"],
+  ["task.timeoutMs", "timeout"],
+  ["quota.requests", "rate"],
+  ["quota.burst", "burst"],
+  ["quota", "rate"],
+  ["maxParallelism", "parallel"],
+  ["chunkSize", "chunk"],
+  ["retry.maxAttempts", "max-attempts"],
+  ["pacing.minIntervalMs", "min-interval"],
+  ["pacing.jitterMs", "jitter"],
+  ["name", "name"],
+];
+
+function isWithin(path: string, field: string): boolean {
+  return path === field || path.startsWith(`${field}.`);
+}
+
+function requireFlags(flags: Flags): void {
+  if (!flags.has("input"))
+    throw new UsageError("--input is missing: a file of items, one a line, or - for stdin");
+  if (!flags.has("url"))
+    throw new UsageError("--url is missing: where each item goes, as in https://host/{{item}}");
+}
+
+function readSpecFile(file: string): JsonObject {
+  if (RUN_ID.test(file))
+    throw new UsageError(`${file} is a run, not a spec; go on with it: weir run --resume ${file}`);
+  let text: string;
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_SPEC_BYTES) throw new Error(`it is larger than ${MAX_SPEC_BYTES} bytes`);
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`the spec ${shown(file)} cannot be read: ${reason(error)}`);
+  }
+  try {
+    const spec: unknown = JSON.parse(text);
+    if (typeof spec === "object" && spec !== null && !Array.isArray(spec)) return spec as JsonObject;
+  } catch (error) {
+    throw new UsageError(`the spec ${shown(file)} is not JSON: ${printable(reason(error))}`);
+  }
+  throw new UsageError(`the spec ${shown(file)} is not a JSON object`);
+}
+
+function topFlags(flags: Flags): JsonObject {
+  return given({
+    name: flags.get("name") ?? undefined,
+    maxParallelism: wholeFlag(flags, "parallel"),
+    chunkSize: wholeFlag(flags, "chunk"),
+  });
+}
+
+function withTaskFlags(task: JsonObject | null, flags: Flags, hasFile: boolean): JsonObject | null {
+  const headers = flags.all("header").map(headerFlag);
+  const changes = given({
+    url: flags.get("url") ?? undefined,
+    method: flags.get("method")?.toUpperCase(),
+    headers:
+      headers.length === 0 ? undefined : { ...objectOf(task?.headers), ...Object.fromEntries(headers) },
+    body: bodyFlag(flags),
+    timeoutMs: durationFlag(flags, "timeout"),
+  });
+  if (Object.keys(changes).length === 0) return task;
+  return { ...(hasFile ? task : { kind: "http" }), ...changes };
+}
+
+function headerFlag(text: string): [string, string] {
+  const colon = text.indexOf(":");
+  if (colon <= 0) throw new UsageError(`--header: ${shown(text)} is no header; accepted: 'name: value'`);
+  return [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()];
+}
+
+/** JSON is taken as JSON, so that items land inside its strings; anything else is text. */
+function bodyFlag(flags: Flags): Json | undefined {
+  const text = flags.get("data");
+  if (text === null) return undefined;
+  try {
+    const body: Json = JSON.parse(text);
+    return typeof body === "object" ? body : text;
+  } catch {
+    return text;
+  }
+}
+
+function withQuotaFlags(quota: JsonObject | null, flags: Flags): JsonObject | null {
+  const rated = withFlag(quota, "requests", flags.get("rate") ?? undefined);
+  const burst = wholeFlag(flags, "burst");
+  if (burst !== undefined && rated === null)
+    throw new UsageError("--burst needs --rate: a burst is part of a quota");
+  return withFlag(rated, "burst", burst);
+}
+
+function withFlag(object: JsonObject | null, key: string, value: Json | undefined): JsonObject | null {
+  return value === undefined ? object : { ...object, [key]: value };
+}
+
+/** What the schema says about the range is better than what could be said here: only the form is checked. */
+function wholeFlag(flags: Flags, name: string): number | undefined {
+  const text = flags.get(name);
+  if (text === null) return undefined;
+  if (/^[+-]?\d{1,15}(\.\d+)?$/.test(text)) return Number(text);
+  throw new UsageError(`--${name}: ${shown(text)} is not a whole number; accepted: digits alone, as in 1000`);
+}
+
+function durationFlag(flags: Flags, name: string): number | undefined {
+  const text = flags.get(name);
+  if (text === null) return undefined;
+  const ms = parseDuration(text);
+  if (ms === null)
+    throw new UsageError(`--${name}: ${shown(text)} is not a time; accepted: 500ms, 30s, 2m or 1h`);
+  return Math.round(ms);
+}
+
+/** The local file that the source means: `--input`, or a file of the input's name beside the spec. */
+function localInput(
+  written: JsonObject | null,
+  specFile: string | null,
+  flags: Flags,
+  limit: number | null,
+): LocalInput | null {
+  const file = flags.get("input");
+  const source = objectOf(written?.source);
+  if (file === null) {
+    if (source?.kind !== "input" || typeof source.name !== "string" || specFile === null) return null;
+    const beside = resolve(dirname(specFile), source.name);
+    const isThere = statSync(beside, { throwIfNoEntry: false })?.isFile() === true;
+    if (isThere) return { file: beside, name: source.name, limit };
+    if (limit !== null) throw new UsageError("--limit needs the items as a file here: give --input FILE");
+    return null;
+  }
+  if (file === "-") return { file: null, name: "stdin", limit };
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) throw new UsageError(`--input: there is no file ${shown(file)}`);
+  if (stat.isDirectory()) throw new UsageError(`--input: ${shown(file)} is a folder, not a file of items`);
+  if (stat.isFile() && stat.size === 0) throw new UsageError(`--input: ${shown(file)} is empty`);
+  return { file, name: inputName(basename(file)), limit };
+}
+
+/** A name that the API takes: what it does not take becomes a dash. */
+function inputName(name: string): string {
+  const cleaned = name.replace(/[^A-Za-z0-9._-]/g, "-").replace(/^[^A-Za-z0-9]+/, "");
+  return cleaned.slice(0, 128) || "input";
+}
+
+function inputSource(written: JsonObject | null, input: LocalInput, flags: Flags): JsonObject {
+  const source = objectOf(written?.source);
+  const before = source?.kind === "input" ? source : null;
+  const format = flags.get("format") ?? before?.format ?? formatOf(input.file ?? "");
+  return { ...before, kind: "input", name: input.name, format };
+}
+
+function formatOf(file: string): "lines" | "jsonl" {
+  const extension = extname(file.replace(/\.gz$/i, "")).toLowerCase();
+  return extension === ".jsonl" || extension === ".ndjson" ? "jsonl" : "lines";
+}
+
+/** `--limit` on sources that hold their items in the spec. */
+function limited(source: Json, limit: number | null): Json {
+  const object = objectOf(source);
+  if (limit === null || object === null) return source;
+  if (object.kind === "items" && Array.isArray(object.items)) {
+    return { ...object, items: object.items.slice(0, limit) };
+  }
+  const { from = 0, to, step = 1 } = object;
+  if (
+    object.kind === "range" &&
+    typeof from === "number" &&
+    typeof to === "number" &&
+    typeof step === "number"
+  ) {
+    const end = from + limit * step;
+    return { ...object, to: step > 0 ? Math.min(to, end) : Math.max(to, end) };
+  }
+  throw new UsageError(`--limit: not for a source of kind ${shown(String(object.kind))}`);
+}
+
+function objectOf(value: Json | undefined): JsonObject | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : null;
+}
+
+/** The keys that were given. */
+function given(object: { readonly [key: string]: Json | undefined }): JsonObject {
+  return Object.fromEntries(
+    Object.entries(object).filter((entry): entry is [string, Json] => entry[1] !== undefined),
+  );
+}
+
+/** A part of the spec that nobody wrote is left out; what the file says is kept as it is. */
+function withoutNulls(object: { readonly [key: string]: Json }): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

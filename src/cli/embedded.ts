@@ -1,0 +1,161 @@
+/**
+ * The embedded runtime: this process's own workerd, by way of Miniflare, with its state in the state folder.
+ *
+ * Invariants: it listens on loopback only; it never outlives this process (`watchdog.ts`); its token is new with
+ * every start. The API is served by a socket that leads straight to the Worker, past Miniflare's own entry, which
+ * answers development paths without a token.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import { type Bundle, loadBundle } from "./bundle.ts";
+import { CommandError, UsageError } from "./exit.ts";
+import { applyMigrations } from "./migrations.ts";
+import { endProcess, type ProcessId } from "./processes.ts";
+import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
+import { recordedWorkerd, recordWorkerd, startWatchdog, type Watchdog } from "./watchdog.ts";
+
+export interface Embedded {
+  /** `http://127.0.0.1:<port>`. */
+  readonly address: string;
+  readonly token: string;
+  readonly workerd: ProcessId | null;
+  /** The cron triggers' turn: the runtime does not fire them by itself. */
+  tick(): Promise<void>;
+  /** Ends workerd and waits until it is gone. */
+  stop(): Promise<void>;
+}
+
+/** Log lines kept of one start; what follows is dropped. */
+const MAX_LOG_BYTES = 10_000_000;
+const STOP_MS = 5000;
+/** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Starts workerd. The caller owns the folder. `port` 0 takes a free one. Throws UsageError for a port in use. */
+export async function startEmbedded(
+  folder: StateFolder,
+  options: { readonly generation: string; readonly port: number },
+): Promise<Embedded> {
+  const bundle = await loadBundle();
+  emptyTmp(folder);
+  process.env.TMPDIR = folder.tmp;
+  recordWorkerd(
+    folder,
+    createRequire(createRequire(import.meta.url).resolve("miniflare"))("workerd").default,
+  );
+  const watchdog = startWatchdog(folder);
+  const token = randomBytes(32).toString("base64url");
+  const log = openLog(folder);
+  const miniflare = withoutExitHooks(() =>
+    createMiniflare(bundle, { folder, ...options, token, log: log.write }),
+  );
+  const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
+  try {
+    await miniflare.ready;
+    await applyMigrations(folder, () => miniflare.getD1Database("DB"));
+    const url = await miniflare.unsafeGetDirectURL("weir");
+    const tick = () => fireCron(miniflare);
+    return { address: url.origin, token, workerd: recordedWorkerd(folder), tick, stop };
+  } catch (error) {
+    await stop();
+    throw explain(error, options.port);
+  }
+}
+
+function createMiniflare(
+  bundle: Bundle,
+  input: {
+    readonly folder: StateFolder;
+    readonly generation: string;
+    readonly port: number;
+    readonly token: string;
+    readonly log: (line: string) => void;
+  },
+): Miniflare {
+  const secrets = Object.entries(process.env).filter(([name]) => name.startsWith("WEIR_SECRET_"));
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      log: new NoOpLog(),
+      logRequests: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: input.folder.data,
+      handleStructuredLogs: ({ level, message }) => input.log(`${level} ${message}`),
+      workers: [
+        {
+          ...bundle.options,
+          name: "weir",
+          modules: [{ type: "ESModule", path: "worker.js", contents: bundle.script }],
+          r2Buckets: { BUCKET: bucketName(input.folder) },
+          bindings: {
+            ...Object.fromEntries(secrets),
+            WEIR_TOKEN: input.token,
+            WEIR_GENERATION: input.generation,
+          },
+          unsafeDirectSockets: [{ host: "127.0.0.1", port: input.port }],
+        },
+      ],
+    }),
+  );
+}
+
+async function stopEmbedded(parts: {
+  readonly miniflare: Miniflare;
+  readonly folder: StateFolder;
+  readonly watchdog: Watchdog;
+  readonly closeLog: () => void;
+}): Promise<void> {
+  // What workerd holds in memory is of no worth: everything that counts is on disk before it is answered.
+  const workerd = recordedWorkerd(parts.folder);
+  const isGone = workerd === null || (await endProcess(workerd, STOP_MS));
+  await parts.miniflare.dispose().catch(() => {});
+  parts.closeLog();
+  // Otherwise the watchdog goes on trying when this process ends.
+  if (isGone) parts.watchdog.release();
+}
+
+async function fireCron(miniflare: Miniflare): Promise<void> {
+  const worker = await miniflare.getWorker("weir");
+  await worker.scheduled({ scheduledTime: new Date(), cron: "* * * * *" });
+}
+
+/** Runs `create` and removes the signal listeners it added. */
+function withoutExitHooks<T>(create: () => T): T {
+  const before = SIGNALS.map((signal) => process.listeners(signal));
+  const created = create();
+  for (const [i, signal] of SIGNALS.entries()) {
+    for (const listener of process.listeners(signal)) {
+      if (!before[i]?.includes(listener)) process.removeListener(signal, listener);
+    }
+  }
+  return created;
+}
+
+function openLog(folder: StateFolder): { write: (line: string) => void; close: () => void } {
+  const file = openSync(folder.workerdLog, "w", 0o600);
+  let bytes = 0;
+  let isOpen = true;
+  return {
+    write: (line) => {
+      if (isOpen && bytes < MAX_LOG_BYTES) bytes += writeSync(file, `${new Date().toISOString()} ${line}\n`);
+    },
+    close: () => {
+      if (isOpen) closeSync(file);
+      isOpen = false;
+    },
+  };
+}
+
+function explain(error: unknown, port: number): Error {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/address already in use|EADDRINUSE/i.test(message)) {
+    return new UsageError(
+      `--port: ${port} is in use on this machine; give another one, or 0 for any free one`,
+    );
+  }
+  return new CommandError(`the embedded runtime did not start: ${message}`);
+}

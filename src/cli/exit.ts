@@ -1,0 +1,30 @@
+/** How the command ends: the exit codes of the contract, and the two errors that end it with one clear line. */
+
+export const EXIT = {
+  ok: 0,
+  error: 1,
+  /** Usage, or refused: nothing was started. */
+  usage: 2,
+  completedWithFailures: 3,
+  failedOrCancelled: 4,
+  /** The run waits: paused by Ctrl-C or by itself. */
+  waits: 5,
+} as const;
+
+/** Something the user can put right: printed as one line, exit code 2, nothing was started. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** Something that went wrong outside of the user's words: printed as one line, exit code 1. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number = EXIT.error) {
+    super(message);
+    this.name = "CommandError";
+    this.exitCode = exitCode;
+  }
+}

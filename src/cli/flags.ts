@@ -1,0 +1,180 @@
+/** The flags there are: one table that parsing, help and error messages are made from. */
+
+export interface Flag {
+  readonly name: string;
+  /** What stands for the value in help; null for a flag without one. */
+  readonly value: string | null;
+  readonly help: string;
+  /** May be given more than once. */
+  readonly repeats?: true;
+  /** The value may be left out (`--resume`); it is taken only where this fits. */
+  readonly optional?: RegExp;
+}
+
+/** What a run's id looks like: tells `--resume RUN` from `--resume spec.json`. */
+export const RUN_ID = /^r_[a-z0-9]+$/;
+
+export const GLOBAL_FLAGS: readonly Flag[] = [
+  { name: "state", value: "DIR", help: "where an embedded Weir keeps everything (default .weir)" },
+  { name: "remote", value: "URL", help: "a deployed Weir instead, with WEIR_TOKEN as its token" },
+  { name: "token", value: "TOKEN", help: "instead of WEIR_TOKEN (other users of this machine can see it)" },
+  { name: "json", value: null, help: "JSON on stdout, and nothing else there" },
+  { name: "help", value: null, help: "this text; after a command, that command's" },
+  { name: "version", value: null, help: "Weir's version" },
+];
+
+/** What makes a spec, or changes the one in a file. */
+export const SPEC_FLAGS: readonly Flag[] = [
+  { name: "input", value: "FILE", help: "items, one a line, plain or gzip; - reads stdin" },
+  {
+    name: "format",
+    value: "lines|jsonl",
+    help: "how a line is read (default: jsonl for .jsonl and .ndjson, else lines)",
+  },
+  { name: "limit", value: "N", help: "only the first N items" },
+  { name: "url", value: "URL", help: "with {{item}} or {{item.field}} where the item goes" },
+  { name: "method", value: "METHOD", help: "default GET, with --data POST" },
+  {
+    name: "header",
+    value: "'k: v'",
+    help: "may hold {{item}} and {{secret:NAME}} (the variable WEIR_SECRET_NAME)",
+    repeats: true,
+  },
+  { name: "data", value: "TEXT", help: "the body; JSON is expanded inside its strings" },
+  { name: "timeout", value: "30s", help: "for one call, headers and body" },
+  { name: "rate", value: "1000/s", help: "the quota: a number with /s, /min or /h (default: none)" },
+  { name: "burst", value: "N", help: "calls at once that the target tolerates" },
+  { name: "parallel", value: "N", help: "lanes: calls at once (default 10)" },
+  { name: "chunk", value: "N", help: "items a lane takes at once (default 1000)" },
+  { name: "max-attempts", value: "N", help: "tries of an item that were not throttled (default 5)" },
+  { name: "name", value: "TEXT", help: "a name for the run" },
+];
+
+export const OUT_FLAG: Flag = {
+  name: "out",
+  value: "FILE",
+  help: "where the rows go: FILE.partial, renamed when complete",
+};
+const DETACH_FLAG: Flag = {
+  name: "detach",
+  value: null,
+  help: "with --remote or weir dev: start it and return",
+};
+
+export interface Command {
+  readonly name: string;
+  readonly arguments: string;
+  readonly help: string;
+  readonly flags: readonly Flag[];
+  /** How many words besides flags it takes. */
+  readonly words: readonly [least: number, most: number];
+}
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "run",
+    arguments: "[SPEC.json]",
+    help: "start a run and follow it to its end",
+    flags: [
+      ...SPEC_FLAGS,
+      OUT_FLAG,
+      {
+        name: "resume",
+        value: "RUN",
+        help: "go on with a run; without RUN with the newest unfinished one",
+        optional: RUN_ID,
+      },
+      DETACH_FLAG,
+    ],
+    words: [0, 1],
+  },
+  {
+    name: "plan",
+    arguments: "[SPEC.json]",
+    help: "what a run would do, how long it would take, and its first request; starts nothing",
+    flags: SPEC_FLAGS,
+    words: [0, 1],
+  },
+  {
+    name: "status",
+    arguments: "[RUN]",
+    help: "one run, or all of them, newest first",
+    flags: [],
+    words: [0, 1],
+  },
+  {
+    name: "pause",
+    arguments: "RUN",
+    help: "no new call; what is under way is committed",
+    flags: [],
+    words: [1, 1],
+  },
+  {
+    name: "resume",
+    arguments: "RUN",
+    help: "go on with a paused, stopped or failed run and follow it",
+    flags: [OUT_FLAG, DETACH_FLAG],
+    words: [1, 1],
+  },
+  { name: "cancel", arguments: "RUN", help: "end a run; its rows are kept", flags: [], words: [1, 1] },
+  {
+    name: "set",
+    arguments: "RUN",
+    help: "change the limits of a run while it goes",
+    flags: [
+      { name: "rate", value: "500/s", help: "the quota; none removes it" },
+      { name: "burst", value: "N", help: "calls at once that the target tolerates" },
+      { name: "parallel", value: "N", help: "lanes: calls at once" },
+      { name: "min-interval", value: "100ms", help: "least time between the starts of two items of a lane" },
+      { name: "jitter", value: "50ms", help: "random part added to it" },
+    ],
+    words: [1, 1],
+  },
+  {
+    name: "retry",
+    arguments: "RUN",
+    help: "run what is still failed once more, as a new run",
+    flags: [
+      { name: "kind", value: "KIND", help: "only failures of this kind (http, timeout, …)", repeats: true },
+      OUT_FLAG,
+      DETACH_FLAG,
+    ],
+    words: [1, 1],
+  },
+  {
+    name: "results",
+    arguments: "RUN",
+    help: "the rows so far, one a line",
+    flags: [
+      { name: "only", value: "ok|failed", help: "only these rows" },
+      { name: "follow", value: null, help: "go on until the run ends, in the order of commits" },
+      OUT_FLAG,
+    ],
+    words: [1, 1],
+  },
+  {
+    name: "failures",
+    arguments: "RUN",
+    help: "the rows that are still failed, one a line",
+    flags: [
+      { name: "summary", value: null, help: "grouped by kind and message" },
+      { name: "own", value: null, help: "this run's rows, whatever became of them in a retry" },
+      OUT_FLAG,
+    ],
+    words: [1, 1],
+  },
+  {
+    name: "delete",
+    arguments: "RUN",
+    help: "delete an ended run with all it holds",
+    flags: [],
+    words: [1, 1],
+  },
+  {
+    name: "dev",
+    arguments: "",
+    help: "keep Weir running here, with its API and pages",
+    flags: [{ name: "port", value: "N", help: "default 8787; 0 takes a free one" }],
+    words: [0, 0],
+  },
+];

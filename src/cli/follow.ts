@@ -1,0 +1,125 @@
+/**
+ * Following a run to its end: progress while it goes, and what Ctrl-C, a pause or a lost Weir mean.
+ *
+ * A run that paused by itself ends the command (it waits for somebody); one that another command paused is waited
+ * for, since that command can resume it. Where Weir does not answer for a while, the run is not lost: asking goes
+ * on as long as an answer can be expected.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isEnded, type RunView } from "../core/runView.ts";
+import { ApiError, Unreachable } from "./client.ts";
+import type { Connection } from "./connection.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import type { Interrupts } from "./interrupts.ts";
+import type { Progress } from "./progress.ts";
+
+export type Ending =
+  | { readonly kind: "ended"; readonly view: RunView }
+  /** It is paused: by Ctrl-C here (`interrupted`), or by itself. */
+  | { readonly kind: "waits"; readonly view: RunView; readonly interrupted: boolean };
+
+/** Asked this often: of a Weir on this machine, and of one whose requests are billed. */
+const ASK_MS = 250;
+const ASK_REMOTE_MS = 1000;
+/** After Ctrl-C, lanes have this long to commit. */
+const DRAIN_MS = 10_000;
+const SILENCE_MS = 60_000;
+/** Reasons of a pause that somebody asked for. */
+const BY_REQUEST = /\bby request\b/;
+
+/** Follows until the run has ended or waits. Throws CommandError when Weir is lost. */
+export async function follow(
+  connection: Connection,
+  run: string,
+  ui: { readonly progress: Progress; readonly interrupts: Interrupts },
+): Promise<Ending> {
+  const wake = new Wake();
+  let interruptedAtMs: number | null = null;
+  let waitsForResume = false;
+  ui.interrupts.listen((times) => {
+    if (times > 1) leaveAtOnce(connection, run, ui.progress);
+    interruptedAtMs = Date.now();
+    wake.now();
+  });
+  let hasAskedToPause = false;
+  try {
+    for (;;) {
+      if (interruptedAtMs !== null && !hasAskedToPause) {
+        hasAskedToPause = true;
+        ui.progress.note("pausing: calls under way are finished and committed (Ctrl-C again: at once)");
+        await pause(connection, run, ui.progress);
+      }
+      const view = await latestView(connection, run);
+      ui.progress.show(view, Date.now());
+      if (isEnded(view.status)) return { kind: "ended", view };
+      if (view.status === "paused") {
+        const isDrained = view.lanes.live === 0;
+        const isLate = Date.now() - (interruptedAtMs ?? Number.POSITIVE_INFINITY) > DRAIN_MS;
+        if (interruptedAtMs !== null && (isDrained || isLate))
+          return { kind: "waits", view, interrupted: true };
+        if (interruptedAtMs === null && isDrained && !BY_REQUEST.test(view.why)) {
+          return { kind: "waits", view, interrupted: false };
+        }
+        if (interruptedAtMs === null && !waitsForResume) {
+          ui.progress.note(`paused by another command; weir resume ${run}${connection.where} goes on here`);
+        }
+        waitsForResume = true;
+      } else waitsForResume = false;
+      await wake.sleep(connection.kind === "remote" ? ASK_REMOTE_MS : ASK_MS);
+    }
+  } finally {
+    ui.progress.clear();
+  }
+}
+
+/** The run as it is now; waits for an answer while one can be expected. */
+async function latestView(connection: Connection, run: string): Promise<RunView> {
+  const untilMs = Date.now() + SILENCE_MS;
+  for (;;) {
+    try {
+      return await connection.client.ask<RunView>("GET", `/v1/runs/${run}`);
+    } catch (error) {
+      const isPassing = error instanceof Unreachable || (error instanceof ApiError && error.status >= 500);
+      const lost = connection.lost();
+      if (lost !== null)
+        throw new CommandError(`${lost}; go on with: weir run --resume ${run}${connection.where}`);
+      if (!isPassing || Date.now() > untilMs) throw error;
+      await sleep(ASK_MS);
+    }
+  }
+}
+
+async function pause(connection: Connection, run: string, progress: Progress): Promise<void> {
+  try {
+    await connection.client.ask("POST", `/v1/runs/${run}/pause`);
+  } catch (error) {
+    // It is finishing or has just ended: there is nothing left to pause, and it will be done in a moment.
+    if (!(error instanceof ApiError) || error.status !== 409) throw error;
+    progress.note(error.message);
+  }
+}
+
+/** The second Ctrl-C: what is not committed is called again after the resume. */
+function leaveAtOnce(connection: Connection, run: string, progress: Progress): never {
+  progress.clear();
+  process.stderr.write(`left at once; go on with: weir run --resume ${run}${connection.where}\n`);
+  // The watchdog ends the runtime, the next start sees to it again.
+  process.exit(EXIT.waits);
+}
+
+/** A sleep that can be cut short. */
+class Wake {
+  #controller = new AbortController();
+
+  now(): void {
+    this.#controller.abort();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    try {
+      await sleep(ms, undefined, { signal: this.#controller.signal });
+    } catch {
+      this.#controller = new AbortController();
+    }
+  }
+}

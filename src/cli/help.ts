@@ -1,0 +1,62 @@
+/** What `weir --help` prints. */
+import { COMMANDS, type Command, type Flag, GLOBAL_FLAGS } from "./flags.ts";
+
+/** The text for a command, or the overview. */
+export function helpText(command: Command | null): string {
+  return command === null ? overview() : commandHelp(command);
+}
+
+function overview(): string {
+  const usage = (command: Command) => [`${command.name} ${command.arguments}`.trim(), command.help] as const;
+  return `weir: a million calls against a system that only allows so many per second
+
+  weir run --input ids.txt --url 'https://api.example.com/v1/users/{{item}}' \\
+           --rate 1000/s --parallel 500 --out results.jsonl
+
+Commands (weir COMMAND --help says more)
+${table(COMMANDS.map(usage))}
+
+Flags of every command
+${table(GLOBAL_FLAGS.map(flagUsage))}
+
+Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
+Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures
+            4 failed or cancelled · 5 it waits (paused by Ctrl-C or by itself)
+`;
+}
+
+function commandHelp(command: Command): string {
+  const own = command.flags.length === 0 ? "" : `\nFlags\n${table(command.flags.map(flagUsage))}\n`;
+  return `weir ${command.name} ${command.arguments}
+  ${command.help}
+${NOTES[command.name] ?? ""}${own}
+Flags of every command
+${table(GLOBAL_FLAGS.map(flagUsage))}
+`;
+}
+
+const NOTES: Readonly<Record<string, string>> = {
+  run: `
+  The run is described by flags, or by SPEC.json, or by both: flags change what the file says.
+  A source {"kind": "input", "name": "ids.txt"} in SPEC.json means the file beside SPEC.json, where there is one.
+  Ctrl-C pauses: no new call, what is under way is committed. A second one ends at once.
+  After a crash the same command with --resume goes on where it was.
+`,
+  dev: `
+  Runs that are started while it lives are worked on by it; older ones only when told (weir resume RUN).
+`,
+  resume: `
+  Same as weir run --resume RUN, except that a run which another weir run waits for goes on there.
+`,
+};
+
+function flagUsage(flag: Flag): readonly [string, string] {
+  const value =
+    flag.value === null ? "" : flag.optional === undefined ? ` ${flag.value}` : ` [${flag.value}]`;
+  return [`--${flag.name}${value}`, flag.help];
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+}

@@ -1,0 +1,81 @@
+/** The `weir` command's entry: which command, how it ends, and one clear line for whatever goes wrong. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Arguments, parseArguments } from "./arguments.ts";
+import { ApiError } from "./client.ts";
+import { CommandError, EXIT, UsageError } from "./exit.ts";
+import { helpText } from "./help.ts";
+import { tieToOuterProcess } from "./interrupts.ts";
+import { printable } from "./printable.ts";
+
+type Run = (args: Arguments) => Promise<number>;
+
+/** Each command is loaded only when it is asked for: most need neither the runtime nor the spec's schemas. */
+const RUN: Readonly<Record<string, () => Promise<Run>>> = {
+  run: async () => (await import("./commands/run.ts")).runCommand,
+  plan: async () => (await import("./commands/plan.ts")).planCommand,
+  status: async () => (await import("./commands/status.ts")).statusCommand,
+  pause: async () => (await import("./commands/steer.ts")).pauseCommand,
+  resume: async () => {
+    const { resumeRun } = await import("./commands/run.ts");
+    return ({ words, flags }) => resumeRun(words[0] ?? "", flags, "resume");
+  },
+  cancel: async () => (await import("./commands/steer.ts")).cancelCommand,
+  set: async () => (await import("./commands/steer.ts")).setCommand,
+  retry: async () => (await import("./commands/retry.ts")).retryCommand,
+  results: async () => (await import("./commands/rows.ts")).resultsCommand,
+  failures: async () => (await import("./commands/rows.ts")).failuresCommand,
+  delete: async () => (await import("./commands/steer.ts")).deleteCommand,
+  dev: async () => (await import("./commands/dev.ts")).devCommand,
+};
+
+/** Runs the command and ends the process with its exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  tieToOuterProcess();
+  // A reader that has gone away is no fault of the command.
+  process.stdout.on("error", () => {});
+  const exitCode = await run(argv).catch(explain);
+  // Whatever was printed goes out first; whatever is still open does not hold the process.
+  process.stdout.write("", () => process.exit(exitCode));
+}
+
+async function run(argv: readonly string[]): Promise<number> {
+  const args = parseArguments(argv);
+  if (args.flags.has("version")) return print(version());
+  if (args.flags.has("help")) return print(helpText(args.command));
+  if (args.command === null) {
+    process.stderr.write(helpText(null));
+    return EXIT.usage;
+  }
+  const load = RUN[args.command.name];
+  if (load === undefined) throw new UsageError(`weir ${args.command.name} is not there yet`);
+  return (await load())(args);
+}
+
+function explain(error: unknown): number {
+  process.stderr.write(`weir: ${sentence(error)}\n`);
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof CommandError) return error.exitCode;
+  // Refused by what it said or by how things stand, not by a fault.
+  if (error instanceof ApiError && error.status < 500) return EXIT.usage;
+  return EXIT.error;
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof UsageError || error instanceof CommandError) return error.message;
+  if (error instanceof ApiError)
+    return error.path === null ? error.message : `${error.path}: ${error.message}`;
+  const isDebug = (process.env.WEIR_DEBUG ?? "") !== "";
+  if (!(error instanceof Error)) return printable(String(error));
+  return isDebug ? (error.stack ?? error.message) : printable(`${error.name}: ${error.message}`);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return EXIT.ok;
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(resolve(import.meta.dirname, "../../package.json"), "utf8"));
+  return `weir ${manifest.version}\n`;
+}

@@ -1,0 +1,36 @@
+/**
+ * Text from outside (items, answers, names) on its way to a terminal or a log, and numbers for people.
+ *
+ * Invariant: what `printable` returns holds no control character and nothing that reorders text: it cannot move a
+ * cursor, set a title or hide what stands beside it.
+ */
+
+// Control characters, line and paragraph separators, and the bidirectional controls.
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** The text with everything unprintable as `\uXXXX` (inside JSON text that means the same character). */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** "1,234,567". */
+export function count(n: number): string {
+  return Math.round(n).toLocaleString("en-US");
+}
+
+/** "8 s", "3 min 20 s", "5 h 12 min", "3 d 4 h". */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return pair(seconds, 60, "min", "s");
+  if (seconds < 86_400) return pair(Math.round(seconds / 60), 60, "h", "min");
+  return pair(Math.round(seconds / 3600), 24, "d", "h");
+}
+
+function pair(n: number, base: number, large: string, small: string): string {
+  const rest = n % base;
+  return rest === 0
+    ? `${Math.floor(n / base)} ${large}`
+    : `${Math.floor(n / base)} ${large} ${rest} ${small}`;
+}

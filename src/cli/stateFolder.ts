@@ -1,0 +1,105 @@
+/**
+ * The state folder (`.weir/` by default): what an embedded Weir keeps on this machine.
+ *
+ * Private to its user (0700) and never committed (its own `.gitignore`). Only the process that owns the folder
+ * (`owner.ts`) writes to it.
+ */
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { UsageError } from "./exit.ts";
+
+export interface StateFolder {
+  readonly path: string;
+  /** Who owns the folder now. */
+  readonly ownerFile: string;
+  /** Held for the moment in which ownership changes hands. */
+  readonly lockFile: string;
+  readonly generationFile: string;
+  readonly workerdPidFile: string;
+  readonly workerdScript: string;
+  readonly workerdLog: string;
+  /** Miniflare's persistence: objects, bucket, database. */
+  readonly data: string;
+  /** Temporary files; emptied at every start. */
+  readonly tmp: string;
+  readonly migratedFile: string;
+  readonly bucketFile: string;
+}
+
+/** The folder at `path`, not made yet. */
+export function stateFolder(path: string): StateFolder {
+  const at = (name: string) => join(resolve(path), name);
+  return {
+    path: resolve(path),
+    ownerFile: at("owner.json"),
+    lockFile: at("lock"),
+    generationFile: at("generation"),
+    workerdPidFile: at("workerd.pid"),
+    workerdScript: at("workerd.sh"),
+    workerdLog: at("workerd.log"),
+    data: at("data"),
+    tmp: at("tmp"),
+    migratedFile: at("migrated"),
+    bucketFile: at("bucket"),
+  };
+}
+
+/** Makes the folder if need be and closes it to others. Throws UsageError where that cannot be. */
+export function prepareStateFolder(folder: StateFolder): void {
+  try {
+    mkdirSync(folder.path, { recursive: true, mode: 0o700 });
+    chmodSync(folder.path, 0o700);
+    writeFileSync(join(folder.path, ".gitignore"), "*\n");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`--state: the folder ${folder.path} cannot be used: ${reason}`);
+  }
+}
+
+/** Empties the folder for temporary files: a killed process leaves some. */
+export function emptyTmp(folder: StateFolder): void {
+  rmSync(folder.tmp, { recursive: true, force: true });
+  mkdirSync(folder.tmp, { mode: 0o700 });
+}
+
+/** True when something was ever kept here. */
+export function hasState(folder: StateFolder): boolean {
+  return statSync(folder.generationFile, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** The next generation, already stored: strictly greater than every one before it, whatever dies when. */
+export function nextGeneration(folder: StateFolder): string {
+  const last = Number(readOr(folder.generationFile, "0"));
+  const next = String((Number.isSafeInteger(last) ? last : 0) + 1);
+  replaceFile(folder.generationFile, next);
+  return next;
+}
+
+/**
+ * The bucket's name in this folder, made up once. The runtime's own entry port serves any bucket, by name and
+ * without a token, to whoever on this machine knows the name: so nobody can guess it.
+ */
+export function bucketName(folder: StateFolder): string {
+  const known = readOr(folder.bucketFile, "");
+  if (known !== "") return known;
+  const name = `weir-${randomBytes(16).toString("hex")}`;
+  replaceFile(folder.bucketFile, name);
+  return name;
+}
+
+/** Writes a file whole or not at all, for this user only. */
+export function replaceFile(path: string, text: string): void {
+  const next = `${path}.next`;
+  writeFileSync(next, text, { mode: 0o600, flush: true });
+  renameSync(next, path);
+}
+
+/** The file's text without surrounding white space, or `otherwise` where there is no such file. */
+export function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch {
+    return otherwise;
+  }
+}
