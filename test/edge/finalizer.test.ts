@@ -1,0 +1,146 @@
+import { env as bindings } from "cloudflare:workers";
+import { describe, expect, test, vi } from "vitest";
+import { OBJECT_PART_BYTES } from "../../src/core/limits.ts";
+import type { Env } from "../../src/env.ts";
+import { finishRun } from "../../src/lane/finalizer.ts";
+import { planRun } from "../../src/lane/planner.ts";
+import type { PartRow } from "../../src/storage/parts.ts";
+import { deleteRunObjects, resultsKey, writeRunRecord } from "../../src/storage/runRecord.ts";
+import { type HandRun, handRun, rowOf } from "./workByHand.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const env = bindings as unknown as Env;
+const range = (to: number) => ({ kind: "range", from: 0, to, step: 1 });
+const results = async (run: string) => (await (await env.BUCKET.get(resultsKey(run)))?.text()) ?? null;
+const textOf = (rows: readonly PartRow[]) => rows.map((row) => `${row.line}\n`).join("");
+
+/** A row of more than 1 MB: so that few of them make several parts of an object. */
+const largeRow = (index: number): PartRow => {
+  const value = String.fromCharCode(97 + index).repeat(1_100_000);
+  return { index, ok: true, line: rowOf(index, true).line.replace('"value":null', `"value":"${value}"`) };
+};
+
+/** Twelve large rows in parts of one row, the last chunk's first item late. */
+async function largeRun(id: string): Promise<{ hand: HandRun; text: string }> {
+  const hand = await handRun(env, id, { spec: { source: range(12), chunkSize: 4 } });
+  for (let chunk = 0; chunk < 3; chunk++) {
+    const lease = (await hand.lease())!;
+    const first = lease.work.first;
+    const order = chunk === 2 ? [1, 2, 3, 0] : [0, 1, 2, 3];
+    for (const [n, at] of order.entries()) {
+      const done = order.slice(0, n + 1);
+      const cursor = Math.max(...done) + 1;
+      const open = Array.from({ length: cursor }, (_, i) => i).filter((i) => !done.includes(i));
+      await hand.commit(lease, { n, rows: [largeRow(first + at)], cursor, open });
+    }
+  }
+  return { hand, text: textOf(Array.from({ length: 12 }, (_, i) => largeRow(i))) };
+}
+
+describe("the end of a run", () => {
+  test("joins its rows in item order and says how many", async () => {
+    const hand = await handRun(env, "f_small", { spec: { source: range(10), chunkSize: 5 } });
+    const lease = (await hand.lease())!;
+    const ok = (indexes: number[]) => indexes.map((index) => rowOf(index, true));
+    await hand.commit(lease, { n: 0, rows: ok([0, 2, 3]), cursor: 4, open: [1] });
+    await hand.commit(lease, { n: 1, rows: ok([1, 4]), cursor: 5 });
+    await hand.workAll(() => true);
+    expect((await hand.run.view())?.status).toBe("finishing");
+    await finishRun(env, "f_small", { untilMs: Date.now() + 10_000 });
+    expect((await hand.run.view())?.status).toBe("completed");
+    expect(await results("f_small")).toBe(textOf(ok([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])));
+  });
+
+  test("a run without a row ends with an empty object", async () => {
+    const hand = await handRun(env, "f_none", { spec: { source: range(3) } });
+    await hand.run.cancel();
+    await finishRun(env, "f_none", { untilMs: Date.now() + 10_000 });
+    expect((await hand.run.view())?.status).toBe("cancelled");
+    expect(await results("f_none")).toBe("");
+  });
+
+  test("goes on where the slice before ended, and every slice moves forward", async () => {
+    const { hand, text } = await largeRun("f_slices");
+    let slices = 0;
+    let sent = 0;
+    while ((await hand.run.view())?.status === "finishing") {
+      await finishRun(env, "f_slices", { untilMs: 0 });
+      slices++;
+      const { state } = (await hand.run.finishFrom()) ?? { state: null };
+      if (state === null) break;
+      const etags = JSON.parse(state).upload.etags.length;
+      expect(etags).toBeGreaterThan(sent);
+      sent = etags;
+    }
+    expect(slices).toBeGreaterThan(1);
+    expect(slices).toBeLessThanOrEqual(Math.ceil(text.length / OBJECT_PART_BYTES) + 1);
+    expect((await results("f_slices")) === text).toBe(true);
+  });
+
+  test("begins again when its upload is gone", async () => {
+    const { hand, text } = await largeRun("f_gone");
+    await finishRun(env, "f_gone", { untilMs: 0 });
+    const { upload } = JSON.parse((await hand.run.finishFrom())!.state!);
+    await env.BUCKET.resumeMultipartUpload(resultsKey("f_gone"), upload.uploadId).abort();
+    const far = { untilMs: Date.now() + 60_000 };
+    await finishRun(env, "f_gone", far);
+    expect((await hand.run.view())?.status).toBe("finishing");
+    await finishRun(env, "f_gone", far);
+    expect((await hand.run.view())?.status).toBe("completed");
+    expect((await results("f_gone")) === text).toBe(true);
+  });
+
+  test("two joins at once make one whole object", async () => {
+    const { hand, text } = await largeRun("f_both");
+    const far = { untilMs: Date.now() + 60_000 };
+    await finishRun(env, "f_both", { untilMs: 0 });
+    await Promise.allSettled([finishRun(env, "f_both", far), finishRun(env, "f_both", far)]);
+    for (let i = 0; i < 3; i++) await finishRun(env, "f_both", far);
+    expect((await hand.run.view())?.status).toBe("completed");
+    expect((await results("f_both")) === text).toBe(true);
+  });
+
+  test("a missing part leaves the run unfinished, with no object", async () => {
+    const hand = await handRun(env, "f_hole", { spec: { source: range(4), chunkSize: 2 } });
+    await hand.workAll(() => true);
+    const [part] = await hand.run.partsInOrder(null, 1);
+    await env.BUCKET.delete(part!.key);
+    await expect(finishRun(env, "f_hole", { untilMs: Date.now() + 10_000 })).rejects.toThrow("is missing");
+    expect((await hand.run.view())?.status).toBe("finishing");
+    expect(await results("f_hole")).toBeNull();
+  });
+
+  test("its objects can be removed, however often this is asked", async () => {
+    await env.BUCKET.put("runs/f_other/run.json", "{}");
+    const keys = Array.from({ length: 1005 }, (_, i) => `runs/f_removed/parts/0/${i}.jsonl`);
+    await Promise.all(keys.map((key) => env.BUCKET.put(key, "x")));
+    const run = { runId: "f_removed", rootId: "f_removed", parentRunId: null } as Parameters<
+      typeof writeRunRecord
+    >[1];
+    await writeRunRecord(env.BUCKET, run);
+    await deleteRunObjects(env.BUCKET, "f_removed");
+    await deleteRunObjects(env.BUCKET, "f_removed");
+    expect((await env.BUCKET.list({ prefix: "runs/f_removed/" })).objects).toEqual([]);
+    expect(await env.BUCKET.head("runs/f_other/run.json")).not.toBeNull();
+  });
+});
+
+describe("planning", () => {
+  test("a source that is not there fails the run, which says why", async () => {
+    const source = { kind: "input", name: "gone.txt", format: "lines", upload: "abcdefgh" };
+    const hand = await handRun(env, "f_noinput", { spec: { source } });
+    await finishRun(env, "f_noinput", { untilMs: Date.now() + 10_000 });
+    expect(await hand.run.view()).toMatchObject({
+      status: "failed",
+      why: expect.stringContaining("gone.txt"),
+    });
+  });
+
+  test("two planners at once add every chunk once", async () => {
+    const hand = await handRun(env, "f_planned", { spec: { source: range(5000), chunkSize: 2 } });
+    await Promise.all([planRun(env, "f_planned"), planRun(env, "f_planned")]);
+    expect((await hand.run.view())?.chunks.total).toBe(2500);
+    expect((await hand.run.view())?.counts.items).toBe(5000);
+  });
+});
