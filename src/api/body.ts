@@ -71,20 +71,29 @@ export function bodyOf(request: Request): ReadableStream<Uint8Array> {
   return request.body ?? new Blob([]).stream();
 }
 
-/** The same bytes; errors with a `too_large` refusal once there are more than `maxBytes`. */
-export function bounded(
-  body: ReadableStream<Uint8Array>,
+/**
+ * The request's body as a stream of at most `maxBytes`: refuses with `too_large` at once where the length is told,
+ * else the stream errors with that refusal when there is more.
+ */
+export function boundedBodyOf(
+  request: Request,
   maxBytes: number,
   message: string,
 ): ReadableStream<Uint8Array> {
+  const refusal = new Refusal("too_large", message, "body");
+  const told = request.headers.get("content-length");
+  if (told !== null && Number(told) > maxBytes) throw refusal;
+  // A body of a told length is not longer: HTTP sees to that.
+  return told === null ? bodyOf(request).pipeThrough(bound(maxBytes, refusal)) : bodyOf(request);
+}
+
+function bound(maxBytes: number, refusal: Refusal): TransformStream<Uint8Array, Uint8Array> {
   let bytes = 0;
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength;
-        if (bytes > maxBytes) controller.error(new Refusal("too_large", message, "body"));
-        else controller.enqueue(chunk);
-      },
-    }),
-  );
+  return new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) controller.error(refusal);
+      else controller.enqueue(chunk);
+    },
+  });
 }

@@ -1,7 +1,9 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Row } from "../../src/core/row.ts";
 import type { RunView } from "../../src/core/runView.ts";
 import { isEnded } from "../../src/core/runView.ts";
+import { resultsKey } from "../../src/storage/runRecord.ts";
 import { type Answer, answer, call, rowsOf, until } from "./callApi.ts";
 
 /** `target.test` answers by the path: see the edge project in `vitest.config.ts`. */
@@ -77,6 +79,17 @@ describe("a run", () => {
     const rows = await rowsOf(await call("GET", `/v1/runs/${run.id}/results?follow=true`));
     expect(new Set(rows.map((row) => row.index)).size).toBe(30);
     expect(isEnded((await view(run.id)).status)).toBe(true);
+  });
+
+  it("is cut off where a part is missing, never ended as if complete", async () => {
+    const { id } = await fifty();
+    const [, second] = await pages<{ key: string }>(id, "manifest", "parts");
+    await env.BUCKET.delete([resultsKey(id), second?.key ?? ""]);
+    for (const query of ["", "?follow=true", "?only=ok"]) {
+      const response = await call("GET", `/v1/runs/${id}/results${query}`);
+      expect(response.status).toBe(200);
+      await expect(response.bytes()).rejects.toThrow();
+    }
   });
 
   it("has a manifest and a ledger that add up to its counts, page by page", async () => {

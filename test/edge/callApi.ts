@@ -37,7 +37,7 @@ export interface Answer {
 
 /** The rows of an NDJSON answer. */
 export async function rowsOf(response: Response): Promise<Row[]> {
-  const text = await response.text();
+  const text = new TextDecoder().decode(await response.bytes());
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Row]));
 }
 

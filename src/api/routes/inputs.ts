@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_UPLOAD_BODY_BYTES } from "../../core/limits.ts";
 import { deleteInput, deleteUnneededUploads } from "../../storage/inputCleaning.ts";
 import { type InputRecord, listInputs, storeInput } from "../../storage/inputs.ts";
-import { bodyOf, bounded } from "../body.ts";
+import { boundedBodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, Refusal } from "../errors.ts";
 import { cursorSchema, json, noQuery, pageQuery } from "../schemas.ts";
@@ -43,8 +43,8 @@ const put = createRoute({
 });
 inputRoutes.openapi(put, async (c) => {
   const { name } = c.req.valid("param");
-  const body = bounded(
-    bodyOf(c.req.raw),
+  const body = boundedBodyOf(
+    c.req.raw,
     MAX_UPLOAD_BODY_BYTES,
     `one request carries at most ${MAX_UPLOAD_BODY_BYTES} bytes: send it in pieces (POST /v1/inputs/${name}/uploads)`,
   );
