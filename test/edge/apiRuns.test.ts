@@ -233,7 +233,11 @@ describe("steering a run", () => {
   it("pauses, resumes, cancels, and says when it cannot", async () => {
     const { id } = await start({ source, ...SLOW });
     const paused = await answer<RunView>(await call("POST", `/v1/runs/${id}/pause`));
-    expect([paused.status, paused.body.status]).toEqual([200, "paused"]);
+    expect([paused.status, paused.body.status, paused.body.why]).toEqual([
+      200,
+      "paused",
+      "paused: by request",
+    ]);
     const resumed = await answer<RunView>(await call("POST", `/v1/runs/${id}/resume`));
     expect(["planning", "running"]).toContain(resumed.body.status);
     expect((await call("POST", `/v1/runs/${id}/cancel`)).status).toBe(200);

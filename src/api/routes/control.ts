@@ -23,7 +23,7 @@ const pause = createRoute({
 });
 controlRoutes.openapi(pause, async (c) => {
   const { id } = c.req.valid("param");
-  return c.json(await controlRun(c.env, id, (run) => run.pause("paused by request")), 200);
+  return c.json(await controlRun(c.env, id, (run) => run.pause("by request")), 200);
 });
 
 const resume = createRoute({
