@@ -2,13 +2,12 @@
  * How many send instants an invocation should ask for, and when: pure arithmetic for the lane's pacer.
  *
  * Every instant that is asked for and not used is lost to the whole run, and every request costs the Run time, so
- * the forecast asks for what its lanes will be able to use and no more. It plays the coming instants against the
- * lanes: each instant goes to the lane that is ready first, which is then busy for one turn. An instant that no
- * lane could use soon enough ends the count.
+ * the forecast plays the coming instants against the lanes: each instant goes to the lane that is ready first, which
+ * is then busy for one turn; an instant for which no lane is ready soon enough is wasted.
  *
  * Two cases fall out of it. When the quota is the limit, instants lie ahead of now, lanes will have finished by
- * then, and one request covers all of them. When the lanes are the limit, instants would come at once and expire
- * before the next lane is ready: only the lanes ready within the slack are counted.
+ * then, and one request covers all of them. When the lanes are the limit, instants come faster than lanes get ready
+ * and most would be wasted: how many of them may be, for the sake of fewer requests, is `fill`.
  */
 
 export interface Forecast {
@@ -27,20 +26,29 @@ export interface Forecast {
   /** Instants later than `firstMs` plus this are not asked for yet. */
   readonly horizonMs: number;
   readonly most: number;
+  /** Share of the instants asked for that must find a lane, more than 0 up to 1: all. */
+  readonly fill: number;
 }
 
-/** How many new instants the lanes can use, 0…`most`. */
+/** How many new instants to ask for, 0…`most`: the last of them finds a lane, and so does their share `fill`. */
 export function usableInstants(forecast: Forecast): number {
-  const { firstMs, everyMs, turnMs, slackMs, horizonMs, most } = forecast;
+  const { firstMs, everyMs, turnMs, slackMs, fill } = forecast;
   if (forecast.readyMs.length === 0) return 0;
   const ready = Float64Array.from(forecast.readyMs).sort();
-  for (const instantMs of forecast.heldMs) replaceFirst(ready, Math.max(instantMs, ready[0]!) + turnMs);
+  for (const instantMs of forecast.heldMs) {
+    if (ready[0]! <= instantMs + slackMs) replaceFirst(ready, Math.max(instantMs, ready[0]!) + turnMs);
+  }
+  const most = Math.min(forecast.most, Math.floor(forecast.horizonMs / everyMs) + 1);
+  let used = 0;
   let count = 0;
-  for (; count < most; count++) {
-    const instantMs = firstMs + count * everyMs;
+  for (let at = 0; at < most; at++) {
     const first = ready[0]!;
-    if (first > instantMs + slackMs || instantMs > firstMs + horizonMs) break;
-    replaceFirst(ready, Math.max(instantMs, first) + turnMs);
+    at = Math.max(at, Math.ceil((first - slackMs - firstMs) / everyMs));
+    if (at >= most) break;
+    replaceFirst(ready, Math.max(firstMs + at * everyMs, first) + turnMs);
+    used += 1;
+    if (used >= fill * (at + 1)) count = at + 1;
+    else if (fill === 1) break;
   }
   return count;
 }
@@ -66,6 +74,8 @@ export interface AskTiming {
   readonly nextReadyMs: number;
   /** Round trip to expect, with its variation. */
   readonly roundTripMs: number;
+  /** From asking to the first instant to expect, at least a round trip. */
+  readonly aheadMs: number;
   /** How far others' reservations reach beyond our last instant, as last seen: nothing is lost until then. */
   readonly gapMs: number;
   /** How long a lane may wait for others to join its request. */
@@ -76,12 +86,13 @@ export interface AskTiming {
  * When to ask next; Infinity when no lane will need a permit.
  *
  * While instants are held the lanes are served: ask just early enough that the next ones connect to the last.
- * Without held instants the lanes decide: ask a round trip before the first is ready, gathering for a moment.
+ * Without held instants the lanes decide: ask so early that an instant comes when the first is ready, gathering for
+ * a moment.
  */
 export function askAt(timing: AskTiming): number {
-  const { lastHeldMs, nextReadyMs, roundTripMs, gapMs, gatherMs } = timing;
+  const { lastHeldMs, nextReadyMs, roundTripMs, aheadMs, gapMs, gatherMs } = timing;
   if (lastHeldMs !== null) return lastHeldMs - Math.max(0, roundTripMs - gapMs);
-  return nextReadyMs - roundTripMs + gatherMs;
+  return nextReadyMs - aheadMs + gatherMs;
 }
 
 /** Running estimate of a duration and of its spread, as TCP keeps it for round trips. */

@@ -6,7 +6,7 @@
  * Run repeats its offers.
  */
 import { z } from "zod";
-import { SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS } from "../core/limits.ts";
+import { CHUNK_QUEUES, SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS } from "../core/limits.ts";
 import type { QueueMessage } from "../core/protocol.ts";
 import type { Env } from "../env.ts";
 import { runById } from "../run/stub.ts";
@@ -65,7 +65,7 @@ async function workSlice(env: Env, run: string, queue: number): Promise<void> {
     id: crypto.randomUUID(),
     queue,
     generation,
-    sliceMs: sliceMs(run, generation),
+    sliceMs: sliceMs(run, generation, queue),
     tally,
   });
   await invocation.run();
@@ -76,11 +76,11 @@ const slices = new Map<string, number>();
 const SLICES_KEPT = 100;
 
 /**
- * Locally short and of random length, so that runs share the queues and not all invocations end at once. Deployed
- * short at first (the autoscaler decides only when a batch ends), then doubling.
+ * Locally short, so that runs share the queues, and longer from queue to queue, so that not all invocations end at
+ * once. Deployed short at first (the autoscaler decides only when a batch ends), then doubling.
  */
-function sliceMs(run: string, generation: string): number {
-  if (generation !== "") return SLICE_LOCAL_MS * (1 + Math.random() / 2);
+function sliceMs(run: string, generation: string, queue: number): number {
+  if (generation !== "") return SLICE_LOCAL_MS * (1 + queue / CHUNK_QUEUES);
   const ms = slices.get(run) ?? SLICE_FIRST_MS;
   if (slices.size >= SLICES_KEPT) slices.clear();
   slices.set(run, Math.min(SLICE_MAX_MS, 2 * ms));

@@ -21,6 +21,11 @@ const SLACK_FIRST = 0.4;
 /** A permit used in time allows a little more slack, one forfeited takes back 200 times that: 0.5 % are lost. */
 const SLACK_PER_USE = 0.0002;
 const SLACK_PER_FORFEIT = 0.04;
+/** Others' instants stand between ours by more than this: the quota is what limits the run. */
+const PRESSED_MS = 8;
+/** While the quota is not the limit: lateness a permit is asked for, share of the grace, and instants that may be lost. */
+const SLACK_UNPRESSED = 0.8;
+const FILL_UNPRESSED = 0.8;
 /** How long a lane may wait for others to join its request, as a share of a turn, and its bounds. */
 const GATHER_SHARE = 0.05;
 const GATHER_LEAST_MS = 5;
@@ -57,6 +62,8 @@ export class Pacer implements SeatHost {
   /** From the sending of a request to the first instant it brought: the last two. */
   #aheadMs: readonly [number, number] = [0, 0];
   #gapMs = 0;
+  /** Others' instants between ours, smoothed. */
+  #pressureMs = 0;
   #turn: Estimate | null = null;
   #roundTrip: Estimate | null = null;
   #cancelTimer: (() => void) | null = null;
@@ -91,10 +98,13 @@ export class Pacer implements SeatHost {
     const nowMs = this.#clock.now();
     if (this.#phase !== "asking") return this.#anyMidTry() ? nowMs : Number.POSITIVE_INFINITY;
     if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#roundTripMs();
+    const isServed = !this.#isPressed && this.#waiters.size === 0;
+    if (isServed) return Number.POSITIVE_INFINITY;
     const atMs = askAt({
       lastHeldMs: this.#instants.lastMs(nowMs),
       nextReadyMs: this.#nextReadyMs(nowMs),
       roundTripMs: this.#roundTripMs(),
+      aheadMs: Math.max(this.#roundTripMs(), Math.min(...this.#aheadMs)),
       gapMs: this.#gapMs,
       gatherMs: this.#gatherMs(),
     });
@@ -116,7 +126,7 @@ export class Pacer implements SeatHost {
   takeForfeited(): number {
     this.#instants.nextMs(this.#clock.now());
     const { forfeited, expired } = this.#instants.takeForfeited();
-    this.#slack = Math.max(-1, this.#slack - Math.min(expired * SLACK_PER_FORFEIT, 0.2));
+    if (this.#isPressed) this.#slack = Math.max(-1, this.#slack - Math.min(expired * SLACK_PER_FORFEIT, 0.2));
     return forfeited;
   }
 
@@ -237,7 +247,9 @@ export class Pacer implements SeatHost {
     if (grant.probe) return;
     this.#everyMs = grant.everyMs;
     this.#aheadMs = [this.#aheadMs[1], firstMs - at.sentMs];
-    this.#gapMs = Math.max(0, firstMs - grant.everyMs - Math.max(lastMs, at.receivedMs)) / 2;
+    const gapMs = firstMs - grant.everyMs - Math.max(lastMs, at.receivedMs);
+    this.#gapMs = Math.max(0, gapMs) / 2;
+    this.#pressureMs += (Math.max(0, gapMs) - this.#pressureMs) / 4;
   }
 
   /** The lane asks for a permit: the time since its last call is one turn. */
@@ -277,7 +289,7 @@ export class Pacer implements SeatHost {
       seat.waiting = true;
       this.#waiters.add(waiter);
       this.#armTimer(nowMs);
-      if (this.#instants.held === 0) this.#onChange();
+      this.#onChange();
     });
   }
 
@@ -331,24 +343,48 @@ export class Pacer implements SeatHost {
     }
   }
 
+  get #isPressed(): boolean {
+    return this.#pressureMs > PRESSED_MS;
+  }
+
   #usable(nowMs: number, everyMs: number): number {
+    const turnMs = this.#turn?.meanMs ?? LEAD_MS;
+    const afterHeldMs = (this.#instants.lastMs(nowMs) ?? Number.NEGATIVE_INFINITY) + everyMs;
+    const aheadMs = Math.max(this.#roundTrip?.meanMs ?? 0, Math.min(...this.#aheadMs));
+    return usableInstants({
+      readyMs: this.#isPressed ? this.#foreseen(nowMs) : this.#spread(nowMs, turnMs),
+      heldMs: this.#instants.all(),
+      firstMs: Math.max(nowMs + aheadMs, afterHeldMs),
+      everyMs,
+      turnMs,
+      slackMs: (this.#isPressed ? this.#slack : SLACK_UNPRESSED) * this.#graceMs,
+      horizonMs: LEAD_MS,
+      most: PERMITS_PER_ASK,
+      fill: this.#isPressed ? 1 : FILL_UNPRESSED,
+    });
+  }
+
+  /** When each lane will be ready, by how long a turn takes: lanes that started together end together. */
+  #foreseen(nowMs: number): number[] {
     const readyMs: number[] = [];
     for (const seat of this.#seats) {
       const ms = this.#readyMs(seat, nowMs);
       if (ms !== Number.POSITIVE_INFINITY) readyMs.push(ms);
     }
-    const afterHeldMs = (this.#instants.lastMs(nowMs) ?? Number.NEGATIVE_INFINITY) + everyMs;
-    const aheadMs = Math.max(this.#roundTrip?.meanMs ?? 0, Math.min(...this.#aheadMs));
-    return usableInstants({
-      readyMs,
-      heldMs: this.#instants.all(),
-      firstMs: Math.max(nowMs + aheadMs, afterHeldMs),
-      everyMs,
-      turnMs: this.#turn?.meanMs ?? LEAD_MS,
-      slackMs: this.#slack * this.#graceMs,
-      horizonMs: LEAD_MS,
-      most: PERMITS_PER_ASK,
-    });
+    return readyMs;
+  }
+
+  /** The same when lanes run apart from each other: those in a call end evenly spread over a turn. */
+  #spread(nowMs: number, turnMs: number): number[] {
+    const readyMs: number[] = [];
+    let calling = 0;
+    for (const seat of this.#seats) {
+      if (seat.waiting) readyMs.push(seat.readyMs);
+      else if (seat.readyMs !== Number.POSITIVE_INFINITY) calling++;
+    }
+    const lanes = readyMs.length + calling;
+    for (let nth = 1; nth <= calling; nth++) readyMs.push(nowMs + (nth * turnMs) / lanes);
+    return readyMs;
   }
 
   /** When the lane can start its next call; a call that takes longer than usual ends any moment. */
@@ -357,8 +393,13 @@ export class Pacer implements SeatHost {
     return nowMs + (this.#turn?.spreadMs ?? 0) / 2;
   }
 
+  /** When the first lane will wait; while the quota is not the limit, only lanes that do wait count. */
   #nextReadyMs(nowMs: number): number {
     let next = Number.POSITIVE_INFINITY;
+    if (!this.#isPressed) {
+      for (const waiter of this.#waiters) next = Math.min(next, waiter.seat.readyMs);
+      return next;
+    }
     for (const seat of this.#seats) next = Math.min(next, this.#readyMs(seat, nowMs));
     return next;
   }
