@@ -8,6 +8,7 @@ import type { Target } from "../support/targetOptions.ts";
 import { type Finished, idLines, Workspace } from "../support/weir.ts";
 
 const IDS = 3000;
+const CHUNK = 40;
 const RATE_PER_SECOND = 1000;
 /** rate × (50 ms grace + 25 ms clock error) + 1 */
 const MOST_NEEDED_BURST = 76;
@@ -25,7 +26,7 @@ describe("the main job", () => {
       latencyMs: [25, 75],
     });
     workspace.write("ids.txt", idLines(IDS));
-    const flags = ["--rate", `${RATE_PER_SECOND}/s`, "--parallel", "100", "--chunk", "200", "--json"];
+    const flags = ["--rate", `${RATE_PER_SECOND}/s`, "--parallel", "100", "--chunk", String(CHUNK), "--json"];
     const url = `${target.url}/v1/users/{{item}}`;
     ended = await workspace.weir([
       "run",
@@ -50,7 +51,7 @@ describe("the main job", () => {
     expect(run).toMatchObject({
       status: "completed",
       counts: { items: IDS, done: IDS, ok: IDS, failed: 0 },
-      chunks: { total: IDS / 200, done: IDS / 200 },
+      chunks: { total: IDS / CHUNK, done: IDS / CHUNK },
     });
     expect(run.counts.attempts + run.counts.throttled).toBe(log.ids.length);
   });
