@@ -1,0 +1,18 @@
+/** What the documents show is accepted as it stands. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parseSpec } from "../../src/spec/schema.ts";
+
+const EXAMPLES = resolve(import.meta.dirname, "../../docs/examples");
+
+const specs = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" }).filter((path) =>
+  path.endsWith("spec.json"),
+);
+
+describe("the example specs", () => {
+  test.each(specs)("%s is accepted", (path) => {
+    const outcome = parseSpec(JSON.parse(readFileSync(join(EXAMPLES, path), "utf8")));
+    expect(outcome).toMatchObject({ kind: "ok" });
+  });
+});
