@@ -48,8 +48,9 @@ export function currentPerSecond(activity: Activity, nowMs: number): number {
   if (activity.oldest === null) return 0;
   const bucket = moveTo(activity, nowMs);
   const total = activity.calls.reduce((sum, calls) => sum + calls, 0);
-  const buckets = Math.min(BUCKETS, Math.max(1, bucket - activity.oldest + 1));
-  return total / ((buckets * BUCKET_MS) / 1000);
+  const fromBucket = Math.max(activity.oldest, bucket - BUCKETS + 1);
+  const spanMs = Math.max(BUCKET_MS, nowMs - fromBucket * BUCKET_MS);
+  return (total * 1000) / spanMs;
 }
 
 /** Mean duration of a call in ms, measured or assumed. */

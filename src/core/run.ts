@@ -9,7 +9,7 @@
 import { type Activity, createActivity } from "./activity.ts";
 import { assert } from "./assert.ts";
 import type { QuotaSettings } from "./burst.ts";
-import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
+import { createDispatch, type Dispatch, forgetInvocation, seeInvocation } from "./dispatch.ts";
 import { type Ledger, newChunk, orphan } from "./ledger.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
 import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
@@ -308,6 +308,7 @@ function drive(run: Run, generation: string, nowMs: number): void {
     assert(record !== undefined, "a lease is for a chunk of the ledger");
     orphan(record, nowMs);
     run.ledger.put(record);
+    forgetInvocation(run.dispatch, lease.invocation);
   }
 }
 

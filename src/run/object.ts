@@ -56,12 +56,14 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async view(): Promise<RunView | null> {
+    this.#store.count("object");
     return this.#store.run === null ? null : this.#view(this.#store.run);
   }
 
   async sync(request: SyncRequest): Promise<SyncAnswer> {
     const run = this.#store.run;
     if (run === null) return drained(request);
+    this.#store.count("object");
     const answer = sync(run, request, this.#store.now(), Date.now());
     const isQuiet =
       request.commits.length === 0 &&
@@ -194,6 +196,7 @@ export class RunObject extends DurableObject<Env> implements Run {
   #control(act: (run: core.Run) => core.Outcome): Control {
     const run = this.#store.run;
     if (run === null) return { kind: "not-found" };
+    this.#store.count("object");
     const outcome = act(run);
     if (outcome.kind === "conflict") return outcome;
     this.#after();
@@ -202,6 +205,7 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   #change(act: (run: core.Run) => void): void {
     if (this.#store.run === null) return;
+    this.#store.count("object");
     act(this.#store.run);
     this.#after();
   }
@@ -264,6 +268,7 @@ export class RunObject extends DurableObject<Env> implements Run {
   async #armAt(atMs: number): Promise<void> {
     if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return;
     this.#alarmAtMs = atMs;
+    this.#store.count("rowsWritten");
     await this.ctx.storage.setAlarm(atMs);
   }
 }

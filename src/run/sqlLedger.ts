@@ -1,6 +1,7 @@
 /** The ledger's port on the Run object's SQLite. Every read of "next" goes through an index: cost per call is flat. */
 import type { ChunkRecord, ChunkState, Ledger } from "../core/ledger.ts";
 import type { PartMeta } from "../core/protocol.ts";
+import type { CountedSql } from "./countedSql.ts";
 import type { LedgerRow } from "./interface.ts";
 
 type ChunkRow = {
@@ -35,9 +36,9 @@ type PartRow = {
 };
 
 export class SqlLedger implements Ledger {
-  readonly #sql: SqlStorage;
+  readonly #sql: CountedSql;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: CountedSql) {
     this.#sql = sql;
   }
 
@@ -48,7 +49,7 @@ export class SqlLedger implements Ledger {
   put(record: ChunkRecord): void {
     const { plan } = record;
     const { expiries, refusals, announced, deaths, adopt } = record;
-    this.#sql.exec(
+    this.#sql.all(
       "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       record.chunk,
       plan.first,
@@ -86,15 +87,14 @@ export class SqlLedger implements Ledger {
   }
 
   nextAvailableAtMs(): number | null {
-    return this.#sql
-      .exec<{ at: number | null }>(
-        "SELECT min(available_at) AS at FROM chunks WHERE state = 'pending' AND available_at > 0",
-      )
-      .one().at;
+    const [next] = this.#sql.all<{ at: number | null }>(
+      "SELECT min(available_at) AS at FROM chunks WHERE state = 'pending' AND available_at > 0",
+    );
+    return next?.at ?? null;
   }
 
   addPart(part: PartMeta, seq: number, indexed: boolean): void {
-    this.#sql.exec(
+    this.#sql.all(
       "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       part.chunk,
       part.n,
@@ -111,22 +111,22 @@ export class SqlLedger implements Ledger {
   }
 
   markIndexed(chunk: number, n: number): boolean {
-    const marked = this.#sql.exec(
+    const marked = this.#sql.all(
       "UPDATE parts SET indexed = 1 WHERE chunk = ? AND n = ? AND indexed = 0 RETURNING n",
       chunk,
       n,
     );
-    return marked.toArray().length > 0;
+    return marked.length > 0;
   }
 
   /** Chunks after `after`, in order. */
   list(after: number, limit: number): readonly LedgerRow[] {
-    const rows = this.#sql.exec<ChunkRow>(
+    const rows = this.#sql.all<ChunkRow>(
       "SELECT * FROM chunks WHERE chunk > ? ORDER BY chunk LIMIT ?",
       after,
       limit,
     );
-    return rows.toArray().map((row) => ({
+    return rows.map((row) => ({
       chunk: row.chunk,
       first: row.first,
       count: row.count,
@@ -141,12 +141,12 @@ export class SqlLedger implements Ledger {
 
   /** Chunks with items that have no row, after `after`, in order. */
   unsettled(after: number, limit: number): readonly ChunkRecord[] {
-    const rows = this.#sql.exec<ChunkRow>(
+    const rows = this.#sql.all<ChunkRow>(
       "SELECT * FROM chunks WHERE chunk > ? AND state <> 'done' ORDER BY chunk LIMIT ?",
       after,
       limit,
     );
-    return rows.toArray().map(toRecord);
+    return rows.map(toRecord);
   }
 
   partsInOrder(after: { chunk: number; n: number } | null, limit: number): PartMeta[] {
@@ -166,11 +166,11 @@ export class SqlLedger implements Ledger {
   }
 
   #parts(where: string, ...bindings: number[]): PartRow[] {
-    return this.#sql.exec<PartRow>(`SELECT * FROM parts WHERE ${where}`, ...bindings).toArray();
+    return this.#sql.all<PartRow>(`SELECT * FROM parts WHERE ${where}`, ...bindings);
   }
 
   #first(query: string, ...bindings: number[]): ChunkRecord | undefined {
-    const row = this.#sql.exec<ChunkRow>(query, ...bindings).toArray()[0];
+    const row = this.#sql.all<ChunkRow>(query, ...bindings)[0];
     return row === undefined ? undefined : toRecord(row);
   }
 }

@@ -1,13 +1,15 @@
 /**
  * The run between memory and SQLite: loaded once, kept in memory, written when something changed.
  *
- * Invariant: leases, chunks and parts are written in the same event in which they changed. The state document
- * is written with them, and for requests that only ask at most once in `SAVE_MS` or when the limiter's stored
+ * Invariant: leases, chunks, parts and settings are written in the same event in which they changed. The state
+ * document is written with them, and for requests that only ask at most once in `SAVE_MS` or when the limiter's stored
  * high-water mark moved: what a restart can lose is counters, never rows, leases or issued instants.
  */
+import { LEASE_RENEW_MS } from "../core/limits.ts";
 import { type Run, type RunState, restartRun, startRun, type Tables } from "../core/run.ts";
 import { createSemaphore, restore, type Semaphore } from "../core/semaphore.ts";
 import { type ClockReading, type RunClock, readClock, startClock } from "../core/time.ts";
+import { CountedSql } from "./countedSql.ts";
 import { SqlLedger } from "./sqlLedger.ts";
 import { migrate } from "./tables.ts";
 
@@ -17,27 +19,34 @@ const SAVE_MS = 1000;
 export class RunStore {
   readonly ledger: SqlLedger;
   run: Run | null = null;
-  readonly #sql: SqlStorage;
+  readonly #sql: CountedSql;
   readonly #lanesPerInvocation: (maxParallelism: number) => number;
   #clock: RunClock;
   readonly #fences = new Set<number>();
   #savedAtMs = 0;
   /** Version of the quota that is stored: a newer one is stored before its answer leaves. */
   #savedVersion = 0;
+  #savedSettings = 0;
 
   constructor(sql: SqlStorage, lanesPerInvocation: (maxParallelism: number) => number) {
     migrate(sql);
-    this.#sql = sql;
+    this.#sql = new CountedSql(sql);
     this.#lanesPerInvocation = lanesPerInvocation;
-    this.ledger = new SqlLedger(sql);
-    const stored = sql.exec<{ run: string; clock: string }>("SELECT run, clock FROM state").toArray()[0];
+    this.ledger = new SqlLedger(this.#sql);
+    const [stored] = this.#sql.all<{ run: string; clock: string; settings: string }>(
+      "SELECT run, clock, settings FROM state, settings",
+    );
     this.#clock = startClock(stored === undefined ? null : (JSON.parse(stored.clock) as RunClock), reading());
-    if (stored !== undefined) this.#load(JSON.parse(stored.run) as RunState);
+    if (stored !== undefined)
+      this.#load({ ...JSON.parse(stored.run), ...JSON.parse(stored.settings) } as RunState);
   }
 
   /** The run clock, ms: never goes back. */
   now(): number {
-    this.#clock = readClock(this.#clock, reading());
+    // While leases are live readings are frequent: a clock set forward must free none of them early.
+    const holds = this.run !== null && this.run.semaphore.live.size > 0;
+    const limit = holds ? { forwardLimitMs: LEASE_RENEW_MS } : {};
+    this.#clock = readClock(this.#clock, { ...reading(), ...limit });
     return this.#clock.lastMs;
   }
 
@@ -50,6 +59,11 @@ export class RunStore {
     this.run = null;
   }
 
+  /** A request to the object, or a row the platform writes for it (an alarm): counted for the cost model. */
+  count(operation: "object" | "rowsWritten"): void {
+    if (this.run !== null) this.run.state.operations[operation] += 1;
+  }
+
   /** Writes what changed. `isQuiet`: only counters and the limiter can have changed. */
   save(nowMs: number, isQuiet: boolean): void {
     if (this.run === null) return;
@@ -59,33 +73,43 @@ export class RunStore {
     this.#savedVersion = version;
     this.#savedAtMs = nowMs;
     this.run.state.nextFence = this.run.semaphore.nextFence;
-    this.#sql.exec(
+    this.run.state.operations.rowsWritten += this.#sql.rowsWritten;
+    this.#sql.rowsWritten = 0;
+    this.#saveSettings(this.run.state);
+    this.#sql.all(
       "INSERT OR REPLACE INTO state VALUES (1, ?, ?)",
-      JSON.stringify(this.run.state),
+      JSON.stringify({ ...this.run.state, spec: undefined, itemSource: undefined }),
       JSON.stringify(this.#clock),
     );
+  }
+
+  #saveSettings({ settingsVersion, spec, itemSource }: RunState): void {
+    if (settingsVersion === this.#savedSettings) return;
+    this.#savedSettings = settingsVersion;
+    this.#sql.all("INSERT OR REPLACE INTO settings VALUES (1, ?)", JSON.stringify({ spec, itemSource }));
   }
 
   #saveLeases({ semaphore }: Run): void {
     for (const fence of this.#fences) {
       if (semaphore.live.has(fence)) continue;
-      this.#sql.exec("DELETE FROM leases WHERE fence = ?", fence);
+      this.#sql.all("DELETE FROM leases WHERE fence = ?", fence);
       this.#fences.delete(fence);
     }
     for (const { fence, chunk, invocation, generation } of semaphore.live.values()) {
       if (this.#fences.has(fence)) continue;
-      this.#sql.exec("INSERT INTO leases VALUES (?, ?, ?, ?)", fence, chunk, invocation, generation);
+      this.#sql.all("INSERT INTO leases VALUES (?, ?, ?, ?)", fence, chunk, invocation, generation);
       this.#fences.add(fence);
     }
   }
 
   #load(state: RunState): void {
+    this.#savedSettings = state.settingsVersion;
     const nowMs = this.now();
     const semaphore = createSemaphore(state.nextFence);
-    const leases = this.#sql.exec<{ fence: number; chunk: number; invocation: string; generation: string }>(
+    const leases = this.#sql.all<{ fence: number; chunk: number; invocation: string; generation: string }>(
       "SELECT * FROM leases",
     );
-    for (const lease of leases.toArray()) {
+    for (const lease of leases) {
       semaphore.nextFence = Math.max(semaphore.nextFence, lease.fence + 1);
       restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false });
       this.#fences.add(lease.fence);

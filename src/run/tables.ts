@@ -1,10 +1,12 @@
 /**
- * The Run object's SQLite: one document for the state, tables for chunks, parts and leases.
+ * The Run object's SQLite: one document for the state and one for what it was told to do (which may hold a
+ * megabyte of items and hardly changes), tables for chunks, parts and leases.
  * Migrations are a list that only grows; `PRAGMA user_version` is not to be had, so a table counts them.
  */
 
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), run TEXT NOT NULL, clock TEXT NOT NULL);
+   CREATE TABLE settings (one INTEGER PRIMARY KEY CHECK (one = 1), settings TEXT NOT NULL);
    CREATE TABLE chunks (
      chunk INTEGER PRIMARY KEY,
      first INTEGER NOT NULL, count INTEGER NOT NULL, indexes TEXT, position TEXT NOT NULL,

@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Env } from "../../src/env.ts";
+import { CountedSql } from "../../src/run/countedSql.ts";
 import { SqlLedger } from "../../src/run/sqlLedger.ts";
 import { ledgerContract } from "../support/ledgerContract.ts";
 
@@ -8,5 +9,5 @@ let objects = 0;
 
 ledgerContract("SQLite of the Run object", async (test) => {
   const stub = (env as unknown as Env).RUN.getByName(`ledger-contract-${objects++}`);
-  await runInDurableObject(stub, (_object, state) => test(new SqlLedger(state.storage.sql)));
+  await runInDurableObject(stub, (_object, state) => test(new SqlLedger(new CountedSql(state.storage.sql))));
 });
