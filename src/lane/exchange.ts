@@ -70,6 +70,8 @@ export class Exchange {
   #seq = 0;
   #startedMs: number;
   #lastSentMs = Number.NEGATIVE_INFINITY;
+  /** When it was last found that nothing has to be asked. */
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #pollMs = POLL_MS;
   /** Something other than permits needs an answer by then. */
   #hurryMs = Number.POSITIVE_INFINITY;
@@ -139,7 +141,7 @@ export class Exchange {
     if (this.#busy || this.#closed) return;
     const dueMs = Math.max(
       Math.min(this.#hurryMs, this.#host.askAtMs(), this.#lastSentMs + this.#pollMs),
-      this.#lastSentMs + SPACING_MS,
+      Math.max(this.#lastSentMs, this.#lookedMs) + SPACING_MS,
     );
     if (dueMs >= this.#timerMs && this.#timerMs >= this.#clock.now()) return;
     this.#cancelTimer?.();
@@ -167,7 +169,10 @@ export class Exchange {
     const asks = nowMs >= this.#host.askAtMs() - (due ? RIDE_MS : 0);
     const want = asks ? this.#host.want() : 0;
     if (due || want > 0) void this.#exchange(this.#host.compose(want));
-    else this.reconsider();
+    else {
+      this.#lookedMs = nowMs;
+      this.reconsider();
+    }
   }
 
   async #exchange(composed: Composed): Promise<void> {

@@ -29,6 +29,8 @@ interface Batch {
   readonly probe: boolean;
 }
 
+/** A call leaves a little after it was let go: the last part of the grace is kept for that. */
+const GRACE_SHARE = 0.8;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
@@ -63,7 +65,7 @@ export class Instants {
       everyMs: Math.max(grant.everyMs, LEAST_EVERY_MS),
       count: grant.count,
       next: 0,
-      usableMs: grant.graceMs - (mostMs - leastMs),
+      usableMs: GRACE_SHARE * grant.graceMs - (mostMs - leastMs),
       epoch: at.epoch,
       probe: grant.probe,
     });

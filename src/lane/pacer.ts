@@ -16,16 +16,16 @@ import type { Tally } from "./report.ts";
 import { Seat, type SeatHost } from "./seat.ts";
 
 /** Permits may wait for a lane that is late by this share of the grace; the rest absorbs late timers. */
-const SLACK_MOST = 0.6;
-const SLACK_FIRST = 0.4;
+const SLACK_MOST = 0.45;
+const SLACK_FIRST = 0.3;
 /** A permit used in time allows a little more slack, one forfeited takes back 200 times that: 0.5 % are lost. */
 const SLACK_PER_USE = 0.0002;
 const SLACK_PER_FORFEIT = 0.04;
 /** Others' instants stand between ours by more than this: the quota is what limits the run. */
 const PRESSED_MS = 8;
 /** While the quota is not the limit: lateness a permit is asked for, share of the grace, and instants that may be lost. */
-const SLACK_UNPRESSED = 0.8;
-const FILL_UNPRESSED = 0.8;
+const SLACK_UNPRESSED = 0.6;
+const FILL_UNPRESSED = 0.9;
 /** How long a lane may wait for others to join its request, as a share of a turn, and its bounds. */
 const GATHER_SHARE = 0.05;
 const GATHER_LEAST_MS = 5;
@@ -97,6 +97,7 @@ export class Pacer implements SeatHost {
   askAtMs(): number {
     const nowMs = this.#clock.now();
     if (this.#phase !== "asking") return this.#anyMidTry() ? nowMs : Number.POSITIVE_INFINITY;
+    if (this.#seats.size === 0) return Number.POSITIVE_INFINITY;
     if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#roundTripMs();
     const isServed = !this.#isPressed && this.#waiters.size === 0;
     if (isServed) return Number.POSITIVE_INFINITY;

@@ -37,7 +37,7 @@ export class Reader {
   }
 
   get isAtEnd(): boolean {
-    return this.#progress.cursor >= this.#plan.count;
+    return this.#progress.cursor >= Math.min(this.#plan.count, this.#plan.until ?? Number.POSITIVE_INFINITY);
   }
 
   /** The item at the cursor; null when the source has fewer items than were planned. Throws SourceError. */

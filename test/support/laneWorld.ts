@@ -1,0 +1,239 @@
+/**
+ * Real lanes, invocations and a real Run core in virtual time: only the network, the store and the target are models.
+ *
+ * Requests take `roundTripMs`, calls `latencyMs`; each process has a clock of its own. Faults are given as functions.
+ */
+
+import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
+import type { ChunkPlan, SyncAnswer, SyncRequest } from "../../src/core/protocol.ts";
+import { isWorking, type Run } from "../../src/core/run.ts";
+import type { Spec } from "../../src/core/spec.ts";
+import { sync } from "../../src/core/sync.ts";
+import type { Clock } from "../../src/lane/clock.ts";
+import { Invocation } from "../../src/lane/invocation.ts";
+import type { LanePorts } from "../../src/lane/ports.ts";
+import { Tally } from "../../src/lane/report.ts";
+import type { Item } from "../../src/sources/source.ts";
+import { decodePart, encodePart, type PartRow, sha256Hex } from "../../src/storage/parts.ts";
+import { LaneStopped, type TaskOutcome } from "../../src/tasks/task.ts";
+import { plannedRun } from "./coreRun.ts";
+import { seeded, VirtualTime } from "./virtualTime.ts";
+
+export interface WorldOptions {
+  readonly items: number;
+  readonly spec: Partial<Spec>;
+  readonly seed?: number;
+  readonly roundTripMs?: readonly [number, number];
+  readonly latencyMs?: readonly [number, number];
+  readonly timerLateMs?: (random: () => number) => number;
+  /** How a try ends; called when its answer comes. Absent: ok. */
+  readonly outcome?: (index: number, tryNumber: number, atMs: number) => TaskOutcome;
+  /** Throws for a request that the network loses before (`request`) or after (`answer`) the Run saw it. */
+  readonly network?: (which: "request" | "answer", request: SyncRequest) => void;
+  /** Throws when the store refuses. */
+  readonly store?: (operation: "write" | "read" | "index", atMs: number) => void;
+  /** Lanes an invocation takes when that is not what `maxParallelism` says. */
+  readonly lanesEach?: number;
+}
+
+export interface Call {
+  readonly index: number;
+  readonly atMs: number;
+}
+
+export class LaneWorld {
+  readonly time = new VirtualTime();
+  readonly run: Run;
+  readonly calls: Call[] = [];
+  readonly parts = new Map<string, Uint8Array>();
+  readonly indexed = new Set<string>();
+  readonly requests: SyncRequest[] = [];
+  readonly requestTimes: number[] = [];
+  readonly random: () => number;
+  readonly #options: WorldOptions;
+  readonly #tries = new Map<number, number>();
+  readonly #killed = new Set<number>();
+  #invocations = 0;
+  live = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.random = seeded(options.seed ?? 1);
+    this.run = plannedRun(options.items, options.spec);
+  }
+
+  /** An invocation that works until it ends. */
+  invoke(options: { readonly sliceMs?: number; readonly id?: string } = {}): Promise<void> {
+    const number = this.#invocations++;
+    const offsetMs = (this.random() - 0.5) * 7_200_000;
+    const late = this.#options.timerLateMs;
+    const lateMs = late === undefined ? () => 0 : () => late(this.random);
+    const process = new Process(this.time, () => this.#killed.has(number));
+    const clock = process.clock(offsetMs, this.random, lateMs);
+    const invocation = new Invocation({
+      clock,
+      sync: (request) => this.#sync(request, process),
+      ports: this.#ports(process),
+      id: options.id ?? `invocation ${number}`,
+      queue: number % 4,
+      generation: "1",
+      sliceMs: options.sliceMs ?? 3_600_000,
+      tally: new Tally(),
+    });
+    this.live += 1;
+    return invocation.run().finally(() => {
+      this.live -= 1;
+    });
+  }
+
+  /** Keeps `count` invocations going until the run is done: one that ends has a successor. */
+  keep(count: number, sliceMs?: number): void {
+    const next = (): void => {
+      if (!isWorking(this.run)) return;
+      void this.invoke(sliceMs === undefined ? {} : { sliceMs }).then(next);
+    };
+    for (let i = 0; i < count; i++) next();
+  }
+
+  /** The invocation's process dies: its timers, calls and requests come to nothing. */
+  kill(number: number): void {
+    this.#killed.add(number);
+    this.live -= 1;
+  }
+
+  /** Runs until every invocation has ended. */
+  async untilEnded(limitMs = 600_000): Promise<void> {
+    await this.time.runUntil(() => this.live === 0, limitMs);
+  }
+
+  callTimes(): number[] {
+    return this.calls.map((call) => call.atMs);
+  }
+
+  /** The rows that count, by the ledger of parts. */
+  rows(): PartRow[] {
+    const ledger = this.run.ledger as MemoryLedger;
+    return [...ledger.parts.values()].flatMap(({ part }) => {
+      const bytes = this.parts.get(part.key);
+      if (bytes === undefined) throw new Error(`committed part ${part.key} is not in the store`);
+      return decodePart(bytes);
+    });
+  }
+
+  async #sync(request: SyncRequest, process: Process): Promise<SyncAnswer> {
+    const { lanesEach } = this.#options;
+    const capped =
+      request.capacity > 0 && lanesEach !== undefined ? { ...request, capacity: lanesEach } : request;
+    const copy = structuredClone(capped);
+    this.requests.push(copy);
+    this.requestTimes.push(this.time.nowMs);
+    await this.time.sleep(this.#trip());
+    this.#options.network?.("request", copy);
+    const answer = structuredClone(sync(this.run, copy, this.time.nowMs, this.time.nowMs));
+    await process.sleep(this.#trip());
+    this.#options.network?.("answer", copy);
+    return answer;
+  }
+
+  #trip(): number {
+    return between(this.#options.roundTripMs ?? [2, 6], this.random) / 2;
+  }
+
+  #ports(process: Process): LanePorts {
+    return {
+      writePart: async (key, bytes) => {
+        await process.sleep(3);
+        this.#options.store?.("write", this.time.nowMs);
+        if (this.parts.has(key)) return { kind: "exists" };
+        this.parts.set(key, bytes);
+        return { kind: "written" };
+      },
+      readPart: async (key) => {
+        await process.sleep(3);
+        this.#options.store?.("read", this.time.nowMs);
+        const bytes = this.parts.get(key);
+        if (bytes === undefined) return null;
+        return { rows: decodePart(bytes), bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
+      },
+      indexPart: async (_settings, part) => {
+        await process.sleep(3);
+        this.#options.store?.("index", this.time.nowMs);
+        this.indexed.add(part.key);
+      },
+      read: (_settings, chunk, from) => this.#read(chunk, from.ordinal),
+      openTask: async () => ({
+        run: async ({ index, permits, signal }) => {
+          for (;;) {
+            const permit = await permits.take(signal);
+            if (!permit.use()) continue;
+            const outcome = await this.#call(index, signal, process);
+            permit.done();
+            return outcome;
+          }
+        },
+        mask: (text) => text,
+        close: async () => {},
+      }),
+    };
+  }
+
+  async *#read(chunk: ChunkPlan, from: number): AsyncIterableIterator<Item> {
+    for (let ordinal = from; ordinal < chunk.count; ordinal++) {
+      const index = chunk.indexes?.[ordinal] ?? chunk.first + ordinal;
+      yield { index, ordinal, position: index, value: `item ${index}` };
+    }
+  }
+
+  async #call(index: number, signal: AbortSignal, process: Process): Promise<TaskOutcome> {
+    this.calls.push({ index, atMs: this.time.nowMs });
+    const tryNumber = (this.#tries.get(index) ?? 0) + 1;
+    this.#tries.set(index, tryNumber);
+    await process.sleep(between(this.#options.latencyMs ?? [25, 75], this.random));
+    if (signal.aborted) throw new LaneStopped();
+    return (
+      this.#options.outcome?.(index, tryNumber, this.time.nowMs) ?? { kind: "ok", value: null, status: 200 }
+    );
+  }
+}
+
+/** A process that may die: then nothing in it goes on. */
+class Process {
+  readonly #time: VirtualTime;
+  readonly #isDead: () => boolean;
+
+  constructor(time: VirtualTime, isDead: () => boolean) {
+    this.#time = time;
+    this.#isDead = isDead;
+  }
+
+  clock(offsetMs: number, random: () => number, lateMs: () => number): Clock {
+    const clock = this.#time.clock(offsetMs, random, lateMs);
+    return { ...clock, after: (ms, act) => clock.after(ms, () => this.#isDead() || act()) };
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#time.after(ms, () => this.#isDead() || resolve()));
+  }
+}
+
+/** A part as another lane would have written it. */
+export function foreignPart(rows: readonly number[]): Uint8Array {
+  return encodePart(
+    rows.map((index) => ({
+      index,
+      ok: true,
+      line: JSON.stringify({
+        index,
+        item: `item ${index}`,
+        ok: true,
+        attempts: 1,
+        throttles: 0,
+        value: "foreign",
+      }),
+    })),
+  );
+}
+
+function between([least, most]: readonly [number, number], random: () => number): number {
+  return least + (most - least) * random();
+}
