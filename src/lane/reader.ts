@@ -4,7 +4,7 @@
  * The source refusing for a while is waited out; a source that ends early or refuses for good ends the lane's work
  * with a sentence, never an item.
  */
-import type { ChunkPlan } from "../core/protocol.ts";
+import type { ChunkWork } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import type { Clock } from "./clock.ts";
 import { type Insisted, insist } from "./insist.ts";
@@ -16,7 +16,7 @@ export type ReadItems = (from: {
 }) => AsyncIterable<Item>;
 
 export class Reader {
-  readonly #plan: ChunkPlan;
+  readonly #plan: Pick<ChunkWork, "count" | "until">;
   readonly #read: ReadItems;
   readonly #progress: Progress;
   readonly #context: { readonly clock: Clock; readonly signal: AbortSignal };
@@ -25,7 +25,7 @@ export class Reader {
   #ahead: Item | null = null;
 
   constructor(
-    plan: ChunkPlan,
+    plan: Pick<ChunkWork, "count" | "until">,
     read: ReadItems,
     progress: Progress,
     context: { readonly clock: Clock; readonly signal: AbortSignal },
