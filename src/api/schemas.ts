@@ -41,6 +41,14 @@ export const runSchema = z
       effectiveLimitPerSecond: z.number().nullable(),
       currentPerSecond: z.number(),
     }),
+    onComplete: z
+      .object({
+        state: z.enum(["pending", "delivered", "failed"]),
+        attempts: count,
+        status: z.int().nullable(),
+        message: z.string().nullable(),
+      })
+      .nullable(),
     coordinatorRequests: count,
     operations: z.object({
       queue: count,

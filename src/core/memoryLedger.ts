@@ -1,4 +1,9 @@
-/** The ledger's port in memory: the model that the Run object's SQLite is held against, and the simulator's. */
+/**
+ * The ledger's port in memory: the model that the Run object's SQLite is held against, and the simulator's.
+ *
+ * Finding the next chunk costs nothing worth counting however many there are: pending chunks that wait are kept
+ * apart, and fresh ones are looked for from the lowest number that may still be one.
+ */
 import type { ChunkRecord, Ledger } from "./ledger.ts";
 import type { PartMeta } from "./protocol.ts";
 
@@ -11,6 +16,10 @@ export interface StoredPart {
 export class MemoryLedger implements Ledger {
   readonly chunks: ChunkRecord[] = [];
   readonly parts = new Map<string, StoredPart>();
+  /** Pending chunks with an instant before which they are not to be leased. */
+  readonly #waiting = new Set<number>();
+  /** No chunk below this is pending and fresh. */
+  #freshFrom = 0;
 
   get(chunk: number): ChunkRecord | undefined {
     const record = this.chunks[chunk];
@@ -18,22 +27,25 @@ export class MemoryLedger implements Ledger {
   }
 
   put(record: ChunkRecord): void {
-    this.chunks[record.chunk] = { ...record };
+    const { chunk } = record;
+    this.chunks[chunk] = { ...record };
+    if (record.state === "pending" && record.availableAtMs > 0) this.#waiting.add(chunk);
+    else this.#waiting.delete(chunk);
+    if (isFresh(record)) this.#freshFrom = Math.min(this.#freshFrom, chunk);
   }
 
   nextAvailable(nowMs: number, withCareful: boolean): ChunkRecord | undefined {
-    const free = this.chunks.filter(
-      (record) => record.state === "pending" && (withCareful || !record.careful),
-    );
-    const waited = free.filter((record) => record.availableAtMs > 0 && record.availableAtMs <= nowMs);
-    waited.sort((a, b) => a.availableAtMs - b.availableAtMs || a.chunk - b.chunk);
-    const next = waited[0] ?? free.find((record) => record.availableAtMs === 0);
+    const next = this.#longestDue(nowMs, withCareful) ?? this.#firstFresh(withCareful);
     return next === undefined ? undefined : { ...next };
   }
 
   nextAvailableAtMs(): number | null {
-    const waiting = this.chunks.filter((record) => record.state === "pending" && record.availableAtMs > 0);
-    return waiting.length === 0 ? null : Math.min(...waiting.map((record) => record.availableAtMs));
+    let next: number | null = null;
+    for (const chunk of this.#waiting) {
+      const { availableAtMs } = this.chunks[chunk]!;
+      if (next === null || availableAtMs < next) next = availableAtMs;
+    }
+    return next;
   }
 
   addPart(part: PartMeta, seq: number, indexed: boolean): void {
@@ -46,4 +58,33 @@ export class MemoryLedger implements Ledger {
     stored.indexed = true;
     return true;
   }
+
+  #longestDue(nowMs: number, withCareful: boolean): ChunkRecord | undefined {
+    let longest: ChunkRecord | undefined;
+    for (const chunk of this.#waiting) {
+      const record = this.chunks[chunk]!;
+      if (record.availableAtMs > nowMs || (record.careful && !withCareful)) continue;
+      if (longest === undefined || isBefore(record, longest)) longest = record;
+    }
+    return longest;
+  }
+
+  #firstFresh(withCareful: boolean): ChunkRecord | undefined {
+    const { chunks } = this;
+    while (this.#freshFrom < chunks.length && !isFresh(chunks[this.#freshFrom])) this.#freshFrom += 1;
+    for (let chunk = this.#freshFrom; chunk < chunks.length; chunk++) {
+      const record = chunks[chunk];
+      if (isFresh(record) && (withCareful || !record.careful)) return record;
+    }
+    return undefined;
+  }
+}
+
+function isFresh(record: ChunkRecord | undefined): record is ChunkRecord {
+  return record?.state === "pending" && record.availableAtMs === 0;
+}
+
+/** Due longer, then the lower number. */
+function isBefore(a: ChunkRecord, b: ChunkRecord): boolean {
+  return a.availableAtMs < b.availableAtMs || (a.availableAtMs === b.availableAtMs && a.chunk < b.chunk);
 }

@@ -49,6 +49,8 @@ export interface ChunkWork extends ChunkPlan {
   readonly adopt: boolean;
   /** Work one item a commit, announced before its call: earlier lanes died on this chunk. */
   readonly careful: boolean;
+  /** Ordinals from this on are not to be tried yet (smoke stage): give the chunk back before. */
+  readonly until?: number;
   /** Ordinals on which lanes died too often: a failed row (kind `task`) without a call. */
   readonly condemned?: readonly number[];
 }

@@ -36,6 +36,8 @@ export interface Quota {
   readonly tat: Tat;
   /** Nothing was issued at or after this: where a restart begins. Stored in steps of `ISSUED_STEP_MS`. */
   readonly issuedThroughMs: number;
+  /** How far `issuedThroughMs` lay ahead when it was set: so long, by any clock, an instant given out may be used. */
+  readonly issuedAheadMs: number;
   /** Turns promised to askers who were deferred; only advice, so that they do not all come back at once. */
   readonly queuedToMs: number;
   readonly feedback: Feedback;
@@ -66,22 +68,37 @@ export function createQuota(settings: QuotaSettings, nowMs: number): Quota {
     settings,
     tat: emptyTat(nowMs),
     issuedThroughMs: nowMs,
+    issuedAheadMs: 0,
     queuedToMs: nowMs,
     feedback: startFeedback(settings.ratePerSecond, nowMs),
     circuit: CLOSED,
   };
 }
 
-/** The quota after a restart of the Run: empty, and behind everything that may have been issued. */
+/**
+ * The quota after a restart of the Run: empty, and behind everything that may have been issued. Where the clock stands
+ * now says nothing about how long the Run was away (another machine's may be ahead): what was given out is waited for.
+ */
 export function restoreQuota(stored: Quota, nowMs: number): Quota {
+  const outUntilMs = nowMs + Math.min(stored.issuedAheadMs, DEPTH_MS + ISSUED_STEP_MS);
   const isAhead = stored.issuedThroughMs > nowMs;
+  const fromMs = Math.max(outUntilMs, stored.issuedThroughMs);
   return {
     ...stored,
-    tat: { ...emptyTat(Math.max(nowMs, stored.issuedThroughMs)), gapMs: isAhead ? stored.tat.gapMs : 0 },
+    tat: { ...emptyTat(fromMs), gapMs: isAhead ? stored.tat.gapMs : 0 },
     queuedToMs: nowMs,
     feedback: measureAnew(stored.feedback, nowMs),
     circuit: afterRestart(stored.circuit),
   };
+}
+
+/** The restored quota when all who held instants are gone for certain: only what they just used is waited for. */
+export function withoutHolders(quota: Quota, nowMs: number): Quota {
+  const rate = effectiveRate(quota);
+  const intervalMs = rate === null ? 0 : emissionIntervalMs(rate);
+  const usedUntilMs = nowMs + Math.min(intervalMs, quota.issuedAheadMs, DEPTH_MS + ISSUED_STEP_MS);
+  const fromMs = Math.max(usedUntilMs, quota.issuedThroughMs);
+  return fromMs < quota.tat.tatMs ? { ...quota, tat: emptyTat(fromMs) } : quota;
 }
 
 /** The rate in force, requests per second; null: nothing limits it. */
@@ -154,7 +171,7 @@ function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
   const { kind, firstInMs, everyMs } = reserved;
   const permits = { kind, firstInMs, everyMs, count: reserved.count, probe: false };
   return {
-    quota: issued({ ...quota, tat: reserved.tats[0]! }),
+    quota: issued({ ...quota, tat: reserved.tats[0]! }, nowMs),
     grant: { ...permits, graceMs: graceMs(quota.settings) } satisfies Grant,
   };
 }
@@ -203,7 +220,9 @@ function withRate(quota: Quota, feedback: Feedback, nowMs: number): Quota {
   const to = feedback.ratePerSecond;
   if (from === to) return { ...quota, feedback };
   const tat = retimed(quota.tat, from, to, nowMs);
-  return stored({ ...quota, feedback, tat, issuedThroughMs: tat.tatMs, queuedToMs: nowMs });
+  const issuedThroughMs = tat.tatMs;
+  const issuedAheadMs = Math.max(0, issuedThroughMs - nowMs);
+  return stored({ ...quota, feedback, tat, issuedThroughMs, issuedAheadMs, queuedToMs: nowMs });
 }
 
 function retimed(tat: Tat, from: number | null, to: number | null, nowMs: number): Tat {
@@ -213,9 +232,10 @@ function retimed(tat: Tat, from: number | null, to: number | null, nowMs: number
 }
 
 /** Moves the stored high-water mark ahead when the TAT passes it. */
-function issued(quota: Quota): Quota {
+function issued(quota: Quota, nowMs: number): Quota {
   if (quota.tat.tatMs <= quota.issuedThroughMs) return quota;
-  return stored({ ...quota, issuedThroughMs: quota.tat.tatMs + ISSUED_STEP_MS });
+  const issuedThroughMs = quota.tat.tatMs + ISSUED_STEP_MS;
+  return stored({ ...quota, issuedThroughMs, issuedAheadMs: issuedThroughMs - nowMs });
 }
 
 function nextEpoch(quota: Quota): Quota {

@@ -1,7 +1,7 @@
 /**
  * The run as a state machine: its whole state, and what people do to it.
  *
- * `planning → running ⇄ paused → finishing → completed | completed-with-failures | failed | cancelled`.
+ * `planning → (smoke → awaiting-approval) → running ⇄ paused → finishing → completed | completed-with-failures | failed | cancelled`.
  * Lanes work while planning goes on. `finishing` waits until no lease is live and every failure is in D1, then
  * the parts are joined. Everything here is `f(run, input, now)`: no I/O, no clock. The Run object loads, asks,
  * stores, then acts on the effects; the simulator drives the same code.
@@ -11,11 +11,13 @@ import { assert } from "./assert.ts";
 import type { QuotaSettings } from "./burst.ts";
 import { createDispatch, type Dispatch, forgetInvocation, seeInvocation } from "./dispatch.ts";
 import { type Ledger, newChunk, orphan } from "./ledger.ts";
+import { type Notice, startNotice } from "./notice.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
-import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
+import { configureQuota, createQuota, type Quota, restoreQuota, withoutHolders } from "./quota.ts";
 import { parseRate } from "./rate.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { expireOtherGenerations, renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
+import { judgeSmoke, openGate } from "./smoke.ts";
 import type { PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "./spec.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
 
@@ -58,6 +60,10 @@ export interface RunState {
   trouble: string | null;
   /** The finalizer's own state between slices. */
   finish: string | null;
+  /** The smoke stage's gate is open (or there is none). */
+  smokePassed: boolean;
+  /** The notice at the end: null before it, or when nobody is to be told. */
+  notice: Notice | null;
 }
 
 /** The run in memory: the stored state, its tables, and what a restart may forget. */
@@ -116,6 +122,8 @@ export function createState(input: NewRun, nowMs: number): RunState {
     refused: { streak: [], epoch: 0 },
     trouble: null,
     finish: null,
+    smokePassed: input.spec.smoke === null,
+    notice: null,
   };
 }
 
@@ -149,7 +157,7 @@ export function restartRun(state: RunState, tables: Tables, nowMs: number): Run 
 
 /** True while lanes may call. */
 export function isWorking(run: Run): boolean {
-  return run.state.status === "planning" || run.state.status === "running";
+  return ["planning", "smoke", "running"].includes(run.state.status);
 }
 
 export type Outcome = { readonly kind: "ok" } | { readonly kind: "conflict"; readonly message: string };
@@ -161,6 +169,8 @@ export function pause(run: Run, reason: string): Outcome {
   if (isEnded(run.state.status)) return conflict(`the run has ended: ${run.state.status}`);
   if (run.state.status === "finishing")
     return conflict("the run is finishing: there is nothing left to pause");
+  if (run.state.status === "awaiting-approval")
+    return conflict("the run awaits approval: nothing is running");
   if (run.state.status === "paused") return OK;
   run.state.status = "paused";
   run.state.reason = reason;
@@ -174,8 +184,10 @@ export function resume(run: Run, generation: string, nowMs: number): Outcome {
     return conflict(`the run has ended: ${state.status}`);
   }
   drive(run, generation, nowMs);
+  if (state.status === "awaiting-approval") return OK;
   if (state.status === "paused" || state.status === "failed") {
-    state.status = state.plan.complete ? "running" : "planning";
+    state.status = workingStatus(state);
+    state.notice = null;
     state.ending = "completed";
     state.endedAtMs = null;
     state.finish = null;
@@ -185,6 +197,14 @@ export function resume(run: Run, generation: string, nowMs: number): Outcome {
   state.reason = null;
   state.trouble = null;
   finishWhenDone(run);
+  return OK;
+}
+
+/** Opens the gate of the smoke stage. */
+export function approve(run: Run): Outcome {
+  if (run.state.status !== "awaiting-approval")
+    return conflict(`the run does not await approval: ${run.state.status}`);
+  openGate(run);
   return OK;
 }
 
@@ -253,7 +273,8 @@ export function addChunks(
   }
   state.plan = { cursor: input.cursor, complete: input.cursor === null };
   if (!state.plan.complete) return;
-  if (state.status === "planning") state.status = "running";
+  if (state.status === "planning") state.status = workingStatus(state);
+  judgeSmoke(run);
   finishWhenDone(run);
 }
 
@@ -275,7 +296,7 @@ export function markIndexed(
 export function finishWhenDone(run: Run): void {
   const { state } = run;
   if (!state.plan.complete || state.chunks.done < state.chunks.total) return;
-  if (state.status === "running" || state.status === "planning") finish(run, "completed", null);
+  if (isWorking(run)) finish(run, "completed", null);
 }
 
 /** The parts are joined: the end state. Repeats change nothing. */
@@ -286,6 +307,7 @@ export function finished(run: Run, wallMs: number): void {
   state.status = endStatus(state);
   state.endedAtMs = wallMs;
   state.finish = null;
+  if (state.spec.onComplete !== null) state.notice = startNotice();
 }
 
 /** The configured rate in calls per second; null without a quota. */
@@ -296,12 +318,18 @@ export function configuredPerSecond(spec: Spec): number | null {
   return rate.perSecond;
 }
 
+function workingStatus(state: RunState): RunStatus {
+  if (!state.plan.complete) return "planning";
+  return state.smokePassed ? "running" : "smoke";
+}
+
 function quotaSettings(spec: Spec): QuotaSettings {
   return { ratePerSecond: configuredPerSecond(spec), burst: spec.quota?.burst ?? null };
 }
 
 /** Another process drives from now on: leases of the former one are free at once, its process is gone. */
 function drive(run: Run, generation: string, nowMs: number): void {
+  if (run.state.generation !== generation) run.state.quota = withoutHolders(run.state.quota, nowMs);
   run.state.generation = generation;
   for (const lease of expireOtherGenerations(run.semaphore, generation)) {
     const record = run.ledger.get(lease.chunk);

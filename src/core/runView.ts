@@ -1,9 +1,12 @@
 /** The run as users see it (REST contract). Times are ISO 8601 UTC strings or null. */
+import type { Notice } from "./notice.ts";
 import type { Operations } from "./protocol.ts";
 import type { Spec } from "./spec.ts";
 
 export const RUN_STATUSES = [
   "planning",
+  "smoke",
+  "awaiting-approval",
   "running",
   "paused",
   "finishing",
@@ -46,6 +49,8 @@ export interface RunView {
     readonly effectiveLimitPerSecond: number | null;
     readonly currentPerSecond: number;
   };
+  /** What became of the notice at the end; null without `onComplete` or before the end. */
+  readonly onComplete: Omit<Notice, "dueAtMs"> | null;
   readonly coordinatorRequests: number;
   readonly operations: Operations;
 }

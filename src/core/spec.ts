@@ -18,6 +18,10 @@ export interface Spec {
   readonly retry: RetrySpec;
   readonly tolerate: TolerateSpec;
   readonly checkpoint: CheckpointSpec;
+  /** The first items go alone, then a gate decides; null: no such stage. */
+  readonly smoke: SmokeSpec | null;
+  /** Told when the run has ended; null: nobody. */
+  readonly onComplete: OnCompleteSpec | null;
   /** Permits hosts that are not public where a host comes from an item or a redirect. */
   readonly allowPrivate: boolean;
 }
@@ -64,6 +68,19 @@ export interface TolerateSpec {
   readonly then: "pause" | "fail";
 }
 
+export interface SmokeSpec {
+  readonly items: number;
+  /** manual: always awaits approval. */
+  readonly gate: "auto" | "manual";
+  /** Share of failed rows, 0 to 1, up to which the automatic gate opens. */
+  readonly maxFailureRate: number;
+}
+
+export interface OnCompleteSpec {
+  /** Absolute http(s) URL; gets one signed POST of the run's JSON. */
+  readonly url: string;
+}
+
 /** A part is cut when any of these is reached. */
 export interface CheckpointSpec {
   readonly items: number;
@@ -80,5 +97,10 @@ export const SPEC_DEFAULTS = {
   retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
   tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
   checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
+  smoke: null,
+  onComplete: null,
   allowPrivate: false,
 } as const satisfies Omit<Spec, "name" | "source" | "task">;
+
+/** What a smoke stage that says only `{}` gets. */
+export const SMOKE_DEFAULTS = { items: 20, gate: "auto", maxFailureRate: 0.1 } as const satisfies SmokeSpec;

@@ -32,6 +32,7 @@ import type {
 import { grant, observe } from "./quota.ts";
 import { configuredPerSecond, fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
+import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
 import { judge } from "./tolerance.ts";
 
 /** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
@@ -98,8 +99,10 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
     release(run.semaphore, commit.fence);
     handBack(record, nowMs, commit.trouble === undefined ? null : refusedForMs(record.refusals));
     if (commit.trouble !== undefined) run.state.trouble = commit.trouble;
+    parkAtBorder(run, record);
   }
   run.ledger.put(record);
+  judgeSmoke(run);
   return { kind: "committed", fence: commit.fence };
 }
 
@@ -174,6 +177,8 @@ function leaseChunks(
     const alone = holding.length + leases.length === 0;
     const record = run.ledger.nextAvailable(nowMs, alone);
     if (record === undefined) break;
+    const border = smokeBorder(run, record.chunk);
+    if (border === 0) break;
     const acquired = acquire(run.semaphore, {
       chunk: record.chunk,
       invocation: request.invocation,
@@ -182,7 +187,13 @@ function leaseChunks(
       max,
     });
     if (acquired.kind === "full") break;
-    leases.push({ fence: acquired.lease.fence, work: toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM) });
+    leases.push({
+      fence: acquired.lease.fence,
+      work: {
+        ...toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM),
+        ...(border === null ? {} : { until: border }),
+      },
+    });
     record.state = "active";
     run.ledger.put(record);
     room = record.careful ? 0 : room - 1;
@@ -206,7 +217,7 @@ export function lanesUseful(run: Run): number {
     maxParallelism: spec.maxParallelism,
     ratePerSecond: configuredPerSecond(spec),
     callMs: Math.max(callTimeMs(run.activity), spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
-    chunks: chunks.total - chunks.done,
+    chunks: isSmoking(run.state) ? smokeChunks(run) : chunks.total - chunks.done,
   });
 }
 

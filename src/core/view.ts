@@ -36,6 +36,7 @@ export function view(run: Run, reader: Reader): RunView {
         limitPerSecond === null ? null : (effectiveRate(state.quota) ?? limitPerSecond),
       currentPerSecond: Math.round(perSecond * 10) / 10,
     },
+    onComplete: noticeOf(run),
     coordinatorRequests: state.coordinatorRequests,
     operations: state.operations,
   };
@@ -46,4 +47,10 @@ function eta(run: Run, perSecond: number, reader: Reader): string | null {
   if (!isWorking(run) || !state.plan.complete) return null;
   const left = remainingSeconds({ left: state.items - state.counts.done, perSecond });
   return isoOrNull(left === null ? null : reader.wallMs + left * 1000);
+}
+
+function noticeOf(run: Run): RunView["onComplete"] {
+  if (run.state.notice === null) return null;
+  const { dueAtMs: _, ...shown } = run.state.notice;
+  return shown;
 }

@@ -17,6 +17,7 @@ export function why(run: Run, reader: Reader): string {
   if (isEnded(state.status)) return whyEnded(run);
   if (!reader.driven) return `no process works on it: weir run --resume ${state.id} goes on`;
   if (state.status === "paused") return `paused: ${state.reason ?? "by request"}`;
+  if (state.status === "awaiting-approval") return state.reason ?? "smoke stage done; approve to go on";
   if (state.status === "finishing") return whyFinishing(run);
   return whyBlocked(run, reader) ?? whySlow(run, reader);
 }
@@ -47,6 +48,9 @@ function whyFinishing(run: Run): string {
 function whyBlocked(run: Run, reader: Reader): string | null {
   const { state } = run;
   if (state.chunks.total === 0) return "planning: reading the source";
+  if (state.status === "smoke" && run.semaphore.live.size > 0) {
+    return `smoke stage: the first ${state.spec.smoke?.items} items go alone`;
+  }
   const { open } = state.quota.circuit;
   const probeInMs = open === null ? 0 : open.nextProbeMs - reader.nowMs;
   if (open?.reason === "down") {

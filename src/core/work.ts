@@ -7,8 +7,9 @@
 import { nextOfferAtMs, offersToSend } from "./dispatch.ts";
 import { OFFER_REPEAT_MAX_MS, OFFER_REPEAT_MS } from "./limits.ts";
 import { type Errand, isWorking, type Run } from "./run.ts";
-import { isEnded } from "./runView.ts";
+import { isEnded, type RunStatus } from "./runView.ts";
 import { nextExpiry } from "./semaphore.ts";
+import { smokeBorder } from "./smoke.ts";
 import { expireLeases, lanesUseful } from "./sync.ts";
 
 export interface Effects {
@@ -28,7 +29,8 @@ export function work(run: Run, nowMs: number): Effects {
   expireLeases(run, nowMs);
   const errands = errandsDue(run, nowMs);
   if (!isWorking(run)) return { offers: [], errands };
-  const pending = run.ledger.nextAvailable(nowMs, true) !== undefined;
+  const next = run.ledger.nextAvailable(nowMs, true);
+  const pending = next !== undefined && smokeBorder(run, next.chunk) !== 0;
   const lanes = pending ? lanesUseful(run) : run.semaphore.live.size;
   const offers = offersToSend(run.dispatch, {
     lanes,
@@ -41,12 +43,17 @@ export function work(run: Run, nowMs: number): Effects {
 /** When to call `work` again; null when nothing has to happen by itself. */
 export function wakeAtMs(run: Run, nowMs: number): number | null {
   const { state } = run;
-  if (isEnded(state.status)) return null;
-  if (state.status === "paused" && run.semaphore.live.size === 0 && state.unindexed === 0) return null;
+  if (isEnded(state.status)) return state.notice?.dueAtMs ?? null;
+  if (isHeld(state.status) && run.semaphore.live.size === 0 && state.unindexed === 0) return null;
   const times = [nowMs + WATCH_MS, nextExpiry(run.semaphore)];
   for (const sent of run.errands.values()) times.push(sent.sentAtMs + sent.repeatMs);
   if (isWorking(run)) times.push(nextOfferAtMs(run.dispatch), run.ledger.nextAvailableAtMs());
   return Math.min(...times.filter((time) => time !== null));
+}
+
+/** Waits for somebody outside. */
+function isHeld(status: RunStatus): boolean {
+  return status === "paused" || status === "awaiting-approval";
 }
 
 /** The errand has made progress: it is not sent again before a full interval. */
@@ -82,7 +89,8 @@ function errandsWanted(run: Run, nowMs: number): readonly Errand[] {
   const { state } = run;
   if (isEnded(state.status)) return [];
   const wanted: Errand[] = [];
-  if (isWorking(run) && !state.plan.complete) wanted.push("plan");
+  const plans = isWorking(run) || state.status === "awaiting-approval";
+  if (plans && !state.plan.complete) wanted.push("plan");
   if (state.unindexed > 0 && isLeftUnindexed(run, nowMs)) wanted.push("index");
   if (state.status === "finishing" && run.semaphore.live.size === 0 && state.unindexed === 0) {
     wanted.push("finish");

@@ -75,6 +75,8 @@ export interface Run {
   /** Also continues a failed run. `generation`: the embedding process that drives it from now on. */
   resume(generation: string): Promise<Control>;
   cancel(): Promise<Control>;
+  /** Opens the gate of the smoke stage; a conflict when the run does not await approval. */
+  approve(): Promise<Control>;
   patch(change: PatchRun): Promise<Control>;
   /** Only ended runs; removes the ledger. The caller removes R2 and D1 first. */
   destroy(): Promise<Control<null>>;

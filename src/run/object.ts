@@ -9,6 +9,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { toWork } from "../core/ledger.ts";
 import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
+import { afterTry } from "../core/notice.ts";
 import type {
   ChunkWork,
   PartMeta,
@@ -26,6 +27,7 @@ import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Env } from "../env.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import type { Control, CreateRun, LedgerRow, PatchRun, Run, UnsettledChunk } from "./interface.ts";
+import { sendNotice } from "./notify.ts";
 import { RunStore } from "./store.ts";
 
 /** A catalog snapshot that D1 refused is tried again after this. */
@@ -86,6 +88,10 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   async cancel(): Promise<Control> {
     return this.#control((run) => core.cancel(run));
+  }
+
+  async approve(): Promise<Control> {
+    return this.#control((run) => core.approve(run));
   }
 
   async patch(change: PatchRun): Promise<Control> {
@@ -187,10 +193,26 @@ export class RunObject extends DurableObject<Env> implements Run {
     this.#alarmAtMs = null;
     try {
       this.#after();
+      await this.#notify();
     } catch (error) {
       console.error("alarm failed, armed again", error);
       await this.ctx.storage.setAlarm(Date.now() + CATALOG_RETRY_MS);
     }
+  }
+
+  /** The notice of the run's end, when its time has come. */
+  async #notify(): Promise<void> {
+    const run = this.#store.run;
+    const due = run?.state.notice?.dueAtMs ?? null;
+    if (run === null || due === null || due > this.#store.now() || !this.#isDriven(run)) return;
+    const { notice } = run.state;
+    const url = run.state.spec.onComplete?.url;
+    if (notice === null || url === undefined) return;
+    const result = await sendNotice(this.env, url, this.#view(run));
+    // The run may have been resumed or deleted meanwhile: then this notice is nobody's any more.
+    if (this.#store.run !== run || run.state.notice !== notice) return;
+    run.state.notice = afterTry(notice, result, this.#store.now());
+    this.#after();
   }
 
   #control(act: (run: core.Run) => core.Outcome): Control {

@@ -1,5 +1,13 @@
 /** Filling in what a spec leaves out. Null and undefined both mean: not given. */
-import { type RetrySpec, type SourceSpec, SPEC_DEFAULTS, type Spec, type TaskSpec } from "../core/spec.ts";
+import {
+  type RetrySpec,
+  SMOKE_DEFAULTS,
+  type SmokeSpec,
+  type SourceSpec,
+  SPEC_DEFAULTS,
+  type Spec,
+  type TaskSpec,
+} from "../core/spec.ts";
 import type { SpecInput } from "./schema.ts";
 
 /** The spec with every default in its place. */
@@ -15,6 +23,8 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     retry: fillRetry(outside.retry),
     tolerate: fill(SPEC_DEFAULTS.tolerate, outside.tolerate),
     checkpoint: fill(SPEC_DEFAULTS.checkpoint, outside.checkpoint),
+    smoke: outside.smoke ? fill<SmokeSpec>(SMOKE_DEFAULTS, outside.smoke) : null,
+    onComplete: outside.onComplete ?? null,
     allowPrivate: outside.allowPrivate ?? SPEC_DEFAULTS.allowPrivate,
   };
 }

@@ -41,6 +41,22 @@ export function rate() {
     });
 }
 
+/** An absolute http(s) URL without credentials in it. */
+export function webAddress() {
+  const error =
+    'must be an absolute http:// or https:// URL without credentials, as in "https://example.com/done"';
+  return z
+    .string({ error })
+    .max(2000, { error })
+    .refine(
+      (text) => {
+        const url = URL.parse(text);
+        return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+      },
+      { error },
+    );
+}
+
 /** 100000 as "100,000", the same in every locale. */
 function grouped(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, ",");

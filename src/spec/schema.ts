@@ -20,7 +20,7 @@ import { sourceRegistry } from "../sources/registry.ts";
 import { taskOf, taskRegistry } from "../tasks/registry.ts";
 import { complaintOf, type Invalid, join } from "./complaint.ts";
 import { fillDefaults } from "./defaults.ts";
-import { line, oneOf, rate, share, wholeNumber } from "./fields.ts";
+import { line, oneOf, rate, share, webAddress, wholeNumber } from "./fields.ts";
 
 /** A pause between two items that is longer would be a schedule. */
 const MAX_INTERVAL_MS = 86_400_000;
@@ -32,6 +32,8 @@ const MAX_CHECKPOINT_BYTES = 5_000_000;
 const MAX_BURST = 1_000_000;
 const MAX_TRIES = 1000;
 const MAX_NAME_CHARS = 200;
+/** A smoke stage is a look at the first items, not a run of its own. */
+const MAX_SMOKE_ITEMS = 10_000;
 
 const quota = { requests: rate(), burst: wholeNumber(1, MAX_BURST).nullish() };
 const pacing = {
@@ -55,6 +57,12 @@ const checkpoint = {
   ms: wholeNumber(100, PART_IDLE_MS).nullish(),
 };
 
+const smoke = {
+  items: wholeNumber(1, MAX_SMOKE_ITEMS).nullish(),
+  gate: oneOf(["auto", "manual"]).nullish(),
+  maxFailureRate: share().nullish(),
+};
+
 /** The spec of a run as users write it. What `source` and `task` hold besides `kind` depends on that kind. */
 export const specSchema = z.strictObject({
   name: line(MAX_NAME_CHARS).nullish(),
@@ -67,6 +75,8 @@ export const specSchema = z.strictObject({
   retry: z.strictObject(retry).nullish(),
   tolerate: z.strictObject(tolerate).nullish(),
   checkpoint: z.strictObject(checkpoint).nullish(),
+  smoke: z.strictObject(smoke).nullish(),
+  onComplete: z.strictObject({ url: webAddress() }).nullish(),
   allowPrivate: z.boolean().nullish(),
 });
 

@@ -24,6 +24,9 @@ export function secretValue(env: SecretEnv, name: string): string | null {
   return trimmed.length >= SECRET_MIN_CHARS ? trimmed : null;
 }
 
+/** Signs the notice at a run's end. */
+export const NOTICE_SECRET = "WEBHOOK";
+
 /** Names of the secrets that are set. */
 export function secretNames(env: SecretEnv): string[] {
   const names = Object.keys(env).filter((key) => key.startsWith(PREFIX) && !key.endsWith("_HOSTS"));
@@ -32,7 +35,8 @@ export function secretNames(env: SecretEnv): string[] {
 
 /** Names of the secrets that a spec uses and the environment does not have. */
 export function missingSecrets(spec: Spec, env: SecretEnv): string[] {
-  const used = taskOf(spec.task.kind)?.secrets(spec.task) ?? [];
+  const inTask = taskOf(spec.task.kind)?.secrets(spec.task) ?? [];
+  const used = spec.onComplete ? [...inTask, NOTICE_SECRET] : inTask;
   return used.filter((name) => secretValue(env, name) === null);
 }
 

@@ -41,6 +41,8 @@ describe("a spec", () => {
         retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
         tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
         checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
+        smoke: null,
+        onComplete: null,
         allowPrivate: false,
       },
     });
@@ -70,7 +72,9 @@ describe("a spec", () => {
 
   it.each<[Record<string, Json>, string, RegExp]>([
     [{ sorce: 1 }, "sorce", /unknown; accepted are name, source, task,/],
-    [{ smoke: { items: 1 } }, "smoke", /unknown/],
+    [{ smoke: { items: 0 } }, "smoke.items", /1 to 10,000/],
+    [{ smoke: { gate: "open" } }, "smoke.gate", /auto, manual/],
+    [{ onComplete: { url: "example.com" } }, "onComplete.url", /absolute/],
     [{ source: { kind: "inputs", name: "x" } }, "source.kind", /one of items, range, input/],
     [{ source: { kind: "constructor" } }, "source.kind", /one of/],
     [{ source: { kind: "range", from: 0 } }, "source.to", /missing/],

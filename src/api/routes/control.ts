@@ -1,4 +1,4 @@
-/** What changes a run that exists: pause, resume, cancel, and its limits. */
+/** What changes a run that exists: pause, resume, cancel, approve, and its limits. */
 import { createRoute } from "@hono/zod-openapi";
 import { isEnded } from "../../core/runView.ts";
 import { parsePatch } from "../../spec/schema.ts";
@@ -52,6 +52,18 @@ const cancel = createRoute({
 controlRoutes.openapi(cancel, async (c) => {
   const { id } = c.req.valid("param");
   return c.json(await controlRun(c.env, id, (run) => run.cancel()), 200);
+});
+
+const approve = createRoute({
+  method: "post",
+  path: "/v1/runs/{id}/approve",
+  summary: "Open the gate of the smoke stage",
+  request,
+  responses,
+});
+controlRoutes.openapi(approve, async (c) => {
+  const { id } = c.req.valid("param");
+  return c.json(await controlRun(c.env, id, (run) => run.approve()), 200);
 });
 
 const patch = createRoute({

@@ -43,6 +43,7 @@ function childSpec(parent: RunView, change: Change): object {
   return {
     ...spec,
     source: { kind: "failures", run: parent.id, kinds: change.kinds ?? null },
+    smoke: null,
     chunkSize: Math.min(spec.chunkSize, INDEXES_PER_CHUNK),
     task: change.task === undefined ? spec.task : mergeTask(spec.task, change.task),
   };
