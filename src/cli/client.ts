@@ -31,7 +31,7 @@ export interface Client {
   close(): void;
 }
 
-/** Weir refused; `message` is its sentence. */
+/** Weir refused; `message` is its sentence, without the field's path where it began with that. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
@@ -80,7 +80,7 @@ export function createClient(address: string, token: string): Client {
         request.setTimeout(SILENCE_MS, () => request.destroy(new Error("no answer within a minute")));
         request.end(body);
       } else {
-        body.on("error", (error) => {
+        body.on("error", (error: Error) => {
           request.destroy();
           reject(error);
         });
@@ -164,11 +164,13 @@ function refusal(base: string, status: number, text: string): Error {
     return new CommandError(`${base} answers ${status}: ${printable(text.slice(0, 200).trim())}`);
   }
   const { message, code, path } = error;
+  const sentence = printable(typeof message === "string" ? message : `answer ${status}`);
+  const field = typeof path === "string" ? path : null;
   return new ApiError({
     status,
     code: typeof code === "string" ? code : "unknown",
-    path: typeof path === "string" ? path : null,
-    message: printable(typeof message === "string" ? message : `answer ${status}`),
+    path: field,
+    message: field !== null && sentence.startsWith(`${field} `) ? sentence.slice(field.length + 1) : sentence,
   });
 }
 

@@ -9,7 +9,7 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { parseDuration } from "../core/time.ts";
-import { parseSpec } from "../spec/schema.ts";
+import { parsePatch, parseSpec } from "../spec/schema.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
 import { RUN_ID } from "./flags.ts";
@@ -55,7 +55,7 @@ export function draftSpec(words: readonly string[], flags: Flags): Draft {
   return { spec, input, nameOf };
 }
 
-/** The change that flags like `--rate` ask for, as PATCH takes it; null when none was given. */
+/** The change that flags like `--rate` ask for, as PATCH takes it; null when none was given. Throws UsageError. */
 export function draftPatch(flags: Flags): JsonObject | null {
   const rate = flags.get("rate");
   const burst = wholeFlag(flags, "burst");
@@ -69,7 +69,10 @@ export function draftPatch(flags: Flags): JsonObject | null {
     maxParallelism: wholeFlag(flags, "parallel"),
     pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,
   });
-  return Object.keys(patch).length === 0 ? null : patch;
+  if (Object.keys(patch).length === 0) return null;
+  const parsed = parsePatch(patch);
+  if (parsed.kind === "ok") return patch;
+  throw new UsageError(`${fieldName(parsed.path, flags, null)}: ${printable(parsed.message)}`);
 }
 
 /** `--rate` for `quota.requests`, where that flag was given; else the path itself, in `file`. */

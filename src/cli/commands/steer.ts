@@ -1,9 +1,9 @@
 /** Commands that change a run and return at once: pause, cancel, set, delete. */
 import type { RunView } from "../../core/runView.ts";
 import type { Arguments, Flags } from "../arguments.ts";
-import { ApiError, type Client } from "../client.ts";
+import type { Client } from "../client.ts";
 import { connect } from "../connection.ts";
-import { draftPatch, fieldName } from "../draft.ts";
+import { draftPatch } from "../draft.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { printable } from "../printable.ts";
@@ -22,14 +22,7 @@ export async function setCommand({ words, flags }: Arguments): Promise<number> {
     throw new UsageError(
       "weir set needs something to set: --rate, --burst, --parallel, --min-interval or --jitter",
     );
-  return steer(flags, "set", async (client) => {
-    try {
-      return await client.ask("PATCH", pathOf(words), { json: patch });
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
-      throw new UsageError(`${fieldName(error.path, flags, null)}: ${error.message}`);
-    }
-  });
+  return steer(flags, "set", (client) => client.ask("PATCH", pathOf(words), { json: patch }));
 }
 
 export function deleteCommand({ words, flags }: Arguments): Promise<number> {
