@@ -15,8 +15,12 @@ export interface Reader {
 export function why(run: Run, reader: Reader): string {
   const { state } = run;
   if (isEnded(state.status)) return whyEnded(run);
-  if (!reader.driven) return `no process works on it: weir run --resume ${state.id} goes on`;
-  if (state.status === "paused") return `paused: ${state.reason ?? "by request"}`;
+  const resume = `weir run --resume ${state.id} goes on`;
+  if (state.status === "paused") {
+    const paused = `paused: ${state.reason ?? "by request"}`;
+    return reader.driven ? paused : `${paused}; ${resume}`;
+  }
+  if (!reader.driven) return `no process works on it: ${resume}`;
   if (state.status === "awaiting-approval") return state.reason ?? "smoke stage done; approve to go on";
   if (state.status === "finishing") return whyFinishing(run);
   return whyBlocked(run, reader) ?? whySlow(run, reader);

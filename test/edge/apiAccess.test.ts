@@ -174,6 +174,7 @@ const PATHS = [
   "/v1/plans",
   "/v1/runs",
   "/v1/runs/{id}",
+  "/v1/runs/{id}/approve",
   "/v1/runs/{id}/cancel",
   "/v1/runs/{id}/chunks",
   "/v1/runs/{id}/failures",
