@@ -18,7 +18,8 @@ import {
   type LaneCommit,
   type Sync,
 } from "./exchange.ts";
-import { Lane, type LaneHost } from "./lane.ts";
+import { Lane } from "./lane.ts";
+import type { LaneHost } from "./laneHost.ts";
 import { Pacer } from "./pacer.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";

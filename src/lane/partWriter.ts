@@ -17,7 +17,7 @@ import type { LanePorts, StoredPart } from "./ports.ts";
 import type { Progress, Snapshot } from "./progress.ts";
 
 /** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
-const COMMIT_WITHIN_MS = 200;
+const COMMIT_WITHIN_MS = 500;
 /** The lane waits for this commit: others ending at the same moment may join. */
 const RELEASE_WITHIN_MS = 5;
 

@@ -75,17 +75,17 @@ describe("lanes at the quota", () => {
 
   it("needs a quarter of a request a call with 4 lanes an invocation", async () => {
     const world = new LaneWorld({
-      items: 20_000,
-      spec: { quota: quota("1000/s"), maxParallelism: 440, chunkSize: 25 },
+      items: 30_000,
+      spec: { quota: quota("1000/s"), maxParallelism: 440, chunkSize: 50 },
       lanesEach: 4,
       latencyMs: [80, 220],
       timerLateMs: lateTimers,
     });
     world.keep(110);
     await world.untilEnded();
-    expectOneRowEach(world, 20_000);
-    expect(steady(world, 1000).use).toBeGreaterThan(0.95);
-    expect(steady(world, 1000).requestsPerCall).toBeLessThan(0.35);
+    expectOneRowEach(world, 30_000);
+    expect(steady(world, 1000).use).toBeGreaterThan(0.98);
+    expect(steady(world, 1000).requestsPerCall).toBeLessThan(0.3);
     expect(neededBurst(world.callTimes(), 1000)).toBeLessThanOrEqual(76);
   });
 

@@ -1,0 +1,139 @@
+/**
+ * One try of one item: the call, what is told of it to the Run, and what becomes of the item.
+ *
+ * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
+ */
+import type { ChunkWork } from "../core/protocol.ts";
+import type { Item } from "../sources/source.ts";
+import { messageOf } from "../tasks/faults.ts";
+import { LaneStopped, SecretMissing, type TaskOutcome } from "../tasks/task.ts";
+import type { LaneHost } from "./laneHost.ts";
+import type { OpenTask } from "./ports.ts";
+import type { Progress } from "./progress.ts";
+import type { Settled } from "./rows.ts";
+import type { Seat } from "./seat.ts";
+import type { Settlement } from "./settlement.ts";
+import { isDown, judge, type Tries } from "./verdict.ts";
+
+const TROUBLE_WITHIN_MS = 20;
+
+export interface TryContext {
+  readonly host: LaneHost;
+  readonly task: OpenTask;
+  readonly seat: Seat;
+  readonly progress: Progress;
+  readonly settlement: Settlement;
+  /** Ends with the lease. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes the row of an item that is not to be called; false when the item is to be called. */
+export function settleUncalled(context: TryContext, work: ChunkWork, item: Item, tries: Tries): boolean {
+  const refusal = refusalOf(work, item);
+  if (refusal === null) return false;
+  const error = { ...refusal, retryable: false };
+  const { attempts, throttles } = tries;
+  const settled = { attempts, throttles, result: { ok: false, error } } as const;
+  context.settlement.settle(item, settled, context.task.mask);
+  return true;
+}
+
+function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"; message: string } | null {
+  if (item.invalid !== undefined) return { kind: "parse", message: item.invalid };
+  if (work.condemned?.includes(item.ordinal) !== true) return null;
+  return { kind: "task", message: "the lane died 3 times on this item" };
+}
+
+/** Calls once and settles or defers the item. False: there was no outcome, the lane cannot go on. */
+export async function tryItem(context: TryContext, item: Item, tries: Tries): Promise<boolean> {
+  const outcome = await call(context, item);
+  if (outcome === null || context.signal.aborted) return false;
+  tell(context, item, outcome);
+  await conclude(context, item, tries, outcome);
+  return true;
+}
+
+/** Null: no outcome, the item stays where it was. */
+async function call(context: TryContext, item: Item): Promise<TaskOutcome | null> {
+  const { host, task, seat, signal } = context;
+  seat.beginTry();
+  try {
+    return await task.run({ item: item.value, index: item.index, permits: seat, signal });
+  } catch (fault) {
+    if (fault instanceof LaneStopped || signal.aborted) return null;
+    if (fault instanceof SecretMissing) {
+      host.tally.block(fault.message);
+      host.hurry(0);
+      return null;
+    }
+    const called = seat.lastPermit !== null;
+    return { kind: "permanent", errorKind: "task", message: messageOf(fault), called };
+  }
+}
+
+/** Reports how the try ended, as far as it concerns more than its item. */
+function tell({ host, seat }: TryContext, item: Item, outcome: TaskOutcome): void {
+  const permit = seat.lastPermit;
+  if (permit === null) return;
+  const { epoch, probe } = permit;
+  const kind = troubleKind(outcome);
+  if (kind === null) host.tally.answer(probe);
+  else {
+    const retryAfterMs = outcome.kind === "throttled" ? outcome.retryAfterMs : null;
+    host.tally.trouble({ kind, index: item.index, epoch, retryAfterMs, probe });
+  }
+  if (probe) host.hurry(0);
+  else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
+}
+
+function troubleKind(outcome: TaskOutcome): "throttled" | "down" | "refused" | null {
+  if (outcome.kind === "throttled") return "throttled";
+  if (isDown(outcome)) return "down";
+  return outcome.kind === "permanent" && outcome.refused === true ? "refused" : null;
+}
+
+async function conclude(context: TryContext, item: Item, tries: Tries, outcome: TaskOutcome): Promise<void> {
+  const { host, settlement, seat, task } = context;
+  const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
+  const { retry } = host.settings().spec;
+  const verdict = judge(outcome, tries, { retry, targetDown, random: host.clock.random() });
+  switch (verdict.kind) {
+    case "row":
+      settlement.settle(item, verdict.settled, task.mask);
+      return;
+    case "again": {
+      const dueMs = host.clock.now() + verdict.inMs;
+      settlement.defer(item, verdict.tries, dueMs, isDown(outcome) && !targetDown);
+      return;
+    }
+    case "unless-down":
+      await settleUnlessDown(context, item, tries, verdict.settled);
+      return;
+    case "unless-refused":
+      settlement.holdBack(item, tries, verdict.settled);
+      return;
+    default:
+      verdict satisfies never;
+  }
+}
+
+/** The last attempt ended down: the Run says whether the target is down for everybody. */
+async function settleUnlessDown(
+  context: TryContext,
+  item: Item,
+  tries: Tries,
+  settled: Settled,
+): Promise<void> {
+  const { host, settlement, progress, signal, task } = context;
+  await host.nextAnswer(0);
+  if (signal.aborted) return;
+  if (!host.isTargetDown()) {
+    settlement.settle(item, settled, task.mask);
+    return;
+  }
+  // What a refund gave back to the waiting item counts.
+  const { attempts } = progress.waiting.get(item.ordinal) ?? tries;
+  const { baseDelayMs } = host.settings().spec.retry;
+  const dueMs = host.clock.now() + baseDelayMs;
+  settlement.defer(item, { attempts, throttles: tries.throttles }, dueMs, false);
+}

@@ -1,0 +1,30 @@
+/** What a lane sees of its invocation, and all it sees of it. */
+import type { CommitOutcome, RunSettings } from "../core/protocol.ts";
+import type { Clock } from "./clock.ts";
+import type { LaneCommit } from "./exchange.ts";
+import type { LanePorts } from "./ports.ts";
+import type { Tally } from "./report.ts";
+import type { Seat } from "./seat.ts";
+
+export interface LaneHost {
+  readonly clock: Clock;
+  readonly ports: LanePorts;
+  readonly tally: Tally;
+  settings(): RunSettings;
+  seat(deadlineMs: () => number): Seat;
+  /** True when no try may begin: the invocation winds down and holds no spare permit, or the run drains. */
+  mustStop(): boolean;
+  /** True when no lane should wait for anything any more. */
+  isEnding(): boolean;
+  isTargetDown(): boolean;
+  isCurrentEpoch(epoch: number): boolean;
+  /** What the Run last said of refused credentials, and how many items this invocation holds back for it. */
+  refused(): { readonly epoch: number; readonly streak: number; readonly held: number };
+  hold(items: number): void;
+  hurry(ms: number): void;
+  nextAnswer(withinMs: number): Promise<void>;
+  announce(fence: number, ordinal: number): Promise<void>;
+  commit(commit: LaneCommit, withinMs: number): Promise<CommitOutcome["kind"] | "closed">;
+  indexed(chunk: number, n: number): void;
+  background(work: Promise<void>): void;
+}
