@@ -3,6 +3,7 @@
  *
  * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
  */
+import { EXPIRIES_TO_FAIL_ITEM } from "../core/limits.ts";
 import type { ChunkWork } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
@@ -41,7 +42,7 @@ export function settleUncalled(context: TryContext, work: ChunkWork, item: Item,
 function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"; message: string } | null {
   if (item.invalid !== undefined) return { kind: "parse", message: item.invalid };
   if (work.condemned?.includes(item.ordinal) !== true) return null;
-  return { kind: "task", message: "the lane died 3 times on this item" };
+  return { kind: "task", message: `the lane died ${EXPIRIES_TO_FAIL_ITEM} times on this item` };
 }
 
 /** Calls once and settles or defers the item. False: there was no outcome, the lane cannot go on. */

@@ -1,40 +1,21 @@
 /**
- * The pacer: shared by the lanes of one invocation, it decides how many permits to ask for and when, and lets each
- * call go at its instant.
+ * The pacer: shared by the lanes of one invocation, it holds their permits and lets each call go at its instant.
  *
  * Lanes wait in order of arrival; one timer is set for the next instant that somebody waits for. A timer that is
- * late releases every instant whose grace is not over. What it does not do: talk to the Run (`exchange.ts`), or
- * know what a call is for.
+ * late releases every instant whose grace is not over. What it does not do: decide how many permits are needed
+ * (`demand.ts`), talk to the Run (`exchange.ts`), or know what a call is for.
  */
-import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK, STARVED_MS } from "../core/limits.ts";
-import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
+import { STARVED_MS } from "../core/limits.ts";
 import type { SyncAnswer } from "../core/protocol.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
+import { Demand, type Standing } from "./demand.ts";
 import { type Instant, Instants } from "./instants.ts";
 import type { Tally } from "./report.ts";
 import { Seat, type SeatHost } from "./seat.ts";
 
-/** Permits may wait for a lane that is late by this share of the grace; the rest absorbs late timers. */
-const SLACK_MOST = 0.45;
-const SLACK_FIRST = 0.3;
-/** A permit used in time allows a little more slack, one forfeited takes back 200 times that: 0.5 % are lost. */
-const SLACK_PER_USE = 0.0002;
-const SLACK_PER_FORFEIT = 0.04;
-/** Others' instants stand between ours by more than this: the quota is what limits the run. */
-const PRESSED_MS = 8;
-/** While the quota is not the limit: lateness a permit is asked for, share of the grace, and instants that may be lost. */
-const SLACK_UNPRESSED = 0.6;
-const FILL_UNPRESSED = 0.9;
-/** How long a lane may wait for others to join its request, as a share of a turn, and its bounds. */
-const GATHER_SHARE = 0.05;
-const GATHER_LEAST_MS = 5;
-const GATHER_MOST_MS = 50;
-/** Beyond the round trip: timers are late by this. */
-const TIMER_MARGIN_MS = 3;
 /** Free calls are asked for again this long before they end, plus a round trip. */
 const FREE_EARLY_MS = 100;
-const WEIGHT = 1 / 16;
 
 interface Waiter {
   readonly seat: Seat;
@@ -48,24 +29,13 @@ export class Pacer implements SeatHost {
   readonly #tally: Tally;
   readonly #onChange: () => void;
   readonly #instants = new Instants();
+  readonly #demand = new Demand();
   readonly #seats = new Set<Seat>();
   readonly #waiters = new Set<Waiter>();
   #phase: "asking" | "winding" | "drained" = "asking";
   #epoch = 0;
   #freeUntilMs = Number.NEGATIVE_INFINITY;
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
-  /** When nothing could be used at the time of a question: look again then. */
-  #snoozedUntilMs = Number.NEGATIVE_INFINITY;
-  #everyMs: number | null = null;
-  #graceMs = GRACE_MS;
-  #slack = SLACK_FIRST;
-  /** From the sending of a request to the first instant it brought: the last two. */
-  #aheadMs: readonly [number, number] = [0, 0];
-  #gapMs = 0;
-  /** Others' instants between ours, smoothed. */
-  #pressureMs = 0;
-  #turn: Estimate | null = null;
-  #roundTrip: Estimate | null = null;
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
 
@@ -98,18 +68,8 @@ export class Pacer implements SeatHost {
     const nowMs = this.#clock.now();
     if (this.#phase !== "asking") return this.#anyMidTry() ? nowMs : Number.POSITIVE_INFINITY;
     if (this.#seats.size === 0) return Number.POSITIVE_INFINITY;
-    if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#roundTripMs();
-    const isServed = !this.#isPressed && this.#waiters.size === 0;
-    if (isServed) return Number.POSITIVE_INFINITY;
-    const atMs = askAt({
-      lastHeldMs: this.#instants.lastMs(nowMs),
-      nextReadyMs: this.#nextReadyMs(nowMs),
-      roundTripMs: this.#roundTripMs(),
-      aheadMs: Math.max(this.#roundTripMs(), Math.min(...this.#aheadMs)),
-      gapMs: this.#gapMs,
-      gatherMs: this.#gatherMs(),
-    });
-    return Math.max(atMs, this.#deferredUntilMs, this.#snoozedUntilMs);
+    if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#demand.roundTripMs;
+    return Math.max(this.#demand.askAtMs(this.#standing(nowMs)), this.#deferredUntilMs);
   }
 
   /** Permits to ask for now, 0 for none. */
@@ -118,16 +78,14 @@ export class Pacer implements SeatHost {
     if (this.#phase === "drained") return 0;
     if (this.#phase === "winding") return this.#anyMidTry() ? 1 : 0;
     if (this.#freeUntilMs > nowMs) return this.#seats.size;
-    const want = this.#everyMs === null ? this.#waiters.size : this.#usable(nowMs, this.#everyMs);
-    if (want === 0) this.#snoozedUntilMs = nowMs + this.#gatherMs();
-    return want;
+    return this.#demand.want(this.#standing(nowMs));
   }
 
   /** Permits forfeited since the last call. */
   takeForfeited(): number {
     this.#instants.nextMs(this.#clock.now());
     const { forfeited, expired } = this.#instants.takeForfeited();
-    if (this.#isPressed) this.#slack = Math.max(-1, this.#slack - Math.min(expired * SLACK_PER_FORFEIT, 0.2));
+    this.#demand.sawExpired(expired);
     return forfeited;
   }
 
@@ -141,8 +99,7 @@ export class Pacer implements SeatHost {
       this.#epoch = answer.epoch;
       this.#instants.forfeitBefore(answer.epoch);
     }
-    if (!at.repeated)
-      this.#roundTrip = observeDuration(this.#roundTrip, at.receivedMs - at.sentMs, 2 * WEIGHT);
+    if (!at.repeated) this.#demand.sawRoundTrip(at.receivedMs - at.sentMs);
     const granted = { ...at, clockMs: answer.clockMs, epoch: answer.epoch };
     this.#instants.observe(granted);
     if (answer.kind === "drain") {
@@ -212,9 +169,9 @@ export class Pacer implements SeatHost {
 
   used(seat: Seat, nowMs: number): void {
     this.#tally.callLeft();
-    this.#slack = Math.min(SLACK_MOST, this.#slack + SLACK_PER_USE);
+    this.#demand.sawUse();
     seat.turnFromMs = nowMs;
-    seat.readyMs = nowMs + (this.#turn?.meanMs ?? Number.POSITIVE_INFINITY);
+    seat.readyMs = nowMs + this.#demand.turnMs;
     if (this.#instants.held === 0) this.#onChange();
   }
 
@@ -241,23 +198,20 @@ export class Pacer implements SeatHost {
     grant: Extract<SyncAnswer["grant"], { kind: "granted" }>,
     at: { sentMs: number; receivedMs: number; clockMs: number | undefined; epoch: number },
   ): void {
-    const lastMs = this.#instants.lastMs(at.receivedMs) ?? Number.NEGATIVE_INFINITY;
+    const lastMs = this.#instants.lastMs(at.receivedMs);
     const firstMs = this.#instants.add(grant, at);
-    this.#graceMs = grant.graceMs;
-    this.#snoozedUntilMs = Number.NEGATIVE_INFINITY;
-    if (grant.probe) return;
-    this.#everyMs = grant.everyMs;
-    this.#aheadMs = [this.#aheadMs[1], firstMs - at.sentMs];
-    const gapMs = firstMs - grant.everyMs - Math.max(lastMs, at.receivedMs);
-    this.#gapMs = Math.max(0, gapMs) / 2;
-    this.#pressureMs += (Math.max(0, gapMs) - this.#pressureMs) / 4;
+    this.#demand.sawGrant({ ...grant, ...at, lastMs, firstMs });
+  }
+
+  #standing(nowMs: number): Standing {
+    return { nowMs, seats: this.#seats, waiting: this.#waiters.size, instants: this.#instants };
   }
 
   /** The lane asks for a permit: the time since its last call is one turn. */
   #arrive(seat: Seat, nowMs: number): void {
     seat.readyMs = nowMs;
     if (seat.turnFromMs === null) return;
-    this.#turn = observeDuration(this.#turn, nowMs - seat.turnFromMs, WEIGHT);
+    this.#demand.sawTurn(nowMs - seat.turnFromMs);
     seat.turnFromMs = null;
   }
 
@@ -337,86 +291,15 @@ export class Pacer implements SeatHost {
    */
   #refuseStarved(allWait: boolean): void {
     const nowMs = this.#clock.now();
-    const longMs = Math.max(STARVED_MS, 3 * (this.#everyMs ?? 0));
+    const longMs = Math.max(STARVED_MS, 3 * (this.#demand.everyMs ?? 0));
     for (const waiter of [...this.#waiters]) {
       if (allWait) waiter.sinceMs = nowMs;
       else if (nowMs - waiter.sinceMs > longMs) waiter.refuse();
     }
   }
 
-  get #isPressed(): boolean {
-    return this.#pressureMs > PRESSED_MS;
-  }
-
-  #usable(nowMs: number, everyMs: number): number {
-    const turnMs = this.#turn?.meanMs ?? LEAD_MS;
-    const afterHeldMs = (this.#instants.lastMs(nowMs) ?? Number.NEGATIVE_INFINITY) + everyMs;
-    const aheadMs = Math.max(this.#roundTrip?.meanMs ?? 0, Math.min(...this.#aheadMs));
-    return usableInstants({
-      readyMs: this.#isPressed ? this.#foreseen(nowMs) : this.#spread(nowMs, turnMs),
-      heldMs: this.#instants.all(),
-      firstMs: Math.max(nowMs + aheadMs, afterHeldMs),
-      everyMs,
-      turnMs,
-      slackMs: (this.#isPressed ? this.#slack : SLACK_UNPRESSED) * this.#graceMs,
-      horizonMs: LEAD_MS,
-      most: PERMITS_PER_ASK,
-      fill: this.#isPressed ? 1 : FILL_UNPRESSED,
-    });
-  }
-
-  /** When each lane will be ready, by how long a turn takes: lanes that started together end together. */
-  #foreseen(nowMs: number): number[] {
-    const readyMs: number[] = [];
-    for (const seat of this.#seats) {
-      const ms = this.#readyMs(seat, nowMs);
-      if (ms !== Number.POSITIVE_INFINITY) readyMs.push(ms);
-    }
-    return readyMs;
-  }
-
-  /** The same when lanes run apart from each other: those in a call end evenly spread over a turn. */
-  #spread(nowMs: number, turnMs: number): number[] {
-    const readyMs: number[] = [];
-    let calling = 0;
-    for (const seat of this.#seats) {
-      if (seat.waiting) readyMs.push(seat.readyMs);
-      else if (seat.readyMs !== Number.POSITIVE_INFINITY) calling++;
-    }
-    const lanes = readyMs.length + calling;
-    for (let nth = 1; nth <= calling; nth++) readyMs.push(nowMs + (nth * turnMs) / lanes);
-    return readyMs;
-  }
-
-  /** When the lane can start its next call; a call that takes longer than usual ends any moment. */
-  #readyMs(seat: Seat, nowMs: number): number {
-    if (seat.waiting || seat.readyMs > nowMs) return seat.readyMs;
-    return nowMs + (this.#turn?.spreadMs ?? 0) / 2;
-  }
-
-  /** When the first lane will wait; while the quota is not the limit, only lanes that do wait count. */
-  #nextReadyMs(nowMs: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    if (!this.#isPressed) {
-      for (const waiter of this.#waiters) next = Math.min(next, waiter.seat.readyMs);
-      return next;
-    }
-    for (const seat of this.#seats) next = Math.min(next, this.#readyMs(seat, nowMs));
-    return next;
-  }
-
   #anyMidTry(): boolean {
     for (const waiter of this.#waiters) if (waiter.seat.midTry) return true;
     return false;
-  }
-
-  #roundTripMs(): number {
-    const { meanMs, spreadMs } = this.#roundTrip ?? { meanMs: 0, spreadMs: 0 };
-    return Math.min(meanMs + 2 * spreadMs + TIMER_MARGIN_MS, LEAD_MS);
-  }
-
-  #gatherMs(): number {
-    const shareMs = (this.#turn?.meanMs ?? 0) * GATHER_SHARE;
-    return Math.min(Math.max(shareMs, GATHER_LEAST_MS), GATHER_MOST_MS);
   }
 }
