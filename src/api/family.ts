@@ -6,8 +6,9 @@ import { isEnded, type RunStatus, type RunView } from "../core/runView.ts";
 import type { SourceSpec } from "../core/spec.ts";
 import type { Env } from "../env.ts";
 import { descendants, upsertRun } from "../storage/catalog.ts";
+import type { FamilyRun } from "../storage/mergedRows.ts";
 import { Refusal } from "./errors.ts";
-import { callRun, viewEndedRun } from "./runRpc.ts";
+import { callRun, committedParts, viewEndedRun } from "./runRpc.ts";
 
 /** What a child run takes from the run it retries. */
 export interface Parentage {
@@ -51,6 +52,18 @@ export async function refreshDescendants(env: Env, id: string): Promise<readonly
     views.push(view);
   }
   return views;
+}
+
+/** The run and all below it, oldest first: whose rows are merged, and which of them have ended. */
+export async function familyOfRows(env: Env, view: RunView): Promise<readonly FamilyRun[]> {
+  const members = [{ id: view.id, hasEnded: isEnded(view.status) }];
+  for (const known of await descendants(env.DB, view.id)) {
+    const status = FINAL.has(known.status)
+      ? known.status
+      : (await callRun(env, known.id, (run) => run.view()))?.status;
+    if (status !== undefined) members.push({ id: known.id, hasEnded: isEnded(status) });
+  }
+  return members.map((member) => ({ ...member, parts: () => committedParts(env, member.id) }));
 }
 
 /** Puts the catalog's snapshot of a run right. */

@@ -2,9 +2,11 @@
  * Calling a Run from the API: by id, with a fresh stub for every call, once more where the platform says that
  * this may help (all methods are safe to repeat). What still throws is a platform fault and becomes a 503.
  */
+import type { PartMeta } from "../core/protocol.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import type { Env } from "../env.ts";
 import type { Control, Run } from "../run/interface.ts";
+import { partsInOrder } from "../storage/partStream.ts";
 import { Refusal } from "./errors.ts";
 import { isRunId } from "./runId.ts";
 
@@ -55,6 +57,13 @@ export async function controlRun<T>(
     default:
       return outcome satisfies never;
   }
+}
+
+/** Committed parts of the run `id` in chunk order, asked for page by page. */
+export function committedParts(env: Env, id: string): AsyncGenerator<PartMeta> {
+  return partsInOrder({
+    partsInOrder: (after, limit) => callRun(env, id, (run) => run.partsInOrder(after, limit)),
+  });
 }
 
 /** The types of RPC cannot follow `Json`, which contains itself: this is the one place that says what they are. */

@@ -154,6 +154,14 @@ export const UPLOAD_UNNAMED_MS = 3_600_000;
 export const PARTS_AHEAD = 6;
 /** Parts asked of the Run at once: 1,000 descriptions of 200 B. */
 export const PARTS_PER_CALL = 1000;
+/** Merged rows are handed on in pieces of this much: small stretches would cost more than their bytes. */
+export const MERGE_PIECE_BYTES = 64 * 1024;
+/** Shared by the windows in which a family's joined rows are read to be merged, whatever the size of the family. */
+export const MERGE_WINDOWS_BYTES = 8 * 1024 * 1024;
+export const MERGE_WINDOW_MAX_BYTES = 1024 * 1024;
+export const MERGE_WINDOW_MIN_BYTES = 16 * 1024;
+/** A call of reindex ends after this and says where to go on: clients give up on an answer after a minute. */
+export const REINDEX_SLICE_MS = 20_000;
 /** A join reports this often: well before the Run believes it dead and offers it again. */
 export const FINISH_REPORT_MS = 2000;
 /** Unindexed parts asked of the Run at once. */

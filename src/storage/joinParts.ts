@@ -10,6 +10,7 @@ import { PARTS_AHEAD } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
 import { fetchAhead } from "./fetchAhead.ts";
 import { LF } from "./line.ts";
+import { indexOfRow } from "./rowIndex.ts";
 
 /** The last part below which all parts are wholly out, of all chunks up to it. */
 export interface JoinMark {
@@ -110,22 +111,6 @@ class OpenPart {
       if (!this.isAtEnd()) this.nextIndex = indexOfRow(this.#bytes, this.#at);
     }
     return this.#bytes.subarray(from, this.#at);
-  }
-}
-
-const INDEX_KEY = new TextEncoder().encode('{"index":');
-
-/** Rows begin with their index: so it is read without parsing the row. */
-function indexOfRow(bytes: Uint8Array, from: number): number {
-  assert(
-    INDEX_KEY.every((byte, i) => bytes[from + i] === byte),
-    "a row begins with its index",
-  );
-  let index = 0;
-  for (let at = from + INDEX_KEY.byteLength; ; at++) {
-    const digit = (bytes[at] ?? 0) - 0x30;
-    if (digit < 0 || digit > 9) return index;
-    index = 10 * index + digit;
   }
 }
 

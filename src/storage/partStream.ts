@@ -78,6 +78,10 @@ async function* wanted(
 
 function kept(part: PartMeta, bytes: Uint8Array, filter: RowFilter | undefined): Uint8Array {
   const others = filter === "ok" ? part.failed : part.ok;
-  if (filter === undefined || others === 0) return bytes;
+  return filter === undefined || others === 0 ? bytes : keptRows(bytes, filter);
+}
+
+/** Of whole rows those that are ok, or those that failed. */
+export function keptRows(bytes: Uint8Array, filter: RowFilter): Uint8Array {
   return encodePart(decodePart(bytes).filter((row) => row.ok === (filter === "ok")));
 }

@@ -1,18 +1,21 @@
 /**
  * Results: committed rows as NDJSON. Of an ended run the joined object in item order; before that its parts so
- * far in chunk order; with `follow` parts in the order of their commits until the run has ended.
+ * far in chunk order; with `follow` parts in the order of their commits until the run has ended; with `merged` the
+ * rows of its retries take the place of its own.
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PartMeta } from "../../core/protocol.ts";
 import { isEnded } from "../../core/runView.ts";
 import type { Env } from "../../env.ts";
 import { oneOf } from "../../spec/fields.ts";
-import { partsInOrder, type RowFilter, streamParts } from "../../storage/partStream.ts";
+import { streamMerged } from "../../storage/mergedRows.ts";
+import { streamParts } from "../../storage/partStream.ts";
 import { resultsKey } from "../../storage/runRecord.ts";
 import { newApi } from "../context.ts";
-import { errorResponses } from "../errors.ts";
+import { errorResponses, refuseField } from "../errors.ts";
+import { familyOfRows } from "../family.ts";
 import { ndjson } from "../ndjson.ts";
-import { callRun, viewRun } from "../runRpc.ts";
+import { callRun, committedParts, viewRun } from "../runRpc.ts";
 import { flag, rows, runParams } from "../schemas.ts";
 
 export const resultRoutes = newApi();
@@ -30,6 +33,9 @@ const results = createRoute({
     params: runParams,
     query: z.strictObject({
       follow: flag.openapi({ description: "true: in the order of commits, until the run has ended" }),
+      merged: flag.openapi({
+        description: "true: of every item the newest row among the run and its retries, in item order",
+      }),
       only: oneOf(["ok", "failed"]).optional(),
     }),
   },
@@ -40,20 +46,16 @@ const results = createRoute({
 });
 resultRoutes.openapi(results, async (c) => {
   const { id } = c.req.valid("param");
-  const { follow, only } = c.req.valid("query");
+  const { follow, merged, only } = c.req.valid("query");
+  if (merged && follow) {
+    throw refuseField({ path: "merged", message: "does not go with follow: merged rows come in item order" });
+  }
   const view = await viewRun(c.env, id);
+  if (merged) return ndjson(streamMerged(c.env.BUCKET, await familyOfRows(c.env, view), only));
   if (follow) return ndjson(streamParts(c.env.BUCKET, partsByCommit(c.env, id), only));
   const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.get(resultsKey(id)) : null;
-  return ndjson(joined?.body ?? partsSoFar(c.env, id, only));
+  return ndjson(joined?.body ?? streamParts(c.env.BUCKET, committedParts(c.env, id), only));
 });
-
-function partsSoFar(env: Env, id: string, only: RowFilter | undefined): ReadableStream<Uint8Array> {
-  const pages = {
-    partsInOrder: (after: { chunk: number; n: number } | null, limit: number) =>
-      callRun(env, id, (run) => run.partsInOrder(after, limit)),
-  };
-  return streamParts(env.BUCKET, partsInOrder(pages), only);
-}
 
 /** Ends once the run was seen ended and no part came after that. */
 async function* partsByCommit(env: Env, id: string): AsyncGenerator<PartMeta> {

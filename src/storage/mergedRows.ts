@@ -1,0 +1,76 @@
+/**
+ * The rows of a run and its retries as one stream: of every item the newest committed row, in item order.
+ *
+ * Of a run that has ended the joined object is read, in windows, so that no body is held open while another run's
+ * rows are passed on; of one that goes on, the parts committed so far. A window or part that cannot be had errors
+ * the stream.
+ */
+import { MERGE_WINDOW_MAX_BYTES, MERGE_WINDOW_MIN_BYTES, MERGE_WINDOWS_BYTES } from "../core/limits.ts";
+import type { PartMeta } from "../core/protocol.ts";
+import { fetchAhead } from "./fetchAhead.ts";
+import { joinParts } from "./joinParts.ts";
+import { mergeRows } from "./mergeRows.ts";
+import { keptRows, partBytes, type RowFilter } from "./partStream.ts";
+import { RowReader } from "./rowReader.ts";
+import { resultsKey } from "./runRecord.ts";
+
+/** A run of a family, as far as its rows go. */
+export interface FamilyRun {
+  readonly id: string;
+  /** Its rows are joined in one object. */
+  readonly hasEnded: boolean;
+  /** Its committed parts, in chunk order. */
+  parts(): AsyncIterable<PartMeta>;
+}
+
+/** Windows of one object that are in memory at once: one in use, the others on their way. */
+const WINDOWS_AHEAD = 2;
+
+/** Streams the merged rows of `family` (oldest run first); `filter` looks at the row that decides. */
+export function streamMerged(
+  bucket: R2Bucket,
+  family: readonly FamilyRun[],
+  filter?: RowFilter,
+): ReadableStream<Uint8Array> {
+  const share = Math.floor(MERGE_WINDOWS_BYTES / (family.length * (WINDOWS_AHEAD + 1)));
+  const windowBytes = Math.max(MERGE_WINDOW_MIN_BYTES, Math.min(MERGE_WINDOW_MAX_BYTES, share));
+  const pieces = mergeRows(family.map((run) => new RowReader(rowsOf(bucket, run, windowBytes))));
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      for (;;) {
+        const next = await pieces.next();
+        if (next.done) return controller.close();
+        const bytes = filter === undefined ? next.value : keptRows(next.value, filter);
+        if (bytes.byteLength > 0) return controller.enqueue(bytes);
+      }
+    },
+    async cancel() {
+      await pieces.return(undefined);
+    },
+  });
+}
+
+async function* rowsOf(bucket: R2Bucket, run: FamilyRun, windowBytes: number): AsyncGenerator<Uint8Array> {
+  const joined = run.hasEnded ? await bucket.head(resultsKey(run.id)) : null;
+  if (joined !== null) {
+    const read = (offset: number) => readWindow(bucket, joined, { offset, length: windowBytes });
+    for await (const { result } of fetchAhead(offsets(joined.size, windowBytes), WINDOWS_AHEAD, read)) {
+      yield result;
+    }
+    return;
+  }
+  for await (const piece of joinParts(run.parts(), (part) => partBytes(bucket, part))) {
+    if (piece.kind === "bytes") yield piece.bytes;
+  }
+}
+
+async function* offsets(size: number, step: number): AsyncGenerator<number> {
+  for (let offset = 0; offset < size; offset += step) yield offset;
+}
+
+/** A run that was resumed and has ended again has another object: its bytes do not go with those read before. */
+async function readWindow(bucket: R2Bucket, of: R2Object, range: R2Range): Promise<Uint8Array> {
+  const object = await bucket.get(of.key, { range, onlyIf: { etagMatches: of.etag } });
+  if (object === null || !("body" in object)) throw new Error(`${of.key} was replaced while it was read`);
+  return object.bytes();
+}
