@@ -8,7 +8,7 @@
  *   --write              puts what was printed into docs/benchmarks.md
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Measured, measureRun } from "./measuredRun.ts";
@@ -38,7 +38,8 @@ const placeFigures: readonly Figure[] = [
 const printed: string[] = [];
 say(
   `${new Date().toISOString().slice(0, 10)}, ${cpus()[0]?.model ?? "unknown processor"}, ` +
-    `${availableParallelism()} cores shared by target, command and workerd; Node ${process.versions.node}`,
+    `${availableParallelism()} cores shared by target, command and workerd; ` +
+    `Node ${process.versions.node}; load before the start ${loadavg()[0]?.toFixed(1)}`,
 );
 const mains = values.only === "large" ? [] : await runMain(Number(values.repeat));
 if (values.only !== "main") await runLarge(mains, Number(values.seconds));

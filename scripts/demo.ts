@@ -47,7 +47,8 @@ async function demo(): Promise<number> {
     );
     const url = `${target.url}/v1/users/{{item}}`;
     const { exitCode, run } = await runWeir(["--input", IDS_FILE, "--url", url, "--out", ROWS_FILE]);
-    if (run === null || !isEnded(run.status)) return exitCode === 0 ? 1 : exitCode;
+    if (run === null) return exitCode === 0 ? 1 : exitCode;
+    if (!isEnded(run.status)) return await abandon(run, exitCode);
     const complete = await judgeRows(run);
     judgeArrivals(await target.log(), run);
     sayNext(run.id);
@@ -57,21 +58,28 @@ async function demo(): Promise<number> {
   }
 }
 
-/** Runs the real command on this terminal; its JSON comes through a pipe, everything else is left to it. */
+/** Starts the real command on this terminal; its stdout comes through a pipe, everything else is left to it. */
+async function weir(args: readonly string[]): Promise<{ exitCode: number; stdout: string }> {
+  const command = join("src", "cli", "weir.js");
+  const child = spawn(process.execPath, [command, ...args], { stdio: ["inherit", "pipe", "inherit"] });
+  const [[exitCode], stdout] = await Promise.all([once(child, "close"), text(child.stdout)]);
+  return { exitCode: (exitCode as number | null) ?? 1, stdout };
+}
+
 async function runWeir(flags: readonly string[]): Promise<{ exitCode: number; run: RunView | null }> {
   const limits = ["--rate", `${RATE_PER_SECOND}/s`, "--parallel", "100", "--chunk", "50", "--name", "demo"];
   const args = ["run", ...flags, ...limits];
   const shown = args.map((arg) => (/[{}]/.test(arg) ? `'${arg}'` : arg)).join(" ");
   say(`$ npx weir ${shown}`);
-  const command = join("src", "cli", "weir.js");
-  const child = spawn(process.execPath, [command, ...args, "--json"], {
-    stdio: ["inherit", "pipe", "inherit"],
-  });
-  const [[exitCode], stdout] = await Promise.all([once(child, "close"), text(child.stdout)]);
-  return {
-    exitCode: (exitCode as number | null) ?? 1,
-    run: stdout.trim() === "" ? null : (JSON.parse(stdout) as RunView),
-  };
+  const { exitCode, stdout } = await weir([...args, "--json"]);
+  return { exitCode, run: stdout.trim() === "" ? null : (JSON.parse(stdout) as RunView) };
+}
+
+/** A paused run could be resumed, but its target ends with the demo: it is cancelled. */
+async function abandon(run: RunView, exitCode: number): Promise<number> {
+  await weir(["cancel", run.id]);
+  say("", "The target ends with the demo, so this run was cancelled; npm run demo starts anew.");
+  return exitCode;
 }
 
 /** Reads the results file line by line and checks that every id has exactly one row. */
