@@ -14,6 +14,7 @@ type Run = (args: Arguments) => Promise<number>;
 const RUN: Readonly<Record<string, () => Promise<Run>>> = {
   run: async () => (await import("./commands/run.ts")).runCommand,
   plan: async () => (await import("./commands/plan.ts")).planCommand,
+  simulate: async () => (await import("./commands/simulate.ts")).simulateCommand,
   status: async () => (await import("./commands/status.ts")).statusCommand,
   pause: async () => (await import("./commands/steer.ts")).pauseCommand,
   resume: async () => {

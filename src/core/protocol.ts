@@ -197,7 +197,8 @@ export interface SyncAnswer {
   readonly epoch: number;
   /**
    * The run clock at the moment of the answer. Only its distance to the same clock in another answer means
-   * anything: it tells how late an answer arrived. Absent: that moment is somewhere within the round trip.
+   * anything: it tells how late an answer arrived. A restarted Run counts from
+   * somewhere else altogether. Absent: that moment is somewhere within the round trip.
    */
   readonly clockMs?: number;
   readonly grant: Grant;

@@ -50,6 +50,8 @@ export interface RunState {
   /** Parts whose failures are not in D1 yet. */
   unindexed: number;
   nextFence: number;
+  /** How often the Run was started: its clock may stand elsewhere each time. */
+  starts: number;
   coordinatorRequests: number;
   operations: Operations;
   quota: Quota;
@@ -115,6 +117,7 @@ export function createState(input: NewRun, nowMs: number): RunState {
     partSeq: 0,
     unindexed: 0,
     nextFence: 1,
+    starts: 1,
     coordinatorRequests: 0,
     operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },
     quota: createQuota(quotaSettings(input.spec), nowMs),
@@ -146,6 +149,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
  */
 export function restartRun(state: RunState, tables: Tables, nowMs: number): Run {
   state.quota = restoreQuota(state.quota, nowMs);
+  state.starts += 1;
   const run = startRun(state, tables, nowMs);
   renewAll(run.semaphore, nowMs);
   shedAbove(run.semaphore, state.spec.maxParallelism);

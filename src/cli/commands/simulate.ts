@@ -1,0 +1,243 @@
+/**
+ * `weir simulate`: what a spec would do against a described target, played through by the real core in a moment.
+ * Starts nothing, calls nothing, needs no runtime.
+ */
+import { createReadStream } from "node:fs";
+import { createGunzip } from "node:zlib";
+import { estimateCost } from "../../core/cost.ts";
+import { parseRate } from "../../core/rate.ts";
+import { configuredPerSecond } from "../../core/run.ts";
+import type { Spec } from "../../core/spec.ts";
+import { parseDuration } from "../../core/time.ts";
+import { chart } from "../../sim/chart.ts";
+import { FAIR_WEATHER, type SimOptions, type Span, type TargetOptions } from "../../sim/options.ts";
+import { type SimReport, simulate } from "../../sim/simulate.ts";
+import { parseSpec } from "../../spec/schema.ts";
+import { type Arguments, type Flags, shown } from "../arguments.ts";
+import { type Draft, draftSpec } from "../draft.ts";
+import { CommandError, EXIT, UsageError } from "../exit.ts";
+import { printJson } from "../output.ts";
+import { count, duration } from "../printable.ts";
+import { takeItems } from "../takeItems.ts";
+
+const MOST_ITEMS = 10_000_000;
+/** A simulation gives up after this much simulated time. */
+const MOST_DAYS = 7;
+const DAY_MS = 86_400_000;
+const LATENCY_MS = 200;
+const LATENCY_SPREAD = 0.4;
+const BURST = 100;
+
+/** Returns the exit code: whatever the run would come to, simulating it is no failure. */
+export async function simulateCommand({ words, flags }: Arguments): Promise<number> {
+  const draft = draftSpec(words, flags);
+  const parsed = parseSpec(draft.spec);
+  if (parsed.kind === "invalid") throw new UsageError(`${draft.nameOf(parsed.path)}: ${parsed.message}`);
+  const { spec } = parsed;
+  const target = targetOf(flags, spec);
+  const seed = flags.wholeNumber("seed", { least: 0, most: 2 ** 31 }) ?? 0;
+  const items = await itemsOf(draft, spec, flags);
+  const report = simulate(optionsOf({ spec, items, seed, target }));
+  if (report.violation !== null && report.violation.rule !== "liveness")
+    throw new CommandError(
+      `the simulation broke a rule, ${report.violation.rule}: ${report.violation.message}`,
+    );
+  if (flags.has("json")) printJson(summary(report));
+  else process.stdout.write(`${lines(report).join("\n")}\n`);
+  return EXIT.ok;
+}
+
+function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target">): SimOptions {
+  const faults = { ...FAIR_WEATHER, timerLate: 0.002, stalled: 0.01 };
+  const safetyMs = MOST_DAYS * DAY_MS;
+  return { ...of, place: "embedded", faults, safetyMs, livenessMs: 0, bug: null, isForPeople: true };
+}
+
+/** What is said of the target; what is not said is taken from the spec. */
+function targetOf(flags: Flags, spec: Spec): TargetOptions {
+  const perSecond = rateFlag(flags, "target-rate") ?? configuredPerSecond(spec);
+  const burst =
+    flags.wholeNumber("target-burst", { least: 1, most: 1_000_000 }) ?? spec.quota?.burst ?? BURST;
+  return {
+    limit: perSecond === null ? null : { perSecond, burst },
+    latencyMs: durationFlag(flags, "latency") ?? LATENCY_MS,
+    latencySpread: LATENCY_SPREAD,
+    mostLatencyMs: 30_000,
+    missing: shareFlag(flags, "missing"),
+    errors: shareFlag(flags, "errors"),
+    saysRetryAfter: true,
+    outages: flags.all("outage").map(outageFlag),
+    poison: [],
+  };
+}
+
+function rateFlag(flags: Flags, name: string): number | null {
+  const text = flags.get(name);
+  if (text === null) return null;
+  const rate = parseRate(text);
+  if (rate.kind === "invalid") throw new UsageError(`--${name}: ${rate.message}`);
+  return rate.perSecond;
+}
+
+function durationFlag(flags: Flags, name: string): number | null {
+  const text = flags.get(name);
+  if (text === null) return null;
+  const ms = parseDuration(text);
+  if (ms === null || ms <= 0)
+    throw new UsageError(`--${name}: ${shown(text)} is not a time; accepted: 500ms, 30s, 2m or 1h`);
+  return ms;
+}
+
+function shareFlag(flags: Flags, name: string): number {
+  const text = flags.get(name);
+  if (text === null) return 0;
+  const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(text)?.[1];
+  if (percent === undefined || Number(percent) > 100)
+    throw new UsageError(`--${name}: ${shown(text)} is not a share; accepted: 0% to 100%`);
+  return Number(percent) / 100;
+}
+
+/** "5m+10s": after 5 minutes, for 10 seconds. */
+function outageFlag(text: string): Span {
+  const [from = "", length = ""] = text.split("+");
+  const fromMs = parseDuration(from);
+  const lengthMs = parseDuration(length);
+  if (fromMs === null || lengthMs === null)
+    throw new UsageError(`--outage: ${shown(text)}; accepted: START+LENGTH, as in 5m+10s`);
+  return { fromMs, toMs: fromMs + lengthMs };
+}
+
+/** How many items the spec's source has. */
+async function itemsOf(draft: Draft, spec: Spec, flags: Flags): Promise<number> {
+  const given = flags.wholeNumber("items", { least: 1, most: MOST_ITEMS });
+  const items = given ?? (draft.input === null ? itemsInSpec(spec) : await itemsInFile(draft.input));
+  if (items === null)
+    throw new UsageError(`--items is missing: how many a source of kind ${spec.source.kind} gives`);
+  if (items > MOST_ITEMS)
+    throw new UsageError(
+      `${count(items)} items are too many to simulate; accepted: --items up to ${count(MOST_ITEMS)}`,
+    );
+  return items;
+}
+
+function itemsInSpec({ source }: Spec): number | null {
+  const { items, from = 0, to, step = 1 } = source;
+  if (source.kind === "items" && Array.isArray(items)) return items.length;
+  if (
+    source.kind !== "range" ||
+    typeof from !== "number" ||
+    typeof to !== "number" ||
+    typeof step !== "number"
+  )
+    return null;
+  return Math.max(1, Math.ceil((to - from) / step));
+}
+
+async function itemsInFile({ file, limit }: NonNullable<Draft["input"]>): Promise<number> {
+  const bytes = file === null ? process.stdin : await unpacked(file);
+  let items = 0;
+  let isBlank = true;
+  for await (const chunk of takeItems(bytes, limit ?? Number.POSITIVE_INFINITY)) {
+    for (const byte of chunk) {
+      if (byte > 0x20) isBlank = false;
+      if (byte !== 0x0a || isBlank) continue;
+      items += 1;
+      isBlank = true;
+    }
+  }
+  return items + (isBlank ? 0 : 1);
+}
+
+async function unpacked(file: string): Promise<AsyncIterable<Uint8Array>> {
+  for await (const head of createReadStream(file, { end: 1 })) {
+    const isGzip = head[0] === 0x1f && head[1] === 0x8b;
+    if (isGzip) return createReadStream(file).pipe(createGunzip());
+  }
+  return createReadStream(file);
+}
+
+function summary(report: SimReport) {
+  const { options, timeline } = report;
+  const { items, seed, spec } = options;
+  return {
+    seed,
+    items,
+    status: report.violation === null ? report.status : "running",
+    why: report.why,
+    seconds: report.tookMs / 1000,
+    calls: report.calls,
+    throttled: report.throttled,
+    ok: report.ok,
+    failed: report.failed,
+    perSecond: perSecond(report),
+    limitPerSecond: configuredPerSecond(spec),
+    worstSecond: timeline.worstSecond,
+    neededBurst: Math.round(report.neededBurst * 10) / 10,
+    lanes: report.mostUnderWay,
+    costUsd: costUsd(report),
+    callsPerSecond: timeline.calls,
+  };
+}
+
+function lines(report: SimReport): readonly string[] {
+  const { options, timeline } = report;
+  const limit = configuredPerSecond(options.spec);
+  const isOver = report.violation === null;
+  const of =
+    limit === null ? "" : ` of ${count(limit)}/s (${((100 * perSecond(report)) / limit).toFixed(1)} %)`;
+  return [
+    ...picture(report),
+    "",
+    isOver
+      ? `${report.status} after ${duration(report.tookMs)}: ${report.why}`
+      : `not over after ${MOST_DAYS} days: ${report.why}`,
+    `items    ${count(report.ok)} ok, ${count(report.failed)} failed, of ${count(options.items)}`,
+    `rate     ${count(perSecond(report))}/s on average${of}, at most ${count(timeline.worstSecond)} in any second`,
+    `calls    ${count(report.calls)}, ${count(report.throttled)} of them answered 429, at most ${count(report.mostUnderWay)} at once`,
+    `cost     about $${costUsd(report).toFixed(2)} where it is deployed, above what the platform's plan includes; here nothing`,
+  ];
+}
+
+/** Calls a second over time, with the 429s below where there were any. */
+function picture(report: SimReport): readonly string[] {
+  const { calls, throttled } = report.timeline;
+  const width = Math.min(72, Math.max(20, (process.stdout.columns ?? 80) - 10));
+  const most = Math.max(1, ...slices(calls), configuredPerSecond(report.options.spec) ?? 0);
+  const rows = chart(calls, { width, height: 8, most });
+  const label = (text: string) => text.padStart(8);
+  return [
+    "calls a second",
+    ...rows.map((row, at) => `${label(at === 0 ? count(most) : at === rows.length - 1 ? "0" : "")} ${row}`),
+    ...(report.throttled === 0
+      ? []
+      : [
+          `${label("429s")} ${chart(throttled, { width, height: 1, most: Math.max(1, ...slices(throttled)) })[0]}`,
+        ]),
+    `${label("")} 0 s${duration(report.tookMs).padStart(Math.max(0, Math.min(width, calls.length) - 3))}`,
+  ];
+}
+
+/** The greatest of each thousand: a spread of all of them would be too many arguments. */
+function slices(values: readonly number[]): readonly number[] {
+  const greatest: number[] = [];
+  for (let at = 0; at < values.length; at += 1000) greatest.push(Math.max(...values.slice(at, at + 1000)));
+  return greatest;
+}
+
+function perSecond({ calls, timeline }: SimReport): number {
+  const spanMs = timeline.lastMs - (timeline.firstMs ?? 0);
+  return spanMs === 0 ? calls : Math.round((calls * 10_000) / spanMs) / 10;
+}
+
+function costUsd(report: SimReport): number {
+  const { items, spec } = report.options;
+  const chunks = Math.ceil(items / spec.chunkSize);
+  const cost = estimateCost({
+    items,
+    chunks,
+    chunkSize: spec.chunkSize,
+    lanes: report.mostUnderWay,
+    seconds: report.tookMs / 1000,
+  });
+  return Math.round(cost.usd * 10_000) / 10_000;
+}

@@ -1,0 +1,82 @@
+/**
+ * Mistakes planted into the Run, one at a time: a checker that does not find them is none.
+ *
+ * Each undoes one protection around the real core and leaves everything else as it is.
+ */
+import type { Commit, SyncAnswer, SyncRequest } from "../core/protocol.ts";
+import type { Run } from "../core/run.ts";
+import { sync } from "../core/sync.ts";
+import type { Bug } from "./options.ts";
+
+export interface Bugs {
+  sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer;
+  afterEvent(run: Run): void;
+}
+
+const NONE: Bugs = { sync, afterEvent: () => {} };
+
+export function planted(bug: Bug | null): Bugs {
+  switch (bug) {
+    case null:
+      return NONE;
+    case "extra-permit":
+      return { ...NONE, sync: withExtraPermit };
+    case "unfenced-lease":
+      return { ...NONE, sync: withoutFence };
+    case "unchecked-part":
+      return { ...NONE, sync: withoutPartCheck };
+    case "lost-redispatch":
+      return { ...NONE, afterEvent: neverRepeatingOffers };
+    default:
+      bug satisfies never;
+      throw new Error("unknown bug");
+  }
+}
+
+/** Every grant holds one instant more than the limiter counted. */
+function withExtraPermit(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+  const answer = sync(run, request, nowMs, wallMs);
+  const { grant } = answer;
+  if (grant.kind !== "granted" || grant.probe) return answer;
+  return { ...answer, grant: { ...grant, count: grant.count + 1 } };
+}
+
+/** Whoever commits for a chunk is taken for the one who holds it, and always counts as a holder. */
+function withoutFence(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+  const commits = request.commits.map((commit) => ({ ...commit, fence: currentFence(run, commit) }));
+  for (const { fence } of commits) {
+    const lease = run.semaphore.live.get(fence);
+    if (lease !== undefined) run.semaphore.live.set(fence, { ...lease, invocation: request.invocation });
+  }
+  const answer = sync(run, { ...request, commits }, nowMs, wallMs);
+  const asked = new Map(commits.map(({ fence }, at) => [fence, request.commits[at]?.fence ?? fence]));
+  const outcomes = answer.commits.map((outcome) => ({
+    ...outcome,
+    fence: asked.get(outcome.fence) ?? outcome.fence,
+  }));
+  return { ...answer, commits: outcomes };
+}
+
+function currentFence(run: Run, commit: Commit): number {
+  for (const lease of run.semaphore.live.values()) if (lease.chunk === commit.chunk) return lease.fence;
+  return commit.fence;
+}
+
+/** A part that was committed before is counted once more. */
+function withoutPartCheck(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+  const isNew = request.seq > (run.answers.get(request.invocation)?.seq ?? 0);
+  for (const { chunk, part, checkpoint } of isNew ? request.commits : []) {
+    const record = run.ledger.get(chunk);
+    if (part === null || record === undefined || part.n >= record.parts) continue;
+    record.parts = part.n;
+    record.cursor = Math.min(record.cursor, checkpoint.cursor);
+    record.ok = checkpoint.cursor - checkpoint.deferred.length - part.ok - part.failed - record.failed;
+    run.ledger.put(record);
+  }
+  return sync(run, request, nowMs, wallMs);
+}
+
+/** An offer that was sent counts as taken for ever, and is forgotten by no restart. */
+function neverRepeatingOffers(run: Run): void {
+  run.dispatch.repeatMs = Number.POSITIVE_INFINITY;
+}

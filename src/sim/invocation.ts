@@ -1,0 +1,215 @@
+/**
+ * One simulated invocation: asks the Run for chunks, works each in a lane, ends after its slice or when there is
+ * nothing to do: the rules of `lane/invocation.ts`.
+ */
+import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
+import type { Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
+import type { Spec } from "../core/spec.ts";
+import { Tally } from "../lane/report.ts";
+import type { Cancel } from "./eventLoop.ts";
+import { type Answered, type Composed, Exchange, type ExchangeHost } from "./exchange.ts";
+import { Lane } from "./lane.ts";
+import { Pacer } from "./pacer.ts";
+import { type Process, type Routine, Signal, until } from "./process.ts";
+import type { Random } from "./random.ts";
+import type { World } from "./world.ts";
+
+const IDLE_ASK_MS = 250;
+const IDLE_MS = 1000;
+
+export interface InvocationInput {
+  readonly world: World;
+  readonly process: Process;
+  readonly random: Random;
+  readonly id: string;
+  readonly queue: number;
+  readonly generation: string;
+  readonly sliceMs: number;
+}
+
+export class Invocation implements ExchangeHost {
+  readonly world: World;
+  readonly process: Process;
+  readonly random: Random;
+  readonly id: string;
+  readonly tally = new Tally();
+  readonly exchange: Exchange;
+  readonly pacer: Pacer;
+  readonly #input: InvocationInput;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #wake = new Signal();
+  #backgrounds = 0;
+  #phase: "working" | "winding" | "draining" | "gone" = "working";
+  #settings: RunSettings | null = null;
+  #answer: SyncAnswer | null = null;
+  #saidCapacity = -1;
+  #idleSinceMs: number | null = null;
+  #cancelDeadline: Cancel = () => {};
+
+  constructor(input: InvocationInput) {
+    const { world, process, random, id } = input;
+    this.#input = input;
+    this.world = world;
+    this.process = process;
+    this.random = random;
+    this.id = id;
+    this.exchange = new Exchange(process, random, (request) => world.ask(request), id, this);
+    this.pacer = new Pacer(process, {
+      changed: () => this.exchange.reconsider(),
+      waited: (ms, everyMs) =>
+        world.checks.fairness.waited(ms, everyMs * world.lanesLive(), world.loop.nowMs),
+    });
+  }
+
+  *run(): Routine<void> {
+    const cancelSlice = this.process.after(this.#input.sliceMs, () => this.#windDown());
+    this.exchange.hurry(0);
+    while (!this.#isOver()) yield* until(this.#wake.wait);
+    cancelSlice();
+    this.#cancelDeadline();
+    this.exchange.close();
+  }
+
+  get spec(): Spec {
+    return (this.#settings as RunSettings).spec;
+  }
+
+  get epoch(): number {
+    return this.#answer?.epoch ?? 0;
+  }
+
+  get isTargetDown(): boolean {
+    return this.#answer?.circuit === "open";
+  }
+
+  get isEnding(): boolean {
+    return this.#phase !== "working";
+  }
+
+  background(work: Routine<void>): void {
+    this.#backgrounds += 1;
+    this.process.spawn(work, () => {
+      this.#backgrounds -= 1;
+      this.#wake.fire();
+    });
+  }
+
+  askAtMs(): number {
+    return this.#settings === null ? Number.POSITIVE_INFINITY : this.pacer.askAtMs();
+  }
+
+  want(): number {
+    return this.pacer.want();
+  }
+
+  compose(want: number): Composed {
+    this.#saidCapacity = this.#capacity();
+    return {
+      queue: this.#input.queue,
+      generation: this.#input.generation,
+      capacity: this.#saidCapacity,
+      held: [...this.#lanes.keys()],
+      want,
+      report: this.tally.take(this.pacer.takeForfeited()),
+      settingsVersion: this.#settings?.version ?? 0,
+    };
+  }
+
+  apply(answered: Answered): void {
+    const { answer, request, sentMs, receivedMs, isRepeated } = answered;
+    const wasDown = this.isTargetDown;
+    const isFirst = this.#settings === null;
+    this.#answer = answer;
+    this.#settings = answer.settings ?? this.#settings;
+    if (answer.kind === "drain" && this.#phase !== "gone") this.#phase = "draining";
+    this.#renew(request.held, answer, sentMs);
+    for (const lease of answer.leases) this.#start(lease, sentMs + answer.leaseTtlMs);
+    this.#armDeadline();
+    this.pacer.apply(answer, { sentMs, receivedMs, isRepeated, want: request.want });
+    for (const fence of answer.shed) this.#lanes.get(fence)?.stop();
+    if (!wasDown && this.isTargetDown) for (const lane of this.#lanes.values()) lane.refund();
+    for (const lane of this.#lanes.values()) lane.look();
+    this.#lookIdle();
+    if (isFirst) this.exchange.hurry(0);
+    this.#wake.fire();
+  }
+
+  leasesEndMs(): number | null {
+    let endMs: number | null = null;
+    for (const lane of this.#lanes.values()) endMs = Math.max(endMs ?? 0, lane.deadlineMs);
+    return endMs;
+  }
+
+  gaveUp(): void {
+    this.#phase = "gone";
+    for (const lane of this.#lanes.values()) lane.abandon();
+    this.pacer.drain();
+    this.#wake.fire();
+  }
+
+  #isOver(): boolean {
+    if (this.#phase === "working" || this.#lanes.size + this.#backgrounds > 0) return false;
+    if (this.#phase === "gone") return true;
+    if (this.#saidCapacity === 0 && !this.exchange.isBusy && !this.exchange.hasUnsaid) return true;
+    this.exchange.hurry(0);
+    return false;
+  }
+
+  #capacity(): number {
+    if (this.#phase !== "working") return 0;
+    if (this.#settings === null) return 1;
+    if (this.#input.generation === "") return LANES_PER_INVOCATION_DEPLOYED;
+    return Math.ceil(this.#settings.spec.maxParallelism / CHUNK_QUEUES);
+  }
+
+  #renew(held: readonly number[], answer: SyncAnswer, sentMs: number): void {
+    const lost = new Set(answer.lost);
+    for (const fence of held) {
+      const lane = this.#lanes.get(fence);
+      if (lane === undefined) continue;
+      if (lost.has(fence)) lane.abandon();
+      else lane.deadlineMs = sentMs + answer.leaseTtlMs;
+    }
+  }
+
+  #start(lease: Lease, deadlineMs: number): void {
+    const lane = new Lane(this, lease, deadlineMs);
+    this.#lanes.set(lane.fence, lane);
+    this.process.spawn(lane.run(), () => {
+      this.#lanes.delete(lane.fence);
+      this.#lookIdle();
+      this.#wake.fire();
+    });
+  }
+
+  #armDeadline(): void {
+    this.#cancelDeadline();
+    const nowMs = this.process.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes.values()) {
+      if (lane.deadlineMs <= nowMs) lane.abandon();
+      else nextMs = Math.min(nextMs, lane.deadlineMs);
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelDeadline = this.process.after(nextMs - nowMs, () => this.#armDeadline());
+  }
+
+  #windDown(): void {
+    if (this.#phase !== "working") return;
+    this.#phase = "winding";
+    this.pacer.windDown();
+    for (const lane of this.#lanes.values()) lane.look();
+    this.#wake.fire();
+  }
+
+  #lookIdle(): void {
+    if (this.#phase !== "working") return;
+    if (this.#lanes.size > 0) {
+      this.#idleSinceMs = null;
+      return;
+    }
+    this.#idleSinceMs ??= this.process.now();
+    if (this.process.now() - this.#idleSinceMs >= IDLE_MS) this.#windDown();
+    else this.exchange.hurry(IDLE_ASK_MS);
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * The pacer of a simulated invocation: the rules of `lane/pacer.ts` over the same instants and the same forecast,
+ * with waits instead of promises.
+ */
+import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK, STARVED_MS } from "../core/limits.ts";
+import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
+import type { Grant, SyncAnswer } from "../core/protocol.ts";
+import { type Instant, Instants } from "../lane/instants.ts";
+import type { Cancel } from "./eventLoop.ts";
+import type { Process, Wait } from "./process.ts";
+
+const SLACK_MOST = 0.6;
+const SLACK_FIRST = 0.4;
+const SLACK_PER_USE = 0.0002;
+const SLACK_PER_FORFEIT = 0.04;
+const GATHER_SHARE = 0.05;
+const GATHER_LEAST_MS = 5;
+const GATHER_MOST_MS = 50;
+const TIMER_MARGIN_MS = 3;
+const FREE_EARLY_MS = 100;
+const WEIGHT = 1 / 16;
+
+/** One lane's place: when it will need its next permit. */
+export interface Seat {
+  readyMs: number;
+  isWaiting: boolean;
+  isStopping: boolean;
+  turnFromMs: number | null;
+}
+
+interface Waiter {
+  readonly seat: Seat;
+  sinceMs: number;
+  readonly fromMs: number;
+  readonly resume: (instant: Instant | null) => void;
+}
+
+export interface PacerHost {
+  /** `askAtMs` may have moved. */
+  changed(): void;
+  /** A lane waited so long, one emission interval being `everyMs`. */
+  waited(ms: number, everyMs: number): void;
+}
+
+export class Pacer {
+  readonly #process: Process;
+  readonly #host: PacerHost;
+  readonly #instants = new Instants();
+  readonly #seats = new Set<Seat>();
+  readonly #waiters = new Set<Waiter>();
+  #phase: "asking" | "winding" | "drained" = "asking";
+  #epoch = 0;
+  #freeUntilMs = Number.NEGATIVE_INFINITY;
+  #deferredUntilMs = Number.NEGATIVE_INFINITY;
+  #snoozedUntilMs = Number.NEGATIVE_INFINITY;
+  #everyMs: number | null = null;
+  #graceMs = GRACE_MS;
+  #slack = SLACK_FIRST;
+  #aheadMs: readonly [number, number] = [0, 0];
+  #gapMs = 0;
+  #turn: Estimate | null = null;
+  #roundTrip: Estimate | null = null;
+  #cancelTimer: Cancel = () => {};
+  #timerMs = Number.POSITIVE_INFINITY;
+
+  constructor(process: Process, host: PacerHost) {
+    this.#process = process;
+    this.#host = host;
+  }
+
+  join(): Seat {
+    const seat = {
+      readyMs: Number.POSITIVE_INFINITY,
+      isWaiting: false,
+      isStopping: false,
+      turnFromMs: null,
+    };
+    this.#seats.add(seat);
+    return seat;
+  }
+
+  leave(seat: Seat): void {
+    this.#seats.delete(seat);
+    this.stop(seat);
+  }
+
+  /** No try of this lane begins any more. */
+  stop(seat: Seat): void {
+    seat.isStopping = true;
+    for (const waiter of [...this.#waiters]) if (waiter.seat === seat) this.#give(waiter, null);
+  }
+
+  idleUntil(seat: Seat, readyMs: number): void {
+    seat.readyMs = readyMs;
+    seat.turnFromMs = null;
+    if (this.#instants.held === 0) this.#host.changed();
+  }
+
+  get hasSpare(): boolean {
+    if (this.#phase === "asking") return true;
+    return this.#phase === "winding" && this.#instants.held > this.#waiters.size;
+  }
+
+  askAtMs(): number {
+    const nowMs = this.#process.now();
+    if (this.#phase !== "asking") return Number.POSITIVE_INFINITY;
+    if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#roundTripMs();
+    const atMs = askAt({
+      lastHeldMs: this.#instants.lastMs(nowMs),
+      nextReadyMs: this.#nextReadyMs(nowMs),
+      roundTripMs: this.#roundTripMs(),
+      aheadMs: Math.max(this.#roundTripMs(), Math.min(...this.#aheadMs)),
+      gapMs: this.#gapMs,
+      gatherMs: this.#gatherMs(),
+    });
+    return Math.max(atMs, this.#deferredUntilMs, this.#snoozedUntilMs);
+  }
+
+  want(): number {
+    const nowMs = this.#process.now();
+    if (this.#phase !== "asking") return 0;
+    if (this.#freeUntilMs > nowMs) return this.#seats.size;
+    const want = this.#everyMs === null ? this.#waiters.size : this.#usable(nowMs, this.#everyMs);
+    if (want === 0) this.#snoozedUntilMs = nowMs + this.#gatherMs();
+    return want;
+  }
+
+  takeForfeited(): number {
+    this.#instants.nextMs(this.#process.now());
+    const { forfeited, expired } = this.#instants.takeForfeited();
+    this.#slack = Math.max(-1, this.#slack - Math.min(expired * SLACK_PER_FORFEIT, 0.2));
+    return forfeited;
+  }
+
+  apply(
+    answer: SyncAnswer,
+    at: { sentMs: number; receivedMs: number; isRepeated: boolean; want: number },
+  ): void {
+    const { grant } = answer;
+    if (answer.epoch !== this.#epoch) {
+      this.#epoch = answer.epoch;
+      this.#instants.forfeitBefore(answer.epoch);
+    }
+    if (!at.isRepeated)
+      this.#roundTrip = observeDuration(this.#roundTrip, at.receivedMs - at.sentMs, 2 * WEIGHT);
+    const granted = {
+      sentMs: at.sentMs,
+      receivedMs: at.receivedMs,
+      clockMs: answer.clockMs,
+      epoch: answer.epoch,
+    };
+    this.#instants.observe(granted);
+    if (answer.kind === "drain") {
+      this.drain();
+      return;
+    }
+    if (grant.kind !== "free") this.#freeUntilMs = Number.NEGATIVE_INFINITY;
+    if (grant.kind === "granted" && grant.count > 0) this.#add(grant, granted);
+    if (grant.kind === "free") this.#freeUntilMs = at.sentMs + grant.forMs;
+    if (grant.kind === "deferred" && at.want > 0) this.#deferredUntilMs = at.receivedMs + grant.askAgainInMs;
+    this.#release();
+    this.#refuseStarved(answer.circuit === "open");
+  }
+
+  windDown(): void {
+    if (this.#phase !== "asking") return;
+    this.#phase = "winding";
+    this.#freeUntilMs = Number.NEGATIVE_INFINITY;
+    this.#refuseUnservable();
+  }
+
+  drain(): void {
+    this.#phase = "drained";
+    this.#freeUntilMs = Number.NEGATIVE_INFINITY;
+    this.#instants.forfeitBefore(Number.POSITIVE_INFINITY);
+    for (const waiter of [...this.#waiters]) this.#give(waiter, null);
+    this.#setTimer(Number.POSITIVE_INFINITY);
+  }
+
+  /** The instant at which the lane's next call may leave; null: the lane has to stop. */
+  take(seat: Seat, isOver: () => boolean): Wait<Instant | null> {
+    return (resume) => {
+      const nowMs = this.#process.now();
+      if (isOver() || seat.isStopping || this.#phase === "drained") return resume(null);
+      this.#arrive(seat, nowMs);
+      const ready = this.#waiters.size === 0 ? this.#takeNow(nowMs) : null;
+      if (ready !== null) return resume(ready);
+      if (this.#phase === "winding" && !this.hasSpare) return resume(null);
+      seat.isWaiting = true;
+      this.#waiters.add({ seat, sinceMs: nowMs, fromMs: nowMs, resume });
+      this.#armTimer(nowMs);
+      if (this.#instants.held === 0) this.#host.changed();
+    };
+  }
+
+  /** The instant is spent in this very step; false: it is forfeit. */
+  use(seat: Seat, instant: Instant, isOver: boolean): boolean {
+    const nowMs = this.#process.now();
+    const isUsable =
+      this.#phase !== "drained" &&
+      instant.epoch >= this.#epoch &&
+      nowMs <= instant.expiresMs &&
+      !isOver &&
+      !seat.isStopping;
+    if (!isUsable) {
+      this.#instants.forfeitOne();
+      return false;
+    }
+    this.#slack = Math.min(SLACK_MOST, this.#slack + SLACK_PER_USE);
+    seat.turnFromMs = nowMs;
+    seat.readyMs = nowMs + (this.#turn?.meanMs ?? Number.POSITIVE_INFINITY);
+    if (this.#instants.held === 0) this.#host.changed();
+    return true;
+  }
+
+  #add(
+    grant: Extract<Grant, { kind: "granted" }>,
+    at: { sentMs: number; receivedMs: number; clockMs: number | undefined; epoch: number },
+  ): void {
+    const lastMs = this.#instants.lastMs(at.receivedMs) ?? Number.NEGATIVE_INFINITY;
+    const firstMs = this.#instants.add(grant, at);
+    this.#graceMs = grant.graceMs;
+    this.#snoozedUntilMs = Number.NEGATIVE_INFINITY;
+    if (grant.probe) return;
+    this.#everyMs = grant.everyMs;
+    this.#aheadMs = [this.#aheadMs[1], firstMs - at.sentMs];
+    this.#gapMs = Math.max(0, firstMs - grant.everyMs - Math.max(lastMs, at.receivedMs)) / 2;
+  }
+
+  #arrive(seat: Seat, nowMs: number): void {
+    seat.readyMs = nowMs;
+    if (seat.turnFromMs === null) return;
+    this.#turn = observeDuration(this.#turn, nowMs - seat.turnFromMs, WEIGHT);
+    seat.turnFromMs = null;
+  }
+
+  #takeNow(nowMs: number): Instant | null {
+    if (this.#freeUntilMs > nowMs)
+      return { notBeforeMs: nowMs, expiresMs: this.#freeUntilMs, epoch: this.#epoch, probe: false };
+    return this.#instants.takeDue(nowMs);
+  }
+
+  #give(waiter: Waiter, instant: Instant | null): void {
+    this.#waiters.delete(waiter);
+    waiter.seat.isWaiting = false;
+    this.#host.waited(this.#process.now() - waiter.sinceMs, this.#everyMs ?? 0);
+    waiter.resume(instant);
+  }
+
+  #release(): void {
+    const nowMs = this.#process.now();
+    for (const waiter of this.#waiters) {
+      const instant = this.#takeNow(nowMs);
+      if (instant === null) break;
+      this.#give(waiter, instant);
+    }
+    this.#armTimer(nowMs);
+    if (this.#phase === "winding") this.#refuseUnservable();
+    if (this.#instants.held === 0) this.#host.changed();
+  }
+
+  #armTimer(nowMs: number): void {
+    const nextMs = this.#waiters.size === 0 ? null : this.#instants.nextMs(nowMs);
+    this.#setTimer(nextMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  #setTimer(atMs: number): void {
+    if (atMs === this.#timerMs) return;
+    this.#cancelTimer();
+    this.#timerMs = atMs;
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer = this.#process.after(atMs - this.#process.now(), () => {
+      this.#timerMs = Number.POSITIVE_INFINITY;
+      this.#release();
+    });
+  }
+
+  #refuseUnservable(): void {
+    for (const waiter of [...this.#waiters].slice(this.#instants.held)) this.#give(waiter, null);
+  }
+
+  #refuseStarved(allWait: boolean): void {
+    const nowMs = this.#process.now();
+    const longMs = Math.max(STARVED_MS, 3 * (this.#everyMs ?? 0));
+    for (const waiter of [...this.#waiters]) {
+      if (allWait) waiter.sinceMs = nowMs;
+      else if (nowMs - waiter.sinceMs > longMs) this.#give(waiter, null);
+    }
+  }
+
+  #usable(nowMs: number, everyMs: number): number {
+    const readyMs: number[] = [];
+    for (const seat of this.#seats) {
+      const ms = this.#readyMs(seat, nowMs);
+      if (ms !== Number.POSITIVE_INFINITY) readyMs.push(ms);
+    }
+    const afterHeldMs = (this.#instants.lastMs(nowMs) ?? Number.NEGATIVE_INFINITY) + everyMs;
+    const aheadMs = Math.max(this.#roundTrip?.meanMs ?? 0, Math.min(...this.#aheadMs));
+    return usableInstants({
+      readyMs,
+      heldMs: this.#instants.all(),
+      firstMs: Math.max(nowMs + aheadMs, afterHeldMs),
+      everyMs,
+      turnMs: this.#turn?.meanMs ?? LEAD_MS,
+      slackMs: this.#slack * this.#graceMs,
+      horizonMs: LEAD_MS,
+      most: PERMITS_PER_ASK,
+      fill: 1,
+    });
+  }
+
+  #readyMs(seat: Seat, nowMs: number): number {
+    if (seat.isWaiting || seat.readyMs > nowMs) return seat.readyMs;
+    return nowMs + (this.#turn?.spreadMs ?? 0) / 2;
+  }
+
+  #nextReadyMs(nowMs: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const seat of this.#seats) next = Math.min(next, this.#readyMs(seat, nowMs));
+    return next;
+  }
+
+  #roundTripMs(): number {
+    const { meanMs, spreadMs } = this.#roundTrip ?? { meanMs: 0, spreadMs: 0 };
+    return Math.min(meanMs + 2 * spreadMs + TIMER_MARGIN_MS, LEAD_MS);
+  }
+
+  #gatherMs(): number {
+    const shareMs = (this.#turn?.meanMs ?? 0) * GATHER_SHARE;
+    return Math.min(Math.max(shareMs, GATHER_LEAST_MS), GATHER_MOST_MS);
+  }
+}

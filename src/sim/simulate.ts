@@ -1,0 +1,98 @@
+/**
+ * A simulation: the real core in a small world. Faults first (nothing bad may ever happen), then fair weather (the run
+ * must come to an end, or say what is pending). Synchronous; one seed decides everything.
+ */
+import { Violation } from "./checks.ts";
+import type { SimOptions } from "./options.ts";
+import type { Timeline } from "./timeline.ts";
+import { World } from "./world.ts";
+
+export interface SimReport {
+  readonly options: SimOptions;
+  /** The same options give the same one. */
+  readonly hash: string;
+  readonly violation: { readonly rule: string; readonly message: string; readonly atMs: number } | null;
+  /** How long the run took. */
+  readonly tookMs: number;
+  readonly events: number;
+  readonly status: string;
+  /** The run's own sentence. */
+  readonly why: string;
+  readonly calls: number;
+  readonly throttled: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly neededBurst: number;
+  /** Most calls under way at once. */
+  readonly mostUnderWay: number;
+  readonly coordinatorRequests: number;
+  readonly timeline: Timeline;
+}
+
+/** The rate may take so long to grow back before turns are judged. */
+const SETTLED_MS = 120_000;
+/** So many events an item, and some: a run that spins instead of waiting passes it. */
+const EVENTS_PER_ITEM = 400;
+const EVENTS_BESIDES = 20_000_000;
+
+export function simulate(options: SimOptions): SimReport {
+  const world = new World(options);
+  let violation: SimReport["violation"] = null;
+  try {
+    play(world);
+  } catch (fault) {
+    const { rule, message } =
+      fault instanceof Violation ? fault : { rule: "assertion", message: String((fault as Error).stack) };
+    violation = { rule, message, atMs: world.loop.nowMs };
+  }
+  return reportOf(world, violation);
+}
+
+function play(world: World): void {
+  const { options, loop, host, checks } = world;
+  const mostEvents = EVENTS_BESIDES + EVENTS_PER_ITEM * options.items;
+  const isOver = (): boolean => {
+    if (loop.events > mostEvents) throw new Violation("progress", `it spins: ${host.pending()}`);
+    return host.isEnded || (options.isForPeople && host.isWaiting);
+  };
+  host.start();
+  loop.run(options.safetyMs, isOver);
+  if (!isOver()) {
+    world.clear();
+    const settledMs =
+      Math.max(options.safetyMs, ...options.target.outages.map(({ toMs }) => toMs)) + SETTLED_MS;
+    loop.at(settledMs, () => {
+      checks.fairness.isJudging = !options.isForPeople;
+    });
+    const goesOn = loop.run(options.safetyMs + options.livenessMs, isOver);
+    if (!isOver()) {
+      const how = goesOn
+        ? `not ended ${options.livenessMs / 1000} s after the faults`
+        : "nothing is scheduled";
+      throw new Violation("liveness", `${how}: ${host.pending()}`);
+    }
+  }
+  if (host.isEnded) checks.rows.completed(host.ledger);
+}
+
+function reportOf(world: World, violation: SimReport["violation"]): SimReport {
+  const { options, loop, host, checks, target, timeline } = world;
+  const { counts, status, coordinatorRequests } = host.run.state;
+  return {
+    options,
+    hash: loop.hash,
+    violation,
+    tookMs: loop.nowMs,
+    events: loop.events,
+    status,
+    why: host.why(),
+    calls: target.calls,
+    throttled: target.throttled,
+    ok: counts.ok,
+    failed: counts.failed,
+    neededBurst: checks.rate.neededBurst,
+    mostUnderWay: checks.parallelism.most,
+    coordinatorRequests,
+    timeline,
+  };
+}

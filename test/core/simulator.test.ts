@@ -1,0 +1,99 @@
+/** The simulator keeps its word: one seed decides everything, no seed shows a violation, planted bugs are found. */
+import { describe, expect, it } from "vitest";
+import { BUGS, FAIR_WEATHER, optionsOfSeed, type SimOptions } from "../../src/sim/options.ts";
+import { simulate } from "../../src/sim/simulate.ts";
+
+/** Any more and this would not be a matter of seconds; `npm run sim` does as many as are wanted. */
+const SEEDS = 25;
+/** Seeds that once showed a violation. */
+const TELLING_SEEDS = [137, 173, 425];
+const SEEDS_TO_FIND_A_BUG = { from: 20, most: 200 };
+
+describe("simulation", () => {
+  it("goes the same way for the same seed, and another way for another", () => {
+    const [first, again, other] = [
+      simulate(optionsOfSeed(4)),
+      simulate(optionsOfSeed(4)),
+      simulate(optionsOfSeed(10)),
+    ];
+    expect(again).toEqual(first);
+    expect(other.hash).not.toBe(first.hash);
+  });
+
+  it("shows no violation for a fixed set of seeds", { timeout: 60_000 }, () => {
+    const seeds = [...Array.from({ length: SEEDS }, (_, seed) => seed), ...TELLING_SEEDS];
+    const violations = seeds
+      .map((seed) => ({ seed, violation: simulate(optionsOfSeed(seed)).violation }))
+      .filter(({ violation }) => violation !== null)
+      .map(
+        ({ seed, violation }) => `${violation?.rule}: ${violation?.message} (npm run sim -- --seed ${seed})`,
+      );
+    expect(violations).toEqual([]);
+  });
+
+  it("reaches the quota and needs no burst in fair weather", () => {
+    const report = simulate(paced({ faults: FAIR_WEATHER }));
+    expect(report.violation).toBeNull();
+    expect(report.status).toBe("completed");
+    expect(report.throttled).toBe(0);
+    expect(report.tookMs).toBeLessThan((report.options.items / 300) * 1000 * 1.05 + 2000);
+    expect(report.coordinatorRequests).toBeLessThan(0.1 * report.calls);
+  });
+
+  it.each([-3_600_000, 3_600_000])(
+    "keeps the rate when the Run restarts with its clock up to %i ms off",
+    (wallStepMs) => {
+      const faults = {
+        ...FAIR_WEATHER,
+        runRestarts: { everyMs: 4000, dwellMs: 0 },
+        wallStepMs: Math.abs(wallStepMs),
+      };
+      const report = simulate(paced({ faults, seed: wallStepMs < 0 ? 1 : 2 }));
+      expect(report.violation).toBeNull();
+      expect(report.status).toBe("completed");
+    },
+  );
+});
+
+describe("a planted bug is found", () => {
+  it.each(BUGS)("%s", { timeout: 60_000 }, (bug) => {
+    const { from, most } = SEEDS_TO_FIND_A_BUG;
+    let seed = from;
+    while (seed < from + most && simulate(optionsOfSeed(seed, bug)).violation === null) seed++;
+    expect(seed).toBeLessThan(from + most);
+  });
+});
+
+/** 300 calls a second from 400 lanes, against a target that takes as much. */
+function paced(change: Pick<SimOptions, "faults"> & { readonly seed?: number }): SimOptions {
+  const options = optionsOfSeed(0);
+  const seed = change.seed ?? 0;
+  return {
+    ...options,
+    seed,
+    place: seed % 2 === 0 ? "embedded" : "deployed",
+    items: 10_000,
+    spec: {
+      ...options.spec,
+      chunkSize: 50,
+      maxParallelism: 400,
+      quota: { requests: "300/s", burst: null },
+      pacing: { minIntervalMs: 0, jitterMs: 0 },
+      checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
+    },
+    target: {
+      limit: { perSecond: 300, burst: 100 },
+      latencyMs: 300,
+      latencySpread: 0.5,
+      mostLatencyMs: 30_000,
+      missing: 0,
+      errors: 0,
+      saysRetryAfter: true,
+      outages: [],
+      poison: [],
+    },
+    faults: change.faults,
+    safetyMs: 20_000,
+    livenessMs: 3_600_000,
+  };
+}
