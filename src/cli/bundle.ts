@@ -5,6 +5,7 @@
  * The options are made by wrangler itself, so that both ways to run Weir read one configuration; wrangler takes a
  * second to load, which is why they are kept.
  */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { V4WorkerOptions } from "miniflare";
@@ -19,20 +20,26 @@ export interface Bundle {
   readonly options: V4WorkerOptions;
 }
 
-/** The bundle, made now if it is missing or older than its sources. Throws where the sources do not compile. */
-export async function loadBundle(): Promise<Bundle> {
-  if (!isFresh("worker")) await buildWorker();
-  if (!isFresh("options")) await buildOptions();
+/**
+ * The bundle, made now if it is missing or older than its sources. Throws where the sources do not compile.
+ * Made by a process of its own: the memory that takes is not the command's to keep.
+ */
+export function loadBundle(): Bundle {
+  if (!isFresh("worker") || !isFresh("options")) {
+    execFileSync(process.execPath, [join(PROJECT, "scripts/build.ts")], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  }
   return {
     script: readFileSync(join(DIST, "worker.js"), "utf8"),
     options: JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")),
   };
 }
 
-/** Makes the bundle whatever its age. */
+/** Makes what is missing or older than its sources. */
 export async function build(): Promise<void> {
-  await buildWorker();
-  await buildOptions();
+  if (!isFresh("worker")) await buildWorker();
+  if (!isFresh("options")) await buildOptions();
 }
 
 async function buildWorker(): Promise<void> {
@@ -74,8 +81,9 @@ function stamp(name: string, startedMs: number, inputs: readonly string[]): void
 
 function isFresh(name: string): boolean {
   try {
-    const { startedMs, files } = JSON.parse(readFileSync(join(DIST, `${name}.inputs.json`), "utf8"));
-    return files.every((file: string) => statSync(join(PROJECT, file)).mtimeMs < startedMs);
+    const text = readFileSync(join(DIST, `${name}.inputs.json`), "utf8");
+    const { startedMs, files } = JSON.parse(text) as { startedMs: number; files: readonly string[] };
+    return files.every((file) => statSync(join(PROJECT, file)).mtimeMs < startedMs);
   } catch {
     return false;
   }

@@ -38,7 +38,7 @@ export async function startEmbedded(
   folder: StateFolder,
   options: { readonly generation: string; readonly port: number },
 ): Promise<Embedded> {
-  const bundle = await loadBundle();
+  const bundle = loadBundle();
   emptyTmp(folder);
   process.env.TMPDIR = folder.tmp;
   recordWorkerd(

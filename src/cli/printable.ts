@@ -14,6 +14,30 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+// East Asian wide and full-width characters, and emoji.
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+
+/** How many columns of a terminal printable text takes, at most. */
+export function columnsOf(text: string): number {
+  let columns = 0;
+  for (const char of text) columns += WIDE.test(char) ? 2 : 1;
+  return columns;
+}
+
+/** Printable text, shortened to fit. */
+export function cut(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  let kept = "";
+  let room = columns - 1;
+  for (const char of text) {
+    room -= columnsOf(char);
+    if (room < 0) break;
+    kept += char;
+  }
+  return columns < 1 ? "" : `${kept}…`;
+}
+
 /** "1,234,567". */
 export function count(n: number): string {
   return Math.round(n).toLocaleString("en-US");

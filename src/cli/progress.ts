@@ -5,7 +5,7 @@
  * so what was drawn can be taken back; colour only on a terminal that did not refuse it (NO_COLOR).
  */
 import { isEnded, type RunView } from "../core/runView.ts";
-import { count, duration, printable } from "./printable.ts";
+import { columnsOf, count, cut, duration, printable } from "./printable.ts";
 
 export interface Screen {
   write(text: string): unknown;
@@ -54,6 +54,11 @@ export function barLines(view: RunView, nowMs: number, columns: number): readonl
 
 /** One line that says it all, for logs. */
 export function progressLine(view: RunView, nowMs: number): string {
+  return `${figuresLine(view, nowMs)}  ${whyOf(view)}`;
+}
+
+/** How far a run is and how fast it goes, on one line. */
+export function figuresLine(view: RunView, nowMs: number): string {
   const { counts, lanes } = view;
   const parts = [
     percent(shareDone(view)),
@@ -65,7 +70,7 @@ export function progressLine(view: RunView, nowMs: number): string {
     `${count(counts.throttled)} throttled`,
     etaOf(view, nowMs),
   ];
-  return `${parts.filter((part) => part !== "").join("  ")}  ${whyOf(view)}`;
+  return parts.filter((part) => part !== "").join("  ");
 }
 
 function drawnProgress(screen: Screen, colour: boolean): Progress {
@@ -75,7 +80,7 @@ function drawnProgress(screen: Screen, colour: boolean): Progress {
     if (drawn.length === 0) return;
     // A terminal that became narrower has wrapped what was drawn.
     const columns = Math.max(1, screen.columns ?? 80);
-    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
     screen.write(`\r\x1b[${rows}A\x1b[J`);
     drawn = [];
   };
@@ -149,10 +154,6 @@ function etaOf(view: RunView, nowMs: number): string {
 function whyOf(view: RunView): string {
   const why = printable(view.why);
   return why.startsWith(view.status) || view.status === "running" ? why : `${view.status}: ${why}`;
-}
-
-function cut(line: string, columns: number): string {
-  return line.length <= columns ? line : `${line.slice(0, Math.max(1, columns - 1))}…`;
 }
 
 function coloured(line: string, row: number, view: RunView): string {

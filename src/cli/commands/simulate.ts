@@ -2,7 +2,7 @@
  * `weir simulate`: what a spec would do against a described target, played through by the real core in a moment.
  * Starts nothing, calls nothing, needs no runtime.
  */
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { estimateCost } from "../../core/cost.ts";
 import { parseRate } from "../../core/rate.ts";
@@ -149,6 +149,8 @@ async function itemsInFile({ file, limit }: NonNullable<Draft["input"]>): Promis
 }
 
 async function unpacked(file: string): Promise<AsyncIterable<Uint8Array>> {
+  // A pipe can be read only once.
+  if (!statSync(file).isFile()) return createReadStream(file);
   for await (const head of createReadStream(file, { end: 1 })) {
     const isGzip = head[0] === 0x1f && head[1] === 0x8b;
     if (isGzip) return createReadStream(file).pipe(createGunzip());

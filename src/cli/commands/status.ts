@@ -6,7 +6,7 @@ import { connect, isUntouched } from "../connection.ts";
 import { EXIT } from "../exit.ts";
 import { printJson, say } from "../output.ts";
 import { printable } from "../printable.ts";
-import { progressLine } from "../progress.ts";
+import { figuresLine } from "../progress.ts";
 
 export async function statusCommand({ words, flags }: Arguments): Promise<number> {
   const [run] = words;
@@ -35,7 +35,7 @@ export function runLines(view: RunView, nowMs: number): readonly string[] {
     ["why", view.why],
     ["retry of", view.parentRunId],
     ["task", typeof spec.task.url === "string" ? `${spec.task.kind} ${spec.task.url}` : spec.task.kind],
-    ["progress", progressLine({ ...view, why: "" }, nowMs).trim()],
+    ["progress", figuresLine(view, nowMs)],
     [
       "chunks",
       `${chunks.done} done, ${chunks.active} active, ${chunks.pending} pending, ${chunks.total} in all`,

@@ -1,0 +1,194 @@
+/** Flags, a file, or both make a spec; a complaint names what the user typed. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { draftPatch, draftSpec } from "../../src/cli/draft.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "weir-draft-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const at = (name: string) => join(folder, name);
+writeFileSync(at("ids.txt"), "a\nb\n");
+writeFileSync(at("items.ndjson.gz"), "x");
+writeFileSync(at("0 odd name!.txt"), "a\n");
+writeFileSync(at("empty.txt"), "");
+
+const URL = "http://h.example/{{item}}";
+const spec = (name: string, value: unknown): string => {
+  writeFileSync(at(name), typeof value === "string" ? value : JSON.stringify(value));
+  return at(name);
+};
+const draft = (...argv: string[]) => {
+  const { words, flags } = parseArguments(["run", ...argv]);
+  return draftSpec(words, flags);
+};
+const flagsAlone = (...argv: string[]) => draft("--input", at("ids.txt"), "--url", URL, ...argv);
+
+describe("a draft from flags", () => {
+  test("says what the flags say and nothing else", () => {
+    const made = flagsAlone(
+      "--rate",
+      "1000/s",
+      "--parallel",
+      "500",
+      "--chunk",
+      "200",
+      "--name",
+      "n",
+      "--max-attempts",
+      "3",
+    );
+    expect(made.spec).toEqual({
+      name: "n",
+      source: { kind: "input", name: "ids.txt", format: "lines" },
+      task: { kind: "http", url: URL },
+      maxParallelism: 500,
+      chunkSize: 200,
+      quota: { requests: "1000/s" },
+      retry: { maxAttempts: 3 },
+    });
+    expect(made.input).toEqual({ file: at("ids.txt"), name: "ids.txt", limit: null });
+  });
+
+  test("reads a time in any unit as milliseconds, and header names in any case", () => {
+    expect(
+      flagsAlone("--timeout", "1.5s", "--header", "X-Id: {{item}}", "--method", "put").spec.task,
+    ).toMatchObject({
+      timeoutMs: 1500,
+      headers: { "x-id": "{{item}}" },
+      method: "PUT",
+    });
+  });
+
+  test.each([
+    ['{"id":"{{item}}"}', { id: "{{item}}" }],
+    ['["{{item}}"]', ["{{item}}"]],
+    ["id={{item}}", "id={{item}}"],
+    ["17", "17"],
+  ])("takes the body %j as %j", (text, body) => {
+    expect(flagsAlone("--data", text).spec.task).toMatchObject({ body });
+  });
+
+  test.each([
+    ["items.ndjson.gz", { format: "jsonl", name: "items.ndjson.gz" }],
+    ["0 odd name!.txt", { format: "lines", name: "0-odd-name-.txt" }],
+  ])("gives the file %j a format and a name the API takes", (file, source) => {
+    expect(draft("--input", at(file), "--url", URL).spec.source).toMatchObject(source);
+  });
+
+  test.each([
+    ["no input", ["--url", URL], /^--input is missing/],
+    ["no url", ["--input", at("ids.txt")], /^--url is missing/],
+    [
+      "a file that is not there",
+      ["--url", URL, "--input", at("nowhere")],
+      /^--input: there is no file ".*nowhere"/,
+    ],
+    ["a folder", ["--url", URL, "--input", folder], /^--input: .* is a folder/],
+    ["an empty file", ["--url", URL, "--input", at("empty.txt")], /^--input: .* is empty/],
+  ])("refuses %s", (_, argv, says) => {
+    expect(() => draft(...argv)).toThrow(says);
+  });
+
+  test.each([
+    ["rate", "-5/s", /^--rate: .*\/s, \/min or \/h/],
+    ["parallel", "0", /^--parallel: .*from 1 to 5,000/],
+    ["parallel", "many", /^--parallel: "many" is not a whole number/],
+    ["chunk", "10GB", /^--chunk: "10GB" is not a whole number/],
+    ["chunk", "10000000000", /^--chunk: .*100,000/],
+    ["timeout", "soon", /^--timeout: "soon" is not a time; accepted: 500ms/],
+    ["header", "nonsense", /^--header: .*'name: value'/],
+    ["header", "authorization: Bearer abc", /^--header authorization: .*\{\{secret:NAME\}\}/],
+    ["method", "FETCH", /^--method: .*GET/],
+    ["format", "xml", /^--format: /],
+    ["burst", "5", /^--burst needs --rate/],
+    ["limit", "0", /^--limit: .*from 1 or more/],
+  ])("refuses --%s %s", (flag, value, says) => {
+    expect(() => flagsAlone(`--${flag}=${value}`)).toThrow(says);
+  });
+
+  test("refuses a URL without {{item}} or without a scheme, naming --url", () => {
+    expect(() => draft("--input", at("ids.txt"), "--url", "http://h.example/")).toThrow(
+      /^--url: .*\{\{item\}\}/,
+    );
+    expect(() => draft("--input", at("ids.txt"), "--url", "h.example/{{item}}")).toThrow(/^--url: .*http/);
+  });
+});
+
+describe("a draft from a file", () => {
+  const items = { kind: "items", items: ["a", "b", "c"] };
+  const task = { kind: "http", url: URL };
+
+  test("is the file, with flags over it", () => {
+    const file = spec("a.json", { source: items, task, quota: { requests: "1/s", burst: 5 }, chunkSize: 7 });
+    expect(draft(file, "--rate", "9/s", "--header", "a: b").spec).toEqual({
+      source: items,
+      task: { ...task, headers: { a: "b" } },
+      quota: { requests: "9/s", burst: 5 },
+      chunkSize: 7,
+    });
+  });
+
+  test("takes an input from the file of that name beside it, where there is one", () => {
+    const named = (name: string) => spec("b.json", { source: { kind: "input", name }, task });
+    expect(draft(named("ids.txt")).input).toMatchObject({ file: at("ids.txt"), name: "ids.txt" });
+    expect(draft(named("stored-before")).input).toBeNull();
+  });
+
+  test.each([
+    [items, { items: ["a", "b"] }],
+    [
+      { kind: "range", from: 5, to: 50, step: 10 },
+      { from: 5, to: 25 },
+    ],
+    [
+      { kind: "range", from: 5, to: 8, step: 2 },
+      { from: 5, to: 8 },
+    ],
+    [
+      { kind: "range", from: 5, to: -50, step: -10 },
+      { from: 5, to: -15 },
+    ],
+  ])("takes the first two of %j with --limit 2", (source, limited) => {
+    expect(draft(spec("c.json", { source, task }), "--limit", "2").spec.source).toMatchObject(limited);
+  });
+
+  test.each([
+    ["an unknown key", { source: items, task, speed: 9 }, /bad\.json: speed: is unknown/],
+    ["a wrong value", { source: items, task, chunkSize: 0 }, /bad\.json: chunkSize: /],
+    ["text that is no JSON", "{", /bad\.json" is not JSON/],
+    ["JSON that is no object", "[]", /bad\.json" is not a JSON object/],
+  ])("refuses %s, naming file and field", (_, value, says) => {
+    expect(() => draft(spec("bad.json", value))).toThrow(says);
+  });
+
+  test("names the flag where the value came from a flag", () => {
+    expect(() => draft(spec("d.json", { source: items, task }), "--chunk", "0")).toThrow(/^--chunk: /);
+  });
+
+  test("takes a run's id for what it is", () => {
+    expect(() => draft("r_1a2b")).toThrow(/weir run --resume r_1a2b/);
+  });
+});
+
+describe("a change of limits", () => {
+  const patch = (...argv: string[]) => draftPatch(parseArguments(["set", "r_1", ...argv]).flags);
+
+  test.each([
+    [[], null],
+    [["--rate", "5/s"], { quota: { requests: "5/s" } }],
+    [["--burst", "5"], { quota: { burst: 5 } }],
+    [["--rate", "none"], { quota: null }],
+    [["--parallel", "8"], { maxParallelism: 8 }],
+    [["--min-interval", "1s", "--jitter", "50ms"], { pacing: { minIntervalMs: 1000, jitterMs: 50 } }],
+  ])("of %j is %j", (argv, change) => {
+    expect(patch(...argv)).toEqual(change);
+  });
+
+  test("is refused with the flag's name before anything is asked", () => {
+    expect(() => patch("--rate", "fast")).toThrow(/^--rate: "fast"/);
+    expect(() => patch("--parallel", "0")).toThrow(/^--parallel: /);
+  });
+});

@@ -1,0 +1,230 @@
+/** One process owns a state folder; nothing outlives it; presses and items are counted once. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createPairing } from "../../src/cli/interrupts.ts";
+import { statements } from "../../src/cli/migrations.ts";
+import { readOwner, takeOwnership } from "../../src/cli/owner.ts";
+import { isAlive, ownProcess, type ProcessId, startTimeOf } from "../../src/cli/processes.ts";
+import { type StateFolder, stateFolder } from "../../src/cli/stateFolder.ts";
+import { takeItems } from "../../src/cli/takeItems.ts";
+import { until } from "../support/until.ts";
+
+const CLI = resolve(import.meta.dirname, "../../src/cli");
+
+let folder: StateFolder;
+const started: ChildProcess[] = [];
+beforeEach(() => {
+  folder = stateFolder(join(mkdtempSync(join(tmpdir(), "weir-owner-")), "state"));
+});
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+  rmSync(resolve(folder.path, ".."), { recursive: true, force: true });
+});
+
+/** A process that stays until it is ended. */
+function start(...command: [string, ...string[]]): ChildProcess & { readonly pid: number } {
+  const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "inherit"] });
+  started.push(child);
+  return child as ChildProcess & { readonly pid: number };
+}
+
+function idOf(pid: number): ProcessId {
+  return { pid, startTime: startTimeOf(pid) ?? "" };
+}
+
+describe("a process", () => {
+  test("is known by pid and start time", async () => {
+    const child = start("sleep", "60");
+    const id = idOf(child.pid);
+    expect(isAlive(id)).toBe(true);
+    expect(isAlive({ ...id, startTime: `${id.startTime}0` }), "another process with this pid").toBe(false);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(isAlive(id)).toBe(false);
+  });
+});
+
+describe("ownership", () => {
+  const take = () => takeOwnership(folder, { kind: "run", command: "run" });
+
+  test("is held by one process and given up by it", async () => {
+    const first = await take();
+    expect(first.kind).toBe("taken");
+    expect(await take()).toMatchObject({ kind: "owned", owner: ownProcess() });
+    if (first.kind === "taken") first.ownership.release();
+    expect(readOwner(folder)).toBeNull();
+    expect((await take()).kind).toBe("taken");
+  });
+
+  test("passes on when its holder is dead, under a greater generation", async () => {
+    const generations: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const taking = await take();
+      if (taking.kind === "taken") generations.push(Number(taking.ownership.generation));
+      const owner = JSON.parse(readFileSync(folder.ownerFile, "utf8"));
+      writeFileSync(folder.ownerFile, JSON.stringify({ ...owner, startTime: "0" }));
+    }
+    expect(generations).toEqual([1, 2, 3]);
+  });
+
+  test("passes on only after the former workerd is gone", async () => {
+    const workerd = start("sleep", "60");
+    const taking = await take();
+    if (taking.kind === "taken") taking.ownership.announce({ workerd: idOf(workerd.pid) });
+    const owner = JSON.parse(readFileSync(folder.ownerFile, "utf8"));
+    writeFileSync(folder.ownerFile, JSON.stringify({ ...owner, startTime: "0" }));
+    expect((await take()).kind).toBe("taken");
+    expect(startTimeOf(workerd.pid)).toBeNull();
+  });
+
+  test("never ends a process that merely has the pid of a former workerd", async () => {
+    const innocent = start("sleep", "60");
+    const taking = await take();
+    if (taking.kind === "taken") {
+      taking.ownership.announce({ workerd: { pid: innocent.pid, startTime: "0" } });
+      taking.ownership.release();
+    }
+    expect((await take()).kind).toBe("taken");
+    expect(startTimeOf(innocent.pid)).not.toBeNull();
+  });
+
+  test("keeps the folder and what is in it to its user", async () => {
+    await take();
+    expect(statSync(folder.path).mode & 0o777).toBe(0o700);
+    expect(statSync(folder.ownerFile).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(folder.path, ".gitignore"), "utf8")).toBe("*\n");
+  });
+});
+
+describe("the watchdog", () => {
+  /** Starts `sleep` in the place of workerd, recorded and watched, and prints its pid. */
+  const program = (path: string) => `
+    const { spawn } = await import("node:child_process");
+    const { prepareStateFolder, stateFolder } = await import("${CLI}/stateFolder.ts");
+    const { recordedWorkerd, recordWorkerd, startWatchdog } = await import("${CLI}/watchdog.ts");
+    const folder = stateFolder(${JSON.stringify(path)});
+    prepareStateFolder(folder);
+    recordWorkerd(folder, "/bin/sleep");
+    startWatchdog(folder);
+    spawn(process.env.MINIFLARE_WORKERD_PATH, ["60"], { stdio: "ignore" });
+    while (recordedWorkerd(folder) === null) await new Promise((next) => setTimeout(next, 5));
+    console.log(recordedWorkerd(folder).pid);
+    setInterval(() => {}, 1000);
+  `;
+
+  test("ends the runtime when its command is killed", async () => {
+    const command = start(process.execPath, "--input-type=module", "--eval", program(folder.path));
+    const [line] = (await once(command.stdout ?? command, "data")) as [Buffer];
+    const workerd = idOf(Number(line.toString()));
+    expect(isAlive(workerd)).toBe(true);
+    command.kill("SIGKILL");
+    await until("the runtime to end", () => !isAlive(workerd));
+  });
+});
+
+describe("presses of Ctrl-C", () => {
+  test.each([
+    ["one, straight", [["direct", 0]], 1],
+    ["one, passed on by the outer process alone", [["passed-on", 0]], 1],
+    [
+      "one, both ways",
+      [
+        ["direct", 0],
+        ["passed-on", 20],
+      ],
+      1,
+    ],
+    [
+      "one, both ways, the other order",
+      [
+        ["passed-on", 0],
+        ["direct", 20],
+      ],
+      1,
+    ],
+    [
+      "two, straight",
+      [
+        ["direct", 0],
+        ["direct", 300],
+      ],
+      2,
+    ],
+    [
+      "two, both ways",
+      [
+        ["direct", 0],
+        ["passed-on", 20],
+        ["direct", 300],
+        ["passed-on", 320],
+      ],
+      2,
+    ],
+    [
+      "two quick ones, both ways",
+      [
+        ["direct", 0],
+        ["direct", 30],
+        ["passed-on", 40],
+        ["passed-on", 50],
+      ],
+      2,
+    ],
+    [
+      "two by different ways, seconds apart",
+      [
+        ["direct", 0],
+        ["passed-on", 3000],
+      ],
+      2,
+    ],
+  ] as const)("%s", (_, arrivals, presses) => {
+    const isPress = createPairing();
+    expect(arrivals.filter(([way, atMs]) => isPress(way, atMs))).toHaveLength(presses);
+  });
+});
+
+describe("--limit", () => {
+  const take = async (chunks: readonly string[], limit: number) => {
+    const source = (async function* () {
+      for (const chunk of chunks) yield Buffer.from(chunk);
+    })();
+    let text = "";
+    for await (const bytes of takeItems(source, limit)) text += Buffer.from(bytes).toString();
+    return text;
+  };
+
+  test("takes the first lines that are not blank, however they are cut", async () => {
+    const line = fc.constantFrom("a", "b c", "", " ", "\r", "é");
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(line),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 7 }),
+        async (lines, limit, size) => {
+          const text = lines.map((one) => `${one}\n`).join("");
+          const chunks = text.match(new RegExp(`[^]{1,${size}}`, "g")) ?? [];
+          const items = (given: string) => given.split("\n").filter((one) => one.trim() !== "");
+          expect(items(await take(chunks, limit))).toEqual(items(text).slice(0, limit));
+        },
+      ),
+    );
+  });
+
+  test("takes a last line without an end", async () => {
+    expect(await take(["a\nb"], 2)).toBe("a\nb");
+  });
+});
+
+describe("a migration", () => {
+  test("is split at semicolons, without its comments", () => {
+    expect(
+      statements("-- one; not a statement\nCREATE TABLE a (x); -- tail\n\nCREATE INDEX i\n  ON a (x);\n"),
+    ).toEqual(["CREATE TABLE a (x)", "CREATE INDEX i\n  ON a (x)"]);
+  });
+});
