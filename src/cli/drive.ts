@@ -5,6 +5,7 @@ import type { Connection } from "./connection.ts";
 import { EXIT } from "./exit.ts";
 import { type Ending, follow } from "./follow.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { awaitNotice, noticeLine } from "./notice.ts";
 import { downloadRows, printJson, say, wantsColour } from "./output.ts";
 import { count, duration, printable } from "./printable.ts";
 import { createProgress } from "./progress.ts";
@@ -24,8 +25,12 @@ export async function driveRun(
     return EXIT.ok;
   }
   const progress = createProgress(process.stderr, { colour: wantsColour(process.stderr) });
-  const ending = await follow(connection, view.id, { progress, interrupts });
-  const written = ending.kind === "ended" ? await writeRows(connection, ending.view, flags.get("out")) : null;
+  const followed = await follow(connection, view.id, { progress, interrupts });
+  const written =
+    followed.kind === "ended" ? await writeRows(connection, followed.view, flags.get("out")) : null;
+  const told =
+    followed.kind === "ended" ? await awaitNotice(connection, followed.view, interrupts) : followed.view;
+  const ending: Ending = { ...followed, view: told };
   for (const line of endingLines(ending, written, connection.where)) say(line);
   if (flags.has("json")) printJson(ending.view);
   return exitCode(ending);
@@ -45,7 +50,9 @@ function endingLines(ending: Ending, written: string | null, where: string): rea
   if (ending.kind === "waits") {
     const why = ending.interrupted ? "paused" : printable(view.why);
     const done = `${count(counts.done)} of ${counts.items === null ? "?" : count(counts.items)} items are done`;
-    return [`${why}; ${done}; go on with: weir run --resume ${id}${where}`];
+    const resume = `weir run --resume ${id}${where}`;
+    if (view.status !== "awaiting-approval") return [`${why}; ${done}; go on with: ${resume}`];
+    return [`${why}; ${done}; go on with: weir approve ${id}${where}, then ${resume}`];
   }
   const calls = `${count(counts.attempts + counts.throttled)} calls, ${count(counts.throttled)} throttled`;
   const lines = [
@@ -55,6 +62,8 @@ function endingLines(ending: Ending, written: string | null, where: string): rea
   lines.push(written === null ? `rows: weir results ${id}${where}` : `rows: ${printable(written)}`);
   if (failed !== null) lines.push(`failed: ${failed}`);
   if (view.status === "failed") lines.push(`go on with: weir run --resume ${id}${where}`);
+  const notice = noticeLine(view);
+  if (notice !== null) lines.push(notice);
   return lines;
 }
 

@@ -135,6 +135,13 @@ export const COMMANDS: readonly Command[] = [
   },
   { name: "cancel", arguments: "RUN", help: "end a run; its rows are kept", flags: [], words: [1, 1] },
   {
+    name: "approve",
+    arguments: "RUN",
+    help: "open the gate of a run's smoke stage",
+    flags: [],
+    words: [1, 1],
+  },
+  {
     name: "set",
     arguments: "RUN",
     help: "change the limits of a run while it goes",

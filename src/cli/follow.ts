@@ -2,11 +2,13 @@
  * Following a run to its end: progress while it goes, and what Ctrl-C, a pause or a lost Weir mean.
  *
  * A run that paused by itself ends the command (it waits for somebody); one that another command paused is waited
- * for, since that command can resume it. Where Weir does not answer for a while, the run is not lost: asking goes
+ * for, since that command can resume it. A run that awaits approval asks on the terminal, and ends the command where
+ * there is none. Where Weir does not answer for a while, the run is not lost: asking goes
  * on as long as an answer can be expected.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isEnded, type RunView } from "../core/runView.ts";
+import { askToApprove, type Question } from "./approval.ts";
 import { ApiError, Unreachable } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { CommandError, EXIT } from "./exit.ts";
@@ -15,7 +17,7 @@ import type { Progress } from "./progress.ts";
 
 export type Ending =
   | { readonly kind: "ended"; readonly view: RunView }
-  /** It is paused: by Ctrl-C here (`interrupted`), or by itself. */
+  /** It is paused, by Ctrl-C here (`interrupted`) or by itself, or awaits approval. */
   | { readonly kind: "waits"; readonly view: RunView; readonly interrupted: boolean };
 
 /** Asked this often: of a Weir on this machine, and of one whose requests are billed. */
@@ -42,6 +44,7 @@ export async function follow(
     wake.now();
   });
   let hasAskedToPause = false;
+  let question: Question | null = null;
   try {
     for (;;) {
       if (interruptedAtMs !== null && !hasAskedToPause) {
@@ -50,8 +53,20 @@ export async function follow(
         await pause(connection, run, ui.progress);
       }
       const view = await latestView(connection, run);
-      ui.progress.show(view, Date.now());
+      if (question === null) ui.progress.show(view, Date.now());
       if (isEnded(view.status)) return { kind: "ended", view };
+      if (view.status !== "awaiting-approval") {
+        question?.close();
+        question = null;
+      } else if (view.lanes.live === 0) {
+        ui.progress.clear();
+        if (interruptedAtMs === null) question ??= askToApprove(view, () => wake.now());
+        const approved = question?.answer();
+        if (approved) await connection.client.ask("POST", `/v1/runs/${run}/approve`);
+        else if (interruptedAtMs !== null || question === null || approved === false) {
+          return { kind: "waits", view, interrupted: false };
+        }
+      }
       if (view.status === "paused") {
         const isDrained = view.lanes.live === 0;
         const isLate = Date.now() - (interruptedAtMs ?? Number.POSITIVE_INFINITY) > DRAIN_MS;
@@ -68,6 +83,7 @@ export async function follow(
       await wake.sleep(connection.kind === "remote" ? ASK_REMOTE_MS : ASK_MS);
     }
   } finally {
+    question?.close();
     ui.progress.clear();
   }
 }

@@ -21,7 +21,7 @@ ${table(GLOBAL_FLAGS.map(flagUsage))}
 
 Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
 Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures
-            4 failed or cancelled · 5 it waits (paused by Ctrl-C or by itself)
+            4 failed or cancelled · 5 it waits (paused by Ctrl-C or by itself, or for approval)
 `;
 }
 
@@ -41,6 +41,10 @@ const NOTES: Readonly<Record<string, string>> = {
   A source {"kind": "input", "name": "ids.txt"} in SPEC.json means the file beside SPEC.json, where there is one.
   Ctrl-C pauses: no new call, what is under way is committed. A second one ends at once.
   After a crash the same command with --resume goes on where it was.
+`,
+  approve: `
+  A run whose smoke stage waits at its gate goes on where a process works on it (weir dev, --remote, a weir run that
+  asks on its terminal); else with: weir run --resume RUN
 `,
   dev: `
   Runs that are started while it lives are worked on by it; older ones only when told (weir resume RUN).

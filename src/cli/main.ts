@@ -22,6 +22,7 @@ const RUN: Readonly<Record<string, () => Promise<Run>>> = {
     return ({ words, flags }) => resumeRun(words[0] ?? "", flags, "resume");
   },
   cancel: async () => (await import("./commands/steer.ts")).cancelCommand,
+  approve: async () => (await import("./commands/steer.ts")).approveCommand,
   set: async () => (await import("./commands/steer.ts")).setCommand,
   retry: async () => (await import("./commands/retry.ts")).retryCommand,
   results: async () => (await import("./commands/rows.ts")).resultsCommand,

@@ -2,7 +2,7 @@
  * Where a command's words go: documents and rows on stdout, everything said to a person on stderr.
  * `--out FILE` is written as `FILE.partial` and renamed when complete: a file of the final name is never a part.
  */
-import { closeSync, createWriteStream, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, createWriteStream, existsSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Transform, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -34,7 +34,9 @@ export function checkOut(file: string | null): void {
     throw new UsageError(`--out: ${shown(file)} is a folder; accepted: the path of a file`);
   }
   try {
+    const wasThere = existsSync(partial(file));
     closeSync(openSync(partial(file), "a"));
+    if (!wasThere) rmSync(partial(file));
   } catch {
     throw new UsageError(
       `--out: ${shown(file)} cannot be written: is ${shown(dirname(file))} there and yours?`,

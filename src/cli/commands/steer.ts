@@ -1,4 +1,4 @@
-/** Commands that change a run and return at once: pause, cancel, set, delete. */
+/** Commands that change a run and return at once: pause, cancel, approve, set, delete. */
 import type { RunView } from "../../core/runView.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import type { Client } from "../client.ts";
@@ -14,6 +14,11 @@ export function pauseCommand({ words, flags }: Arguments): Promise<number> {
 
 export function cancelCommand({ words, flags }: Arguments): Promise<number> {
   return steer(flags, "cancel", (client) => client.ask("POST", `${pathOf(words)}/cancel`));
+}
+
+/** Opens the gate of the smoke stage. The run goes on where a process works on it, else with its next resume. */
+export function approveCommand({ words, flags }: Arguments): Promise<number> {
+  return steer(flags, "approve", (client) => client.ask("POST", `${pathOf(words)}/approve`));
 }
 
 export async function setCommand({ words, flags }: Arguments): Promise<number> {
