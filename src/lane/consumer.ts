@@ -6,9 +6,16 @@
  * Run repeats its offers.
  */
 import { z } from "zod";
-import { CHUNK_QUEUES, SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS } from "../core/limits.ts";
+import {
+  CHUNK_QUEUES,
+  SLICE_FIRST_MS,
+  SLICE_LOCAL_MS,
+  SLICE_MAX_MS,
+  SLICES_LOCAL_MOST,
+} from "../core/limits.ts";
 import type { QueueMessage } from "../core/protocol.ts";
 import type { Env } from "../env.ts";
+import { laneQueue } from "../run/queues.ts";
 import { runById } from "../run/stub.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { systemClock } from "./clock.ts";
@@ -66,10 +73,24 @@ async function workSlice(env: Env, run: string, queue: number): Promise<void> {
     queue,
     generation,
     sliceMs: sliceMs(run, generation, queue),
+    mayStay: generation === "" ? isNever : staysWhileAlone(env, queue),
     tally,
   });
   await invocation.run();
 }
+
+/** Locally a queue that nobody waits for can be kept: handing over costs every lane a part. */
+function staysWhileAlone(env: Env, queue: number): () => Promise<boolean> {
+  let slices = 1;
+  return async () => {
+    slices += 1;
+    if (slices > SLICES_LOCAL_MOST) return false;
+    const { backlogCount } = await laneQueue(env, queue).metrics();
+    return backlogCount === 0;
+  };
+}
+
+const isNever = async (): Promise<boolean> => false;
 
 /** Slices of the runs that this isolate works on: a hint, forgotten with the isolate. */
 const slices = new Map<string, number>();

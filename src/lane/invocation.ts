@@ -28,6 +28,8 @@ import type { Seat } from "./seat.ts";
 /** An invocation without a lane asks this often, and ends after `IDLE_MS`. */
 const IDLE_ASK_MS = 250;
 const IDLE_MS = 1000;
+/** Of lanes that begin together, the smallest first part as a share of a full one. */
+const FIRST_PART_LEAST = 0.25;
 
 export interface InvocationInput {
   readonly clock: Clock;
@@ -40,6 +42,8 @@ export interface InvocationInput {
   readonly generation: string;
   /** Soft deadline from now. */
   readonly sliceMs: number;
+  /** At a slice's end: true when it may go on for another, because nobody waits for its place. */
+  readonly mayStay?: () => Promise<boolean>;
   readonly tally: Tally;
 }
 
@@ -65,6 +69,9 @@ export class Invocation implements ExchangeHost, LaneHost {
   #idleSinceMs: number | null = null;
   #wake: (() => void) | null = null;
   #cancelDeadline: (() => void) | null = null;
+  #cancelSlice: (() => void) | null = null;
+  /** No lane has ended yet: those that run began together. */
+  #isFirstRound = true;
 
   constructor(input: InvocationInput) {
     this.#input = input;
@@ -77,14 +84,14 @@ export class Invocation implements ExchangeHost, LaneHost {
 
   /** Works a slice; resolves when everything is given back or lost. */
   async run(): Promise<void> {
-    const cancelSlice = this.clock.after(this.#input.sliceMs, () => this.#windDown());
+    this.#armSlice();
     this.#exchange.hurry(0);
     while (!this.#isOver()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    cancelSlice();
+    this.#cancelSlice?.();
     this.#cancelDeadline?.();
     this.#exchange.close();
   }
@@ -176,6 +183,11 @@ export class Invocation implements ExchangeHost, LaneHost {
     return { epoch: refusedEpoch, streak: refusedStreak, held: this.#heldRefused };
   }
 
+  /** Lanes that begin together would write their parts together: the first ones are cut at different sizes. */
+  firstPartShare(): number {
+    return this.#isFirstRound ? FIRST_PART_LEAST + (1 - FIRST_PART_LEAST) * this.clock.random() : 1;
+  }
+
   hold(items: number): void {
     this.#heldRefused += items;
   }
@@ -239,6 +251,7 @@ export class Invocation implements ExchangeHost, LaneHost {
     const lane = new Lane(this, lease, deadlineMs);
     this.#lanes.set(lane.fence, lane);
     void lane.run().then(() => {
+      this.#isFirstRound = false;
       this.#lanes.delete(lane.fence);
       this.#lookIdle();
       this.#wake?.();
@@ -257,6 +270,16 @@ export class Invocation implements ExchangeHost, LaneHost {
     }
     if (nextMs === Number.POSITIVE_INFINITY) return;
     this.#cancelDeadline = this.clock.after(nextMs - nowMs, () => this.#armDeadline());
+  }
+
+  #armSlice(): void {
+    this.#cancelSlice = this.clock.after(this.#input.sliceMs, () => void this.#endSlice());
+  }
+
+  async #endSlice(): Promise<void> {
+    const stays = (await this.#input.mayStay?.().catch(() => false)) ?? false;
+    if (stays && this.#phase === "working") this.#armSlice();
+    else this.#windDown();
   }
 
   #windDown(): void {

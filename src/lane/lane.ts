@@ -72,6 +72,7 @@ export class Lane {
       fence,
       work,
       progress: this.#progress,
+      firstPartShare: host.firstPartShare(),
       signal,
       commit: (commit, withinMs) => host.commit(commit, withinMs),
       indexed: (chunk, n) => host.indexed(chunk, n),

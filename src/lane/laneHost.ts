@@ -20,6 +20,8 @@ export interface LaneHost {
   isCurrentEpoch(epoch: number): boolean;
   /** What the Run last said of refused credentials, and how many items this invocation holds back for it. */
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number };
+  /** How large the lane's first part is, as a share of a full one. */
+  firstPartShare(): number;
   hold(items: number): void;
   hurry(ms: number): void;
   nextAnswer(withinMs: number): Promise<void>;

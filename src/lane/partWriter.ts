@@ -28,6 +28,8 @@ export interface WriterContext {
   readonly fence: number;
   readonly work: ChunkWork;
   readonly progress: Progress;
+  /** Size of the first part as a share of a full one, above 0 to 1. */
+  readonly firstPartShare: number;
   /** Ends with the lease. */
   readonly signal: AbortSignal;
   commit(commit: LaneCommit, withinMs: number): Promise<CommitOutcome["kind"] | "closed">;
@@ -130,6 +132,8 @@ export class PartWriter {
     const rows = this.#rows.length;
     if (rows === 0) return false;
     const { items, bytes, ms } = this.#context.settings().spec.checkpoint;
+    const isFirst = this.#next === this.#context.work.parts;
+    if (isFirst && rows >= items * this.#context.firstPartShare) return true;
     if (rows >= items || this.#chars >= bytes) return true;
     const ageMs = this.#context.clock.now() - this.#firstRowMs;
     return ageMs >= (rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS));

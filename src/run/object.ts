@@ -28,6 +28,7 @@ import type { Env } from "../env.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import type { Control, CreateRun, LedgerRow, PatchRun, Run, UnsettledChunk } from "./interface.ts";
 import { sendNotice } from "./notify.ts";
+import { laneQueue } from "./queues.ts";
 import { RunStore } from "./store.ts";
 
 /** A catalog snapshot that D1 refused is tried again after this. */
@@ -261,10 +262,12 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   #send(queue: number, message: QueueMessage): void {
-    const queues = [this.env.LANES_0, this.env.LANES_1, this.env.LANES_2, this.env.LANES_3];
-    const chosen = queues[queue % CHUNK_QUEUES];
     // A refused message is a lost one: the alarm repeats it.
-    this.ctx.waitUntil(chosen!.send(message).catch((error: unknown) => console.warn("queue refused", error)));
+    this.ctx.waitUntil(
+      laneQueue(this.env, queue)
+        .send(message)
+        .catch((error: unknown) => console.warn("queue refused", error)),
+    );
   }
 
   #catalog(run: core.Run): void {

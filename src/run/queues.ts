@@ -1,0 +1,9 @@
+/** The chunk queues by their number, as `wrangler.toml` names them. */
+import { CHUNK_QUEUES } from "../core/limits.ts";
+import type { QueueMessage } from "../core/protocol.ts";
+import type { Env } from "../env.ts";
+
+export function laneQueue(env: Env, queue: number): Queue<QueueMessage> {
+  const queues = [env.LANES_0, env.LANES_1, env.LANES_2, env.LANES_3];
+  return queues[queue % CHUNK_QUEUES]!;
+}
