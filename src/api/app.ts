@@ -14,6 +14,7 @@ import { failureRoutes } from "./routes/failures.ts";
 import { inputRoutes } from "./routes/inputs.ts";
 import { manifestRoutes } from "./routes/manifest.ts";
 import { planRoutes } from "./routes/plans.ts";
+import { reindexRoutes } from "./routes/reindex.ts";
 import { resultRoutes } from "./routes/results.ts";
 import { retryRoutes } from "./routes/retry.ts";
 import { runRoutes } from "./routes/runs.ts";
@@ -32,6 +33,7 @@ const RESOURCES: readonly Api[] = [
   failureRoutes,
   manifestRoutes,
   chunkRoutes,
+  reindexRoutes,
 ];
 
 /** Bodies that handlers check by these schemas themselves: see `describedBody`. */

@@ -26,7 +26,7 @@ export async function parentage(env: Env, id: string): Promise<Parentage> {
   const view = await viewEndedRun(env, id, "retried");
   await refuseUnfinishedDescendants(env, id, "retried");
   const settings = await callRun(env, id, (run) => run.settings());
-  if (settings === null) throw new Refusal("not_found", `there is no run ${JSON.stringify(id)}`);
+  if (settings === null) throw new Refusal("conflict", `the run cannot be retried: ${view.why}`);
   const parent = { parentRunId: id, rootId: settings.root, itemSource: settings.itemSource };
   await upsertRun(env.DB, view, { root: settings.root, itemSource: settings.itemSource, atMs: Date.now() });
   return parent;

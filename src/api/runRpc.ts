@@ -6,6 +6,7 @@ import type { PartMeta } from "../core/protocol.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import type { Env } from "../env.ts";
 import type { Control, Run } from "../run/interface.ts";
+import { getRun } from "../storage/catalog.ts";
 import { partsInOrder } from "../storage/partStream.ts";
 import { Refusal } from "./errors.ts";
 import { isRunId } from "./runId.ts";
@@ -23,9 +24,10 @@ export async function callRun<T>(env: Env, id: string, call: (run: Run) => Promi
   }
 }
 
-/** The run as it is now; refuses with `not_found`. */
+/** The run as it is now; of one whose object is gone what the catalog kept. Refuses with `not_found`. */
 export async function viewRun(env: Env, id: string): Promise<RunView> {
-  const view = isRunId(id) ? await callRun(env, id, (run) => run.view()) : null;
+  if (!isRunId(id)) throw notFound(id);
+  const view = (await callRun(env, id, (run) => run.view())) ?? (await getRun(env.DB, id));
   if (view === null) throw notFound(id);
   return view;
 }
@@ -59,9 +61,15 @@ export async function controlRun<T>(
   }
 }
 
-/** Committed parts of the run `id` in chunk order, asked for page by page. */
-export function committedParts(env: Env, id: string): AsyncGenerator<PartMeta> {
-  return partsInOrder({
+/** Throws when the run's object is gone: then its list of parts is empty and says nothing. */
+export async function requireObject(env: Env, id: string): Promise<void> {
+  if ((await callRun(env, id, (run) => run.settings())) === null) throw new Error(`the Run ${id} is gone`);
+}
+
+/** Committed parts of the run `id` in chunk order, asked for page by page. Throws when its object is gone. */
+export async function* committedParts(env: Env, id: string): AsyncGenerator<PartMeta> {
+  await requireObject(env, id);
+  yield* partsInOrder({
     partsInOrder: (after, limit) => callRun(env, id, (run) => run.partsInOrder(after, limit)),
   });
 }

@@ -15,7 +15,7 @@ import { newApi } from "../context.ts";
 import { errorResponses, refuseField } from "../errors.ts";
 import { familyOfRows } from "../family.ts";
 import { ndjson } from "../ndjson.ts";
-import { callRun, committedParts, viewRun } from "../runRpc.ts";
+import { callRun, committedParts, requireObject, viewRun } from "../runRpc.ts";
 import { flag, rows, runParams } from "../schemas.ts";
 
 export const resultRoutes = newApi();
@@ -59,6 +59,7 @@ resultRoutes.openapi(results, async (c) => {
 
 /** Ends once the run was seen ended and no part came after that. */
 async function* partsByCommit(env: Env, id: string): AsyncGenerator<PartMeta> {
+  await requireObject(env, id);
   let after = 0;
   let waitMs = FOLLOW_MS;
   for (;;) {

@@ -89,7 +89,8 @@ runRoutes.openapi(remove, async (c) => {
   await deleteRunObjects(c.env.BUCKET, id);
   await deleteFailures(c.env.DB, id);
   await deleteRun(c.env.DB, id);
-  await controlRun(c.env, id, (run) => run.destroy());
+  // An object that is gone already has nothing left to destroy.
+  if (settings !== null) await controlRun(c.env, id, (run) => run.destroy());
   const input = settings === null ? null : pinnedUpload(settings.itemSource);
   if (input !== null) c.executionCtx.waitUntil(deleteUnneededUploads(c.env, input.name, Date.now()));
   return c.body(null, 204);
