@@ -212,13 +212,17 @@ export function approve(run: Run): Outcome {
   return OK;
 }
 
-/** No new call; what is committed is kept and joined, then the run is `cancelled`. */
-export function cancel(run: Run): Outcome {
+/**
+ * No new call; what is committed is kept and joined, then the run is `cancelled`. Joining calls no target, so
+ * whoever cancels drives it to its end.
+ */
+export function cancel(run: Run, generation: string, nowMs: number): Outcome {
   if (run.state.status === "cancelled") return OK;
   if (isEnded(run.state.status)) return conflict(`the run has ended: ${run.state.status}`);
   if (run.state.status === "finishing" && run.state.ending !== "cancelled") {
     return conflict("the run is finishing: there is nothing left to cancel");
   }
+  drive(run, generation, nowMs);
   finish(run, "cancelled", "cancelled");
   return OK;
 }

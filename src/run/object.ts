@@ -88,7 +88,8 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async cancel(): Promise<Control> {
-    return this.#control((run) => core.cancel(run));
+    const generation = this.env.WEIR_GENERATION ?? "";
+    return this.#control((run) => core.cancel(run, generation, this.#store.now()));
   }
 
   async approve(): Promise<Control> {

@@ -112,7 +112,7 @@ describe("sync", () => {
     const run = plannedRun(20, { chunkSize: 10 });
     const lane = new Invocation(run, "a");
     const [lease] = lane.ask(0).leases;
-    cancel(run);
+    cancel(run, "1", 0);
     expect(work(run, 0).errands).toEqual([]);
     const others = [...lane.held.values()].slice(1).map((held) => commitOf(held, 0, { part: null }));
     lane.ask(1, { commits: [commitOf(lease!, 4), ...others] });
