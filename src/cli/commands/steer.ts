@@ -1,5 +1,6 @@
 /** Commands that change a run and return at once: pause, cancel, approve, set, delete. */
-import type { RunView } from "../../core/runView.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isEnded, type RunView } from "../../core/runView.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import type { Client } from "../client.ts";
 import { connect } from "../connection.ts";
@@ -8,12 +9,25 @@ import { EXIT, UsageError } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { printable } from "../printable.ts";
 
+/** A large run is joined in less; what is not done then is done when the run's folder is used next. */
+const CANCEL_WAIT_MS = 60_000;
+const LOOK_MS = 200;
+
 export function pauseCommand({ words, flags }: Arguments): Promise<number> {
   return steer(flags, "pause", (client) => client.ask("POST", `${pathOf(words)}/pause`));
 }
 
+/** Waits until the rows are joined: a runtime that was started for this command ends with it. */
 export function cancelCommand({ words, flags }: Arguments): Promise<number> {
-  return steer(flags, "cancel", (client) => client.ask("POST", `${pathOf(words)}/cancel`));
+  return steer(flags, "cancel", async (client) => {
+    let view: RunView = await client.ask("POST", `${pathOf(words)}/cancel`);
+    const untilMs = Date.now() + CANCEL_WAIT_MS;
+    while (!isEnded(view.status) && Date.now() < untilMs) {
+      await sleep(LOOK_MS);
+      view = await client.ask("GET", pathOf(words));
+    }
+    return view;
+  });
 }
 
 /** Opens the gate of the smoke stage. The run goes on where a process works on it, else with its next resume. */
