@@ -23,15 +23,8 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "version", value: null, help: "Weir's version" },
 ];
 
-/** What makes a spec, or changes the one in a file. */
-export const SPEC_FLAGS: readonly Flag[] = [
-  { name: "input", value: "FILE", help: "items, one a line, plain or gzip; - reads stdin" },
-  {
-    name: "format",
-    value: "lines|jsonl",
-    help: "how a line is read (default: jsonl for .jsonl and .ndjson, else lines)",
-  },
-  { name: "limit", value: "N", help: "only the first N items" },
+/** What makes an http task, or changes the one of a spec or of the run that is retried. */
+const TASK_FLAGS: readonly Flag[] = [
   { name: "url", value: "URL", help: "with {{item}} or {{item.field}} where the item goes" },
   { name: "method", value: "METHOD", help: "default GET, with --data POST" },
   {
@@ -42,6 +35,18 @@ export const SPEC_FLAGS: readonly Flag[] = [
   },
   { name: "data", value: "TEXT", help: "the body; JSON is expanded inside its strings" },
   { name: "timeout", value: "30s", help: "for one call, headers and body" },
+];
+
+/** What makes a spec, or changes the one in a file. */
+export const SPEC_FLAGS: readonly Flag[] = [
+  { name: "input", value: "FILE", help: "items, one a line, plain or gzip; - reads stdin" },
+  {
+    name: "format",
+    value: "lines|jsonl",
+    help: "how a line is read (default: jsonl for .jsonl and .ndjson, else lines)",
+  },
+  { name: "limit", value: "N", help: "only the first N items" },
+  ...TASK_FLAGS,
   { name: "rate", value: "1000/s", help: "the quota: a number with /s, /min or /h (default: none)" },
   { name: "burst", value: "N", help: "calls at once that the target tolerates" },
   { name: "parallel", value: "N", help: "lanes: calls at once (default 10)" },
@@ -160,6 +165,7 @@ export const COMMANDS: readonly Command[] = [
     help: "run what is still failed once more, as a new run",
     flags: [
       { name: "kind", value: "KIND", help: "only failures of this kind (http, timeout, …)", repeats: true },
+      ...TASK_FLAGS,
       OUT_FLAG,
       DETACH_FLAG,
     ],
@@ -172,6 +178,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "only", value: "ok|failed", help: "only these rows" },
       { name: "follow", value: null, help: "go on until the run ends, in the order of commits" },
+      { name: "merged", value: null, help: "with its retries: of every item the newest row, in item order" },
       OUT_FLAG,
     ],
     words: [1, 1],
@@ -193,6 +200,13 @@ export const COMMANDS: readonly Command[] = [
     help: "delete an ended run with all it holds",
     flags: [],
     words: [1, 1],
+  },
+  {
+    name: "reindex",
+    arguments: "",
+    help: "rebuild the database (list of runs, failures) from the rows that are stored",
+    flags: [],
+    words: [0, 0],
   },
   {
     name: "dev",

@@ -49,6 +49,14 @@ const NOTES: Readonly<Record<string, string>> = {
   dev: `
   Runs that are started while it lives are worked on by it; older ones only when told (weir resume RUN).
 `,
+  retry: `
+  The new run takes what no earlier retry has settled. Flags like --url and --header change the task for it alone.
+  weir results RUN --merged then gives one row for every item of RUN: the newest.
+`,
+  reindex: `
+  For a database that was lost or emptied. Nothing is called, rows are not touched, and it may be broken off and
+  repeated at any time, also while runs go on.
+`,
   resume: `
   Same as weir run --resume RUN, except that a run which another weir run waits for goes on there.
 `,

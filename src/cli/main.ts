@@ -28,6 +28,7 @@ const RUN: Readonly<Record<string, () => Promise<Run>>> = {
   results: async () => (await import("./commands/rows.ts")).resultsCommand,
   failures: async () => (await import("./commands/rows.ts")).failuresCommand,
   delete: async () => (await import("./commands/steer.ts")).deleteCommand,
+  reindex: async () => (await import("./commands/reindex.ts")).reindexCommand,
   dev: async () => (await import("./commands/dev.ts")).devCommand,
 };
 
