@@ -67,7 +67,7 @@ async function weir(args: readonly string[]): Promise<{ exitCode: number; stdout
 }
 
 async function runWeir(flags: readonly string[]): Promise<{ exitCode: number; run: RunView | null }> {
-  const limits = ["--rate", `${RATE_PER_SECOND}/s`, "--parallel", "100", "--chunk", "50", "--name", "demo"];
+  const limits = ["--rate", `${RATE_PER_SECOND}/s`, "--parallel", "150", "--chunk", "50", "--name", "demo"];
   const args = ["run", ...flags, ...limits];
   const shown = args.map((arg) => (/[{}]/.test(arg) ? `'${arg}'` : arg)).join(" ");
   say(`$ npx weir ${shown}`);
