@@ -55,6 +55,11 @@ export function draftSpec(words: readonly string[], flags: Flags): Draft {
   return { spec, input, nameOf };
 }
 
+/** What flags like `--url` change in a task that is there already; null when none was given. */
+export function draftTaskChange(flags: Flags): JsonObject | null {
+  return withTaskFlags(null, flags, true);
+}
+
 /** The change that flags like `--rate` ask for, as PATCH takes it; null when none was given. Throws UsageError. */
 export function draftPatch(flags: Flags): JsonObject | null {
   const rate = flags.get("rate");

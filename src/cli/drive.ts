@@ -60,6 +60,9 @@ function endingLines(ending: Ending, written: string | null, where: string): rea
   ];
   if (view.status === "failed") lines.push(printable(view.why));
   lines.push(written === null ? `rows: weir results ${id}${where}` : `rows: ${printable(written)}`);
+  if (view.parentRunId !== null) {
+    lines.push(`together with the run it retries: weir results ${view.parentRunId} --merged${where}`);
+  }
   if (failed !== null) lines.push(`failed: ${failed}`);
   if (view.status === "failed") lines.push(`go on with: weir run --resume ${id}${where}`);
   const notice = noticeLine(view);

@@ -5,7 +5,7 @@
  * and the outer one passes on what it gets. So one press may arrive twice, once by each way: an arrival by one way
  * is paired with the next one by the other, if that comes soon.
  */
-import { Socket } from "node:net";
+import { onPassedOn } from "./outerProcess.ts";
 
 export interface Interrupts {
   /** `press` is called with 1 for the first, 2 for the second … Replaces the former listener. */
@@ -46,7 +46,7 @@ export function takeInterrupts(): Interrupts {
   };
   const direct = () => arrive("direct");
   for (const signal of SIGNALS) process.on(signal, direct);
-  passedOn = () => arrive("passed-on");
+  onPassedOn(() => arrive("passed-on"));
   return {
     listen(press) {
       listener = press;
@@ -54,32 +54,7 @@ export function takeInterrupts(): Interrupts {
     },
     close() {
       for (const signal of SIGNALS) process.removeListener(signal, direct);
-      passedOn = null;
+      onPassedOn(null);
     },
   };
-}
-
-let passedOn: (() => void) | null = null;
-
-/**
- * Ties this process to the outer one, where there is one: signals that it passes on arrive here, and when it dies,
- * however it dies, so does this process: as by its own crash, which the watchdog and the next start put right.
- */
-export function tieToOuterProcess(): void {
-  const fd = Number(process.env.WEIR_OUTER_FD ?? "");
-  // Not for the processes that this one starts.
-  delete process.env.WEIR_OUTER_FD;
-  if (!Number.isInteger(fd) || fd < 3) return;
-  const pipe = new Socket({ fd, readable: true, writable: false });
-  const die = () => process.kill(process.pid, "SIGKILL");
-  pipe.on("data", (data: Buffer) => {
-    for (const signal of data.toString("utf8").split("\n")) {
-      if (signal === "") continue;
-      if (passedOn !== null) passedOn();
-      else process.kill(process.pid, signal as NodeJS.Signals);
-    }
-  });
-  pipe.on("end", die);
-  pipe.on("error", die);
-  pipe.unref();
 }

@@ -5,7 +5,7 @@ import { type Arguments, parseArguments } from "./arguments.ts";
 import { ApiError } from "./client.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
 import { helpText } from "./help.ts";
-import { tieToOuterProcess } from "./interrupts.ts";
+import { tieToOuterProcess } from "./outerProcess.ts";
 import { printable } from "./printable.ts";
 
 type Run = (args: Arguments) => Promise<number>;

@@ -3,6 +3,7 @@ import type { RunView } from "../../core/runView.ts";
 import type { Arguments } from "../arguments.ts";
 import { ApiError } from "../client.ts";
 import { connectToDrive } from "../connection.ts";
+import { draftTaskChange, fieldName } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { UsageError } from "../exit.ts";
 import { takeInterrupts } from "../interrupts.ts";
@@ -11,14 +12,16 @@ import { checkOut } from "../output.ts";
 export async function retryCommand({ words, flags }: Arguments): Promise<number> {
   checkOut(flags.get("out"));
   const kinds = flags.all("kind").flatMap((text) => text.split(","));
-  const json = kinds.length === 0 ? {} : { kinds };
+  const task = draftTaskChange(flags);
+  const json = { ...(kinds.length === 0 ? {} : { kinds }), ...(task === null ? {} : { task }) };
   const connection = await connectToDrive(flags, "retry", null);
   try {
     const interrupts = takeInterrupts();
     const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/retry`;
     const view = await connection.client.ask<RunView>("POST", path, { json }).catch((error: unknown) => {
-      const isKind = error instanceof ApiError && error.path?.startsWith("kinds") === true;
-      throw isKind ? new UsageError(`--kind: ${error.message}`) : error;
+      if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
+      const name = error.path.startsWith("kinds") ? "--kind" : fieldName(error.path, flags, null);
+      throw new UsageError(`${name}: ${error.message}`);
     });
     return await driveRun(connection, view, { flags, interrupts, isDetached: flags.has("detach") });
   } finally {

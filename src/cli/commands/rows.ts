@@ -17,7 +17,13 @@ export async function resultsCommand({ words, flags }: Arguments): Promise<numbe
   const only = flags.get("only");
   if (only !== null && only !== "ok" && only !== "failed")
     throw new UsageError("--only: accepted are ok and failed");
-  const query = { only: only ?? undefined, follow: flags.has("follow") ? true : undefined };
+  if (flags.has("merged") && flags.has("follow"))
+    throw new UsageError("--merged does not go with --follow: merged rows come in item order");
+  const query = {
+    only: only ?? undefined,
+    follow: flags.has("follow") ? true : undefined,
+    merged: flags.has("merged") ? true : undefined,
+  };
   return writeRows(flags, "results", `/v1/runs/${encodeURIComponent(words[0] ?? "")}/results`, { query });
 }
 

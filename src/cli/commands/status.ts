@@ -70,7 +70,8 @@ function listLine(view: RunView): string {
   const { counts } = view;
   const done = `${counts.done}/${counts.items ?? "?"}`;
   const name = view.name === null ? "" : `  ${printable(view.name)}`;
+  const parent = view.parentRunId === null ? "" : `  retry of ${view.parentRunId}`;
   const why = isEnded(view.status) ? "" : `  ${printable(view.why)}`;
   const created = view.createdAt.slice(0, 19).replace("T", " ");
-  return `${view.id}  ${created}  ${view.status.padEnd(9)}  ${done} done, ${counts.failed} failed${name}${why}`;
+  return `${view.id}  ${created}  ${view.status.padEnd(9)}  ${done} done, ${counts.failed} failed${name}${parent}${why}`;
 }

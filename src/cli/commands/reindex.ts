@@ -1,0 +1,42 @@
+/** `weir reindex`: the database made anew from the rows that are stored. Calls no target. */
+import type { Arguments } from "../arguments.ts";
+import { connect } from "../connection.ts";
+import { EXIT } from "../exit.ts";
+import { printJson, say } from "../output.ts";
+import { count } from "../printable.ts";
+
+interface Counts {
+  readonly runs: number;
+  readonly parts: number;
+  readonly failures: number;
+}
+
+/** Asks until there is nothing left to do. */
+export async function reindexCommand({ flags }: Arguments): Promise<number> {
+  const connection = await connect(flags, "reindex");
+  try {
+    let total: Counts = { runs: 0, parts: 0, failures: 0 };
+    for (let cursor: string | undefined; ; ) {
+      const step: Counts & { cursor: string | null } = await connection.client.ask("POST", "/v1/reindex", {
+        query: { cursor },
+      });
+      total = {
+        runs: total.runs + step.runs,
+        parts: total.parts + step.parts,
+        failures: total.failures + step.failures,
+      };
+      if (step.cursor === null) break;
+      cursor = step.cursor;
+      say(`so far ${sentence(total)}`);
+    }
+    if (flags.has("json")) printJson(total);
+    else process.stdout.write(`${sentence(total)}\n`);
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}
+
+function sentence({ runs, parts, failures }: Counts): string {
+  return `${count(runs)} runs with ${count(failures)} failed rows, from ${count(parts)} parts`;
+}
