@@ -143,7 +143,11 @@ async function own(
   try {
     // Loaded only here: a command that talks to another process does without the runtime.
     const { startEmbedded } = await import("./embedded.ts");
-    embedded = await startEmbedded(folder, { generation: ownership.generation, port: as.port });
+    embedded = await startEmbedded(folder, {
+      generation: ownership.generation,
+      port: as.port,
+      repairs: as.command === "reindex",
+    });
   } catch (error) {
     ownership.release();
     throw error;

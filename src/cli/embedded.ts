@@ -33,10 +33,13 @@ const STOP_MS = 5000;
 /** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Starts workerd. The caller owns the folder. `port` 0 takes a free one. Throws UsageError for a port in use. */
+/**
+ * Starts workerd. The caller owns the folder. `port` 0 takes a free one; `repairs`: see `applyMigrations`.
+ * Throws UsageError for a port in use.
+ */
 export async function startEmbedded(
   folder: StateFolder,
-  options: { readonly generation: string; readonly port: number },
+  options: { readonly generation: string; readonly port: number; readonly repairs: boolean },
 ): Promise<Embedded> {
   const bundle = loadBundle();
   emptyTmp(folder);
@@ -54,7 +57,7 @@ export async function startEmbedded(
   const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
   try {
     await miniflare.ready;
-    await applyMigrations(folder, () => miniflare.getD1Database("DB"));
+    await applyMigrations(folder, () => miniflare.getD1Database("DB"), options.repairs);
     const url = await miniflare.unsafeGetDirectURL("weir");
     const tick = () => fireCron(miniflare);
     return { address: url.origin, token, workerd: recordedWorkerd(folder), tick, stop };

@@ -6,28 +6,36 @@
  * hold none inside text.
  */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { D1Database } from "@cloudflare/workers-types";
 import { PROJECT } from "./bundle.ts";
 import { readOr, replaceFile, type StateFolder } from "./stateFolder.ts";
 
 const FOLDER = join(PROJECT, "migrations");
 
-/** Brings the database up to date. `open` is only called when a migration may be missing: opening takes time. */
-export async function applyMigrations(folder: StateFolder, open: () => Promise<D1Database>): Promise<void> {
+/**
+ * Brings the database up to date. `open` is only called when a migration may be missing, or with `repairs`: opening
+ * takes time. `repairs`: tables that were dropped by hand are made anew.
+ */
+export async function applyMigrations(
+  folder: StateFolder,
+  open: () => Promise<D1Database>,
+  repairs: boolean,
+): Promise<void> {
   const migrations = readdirSync(FOLDER)
     .filter((name) => name.endsWith(".sql"))
     .sort()
     .map((name) => ({ name, sql: readFileSync(join(FOLDER, name), "utf8") }));
   const mark = createHash("sha256").update(JSON.stringify(migrations)).digest("hex");
-  if (readOr(folder.migratedFile, "") === mark) return;
+  if (!repairs && readOr(folder.migratedFile, "") === mark && isThere(folder)) return;
   const database = await open();
   await database
     .prepare(
       "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
     )
     .run();
+  if (await hasNoTables(database)) await database.prepare("DELETE FROM d1_migrations").run();
   const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
   const applied = new Set(results.map((row) => row.name));
   for (const { name, sql } of migrations) {
@@ -36,6 +44,22 @@ export async function applyMigrations(folder: StateFolder, open: () => Promise<D
     await database.batch([...statements(sql).map((statement) => database.prepare(statement)), note]);
   }
   replaceFile(folder.migratedFile, mark);
+}
+
+/** False when the database's file was removed: then what was applied to it is gone too. */
+function isThere(folder: StateFolder): boolean {
+  const path = join(folder.data, "d1");
+  if (!existsSync(path)) return false;
+  const files = readdirSync(path, { recursive: true, encoding: "utf8" });
+  return files.some((file) => file.endsWith(".sqlite") && basename(file) !== "metadata.sqlite");
+}
+
+/** True when nothing is there but the platform's own tables and the notes. */
+async function hasNoTables(database: D1Database): Promise<boolean> {
+  const { results } = await database
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
+    .all<{ name: string }>();
+  return results.every(({ name }) => /^(d1_|_cf_|sqlite_)/.test(name));
 }
 
 /** The statements of a migration, without comments. */
