@@ -101,6 +101,17 @@ export function withoutHolders(quota: Quota, nowMs: number): Quota {
   return fromMs < quota.tat.tatMs ? { ...quota, tat: emptyTat(fromMs) } : quota;
 }
 
+/**
+ * The quota after the clock leapt from `fromMs` to `nowMs`, further than time can have gone: instants that were given
+ * out may still be unused for as long as they lay ahead of `fromMs`, whatever the clock shows now.
+ */
+export function afterLeap(quota: Quota, fromMs: number, nowMs: number): Quota {
+  const aheadMs = quota.tat.tatMs - fromMs;
+  if (aheadMs <= 0 || nowMs + aheadMs <= quota.tat.tatMs) return quota;
+  const tat = { ...quota.tat, ...emptyTat(nowMs + aheadMs) };
+  return stored({ ...quota, tat, issuedThroughMs: tat.tatMs, issuedAheadMs: aheadMs, queuedToMs: nowMs });
+}
+
 /** The rate in force, requests per second; null: nothing limits it. */
 export function effectiveRate(quota: Quota): number | null {
   return quota.feedback.ratePerSecond;

@@ -6,6 +6,7 @@
  * high-water mark moved: what a restart can lose is counters, never rows, leases or issued instants.
  */
 import { LEASE_RENEW_MS } from "../core/limits.ts";
+import { afterLeap } from "../core/quota.ts";
 import { type Run, type RunState, restartRun, startRun, type Tables } from "../core/run.ts";
 import { createSemaphore, restore, type Semaphore } from "../core/semaphore.ts";
 import { type ClockReading, type RunClock, readClock, startClock } from "../core/time.ts";
@@ -13,6 +14,8 @@ import { CountedSql } from "./countedSql.ts";
 import { SqlLedger } from "./sqlLedger.ts";
 import { migrate } from "./tables.ts";
 
+/** Lanes that hold instants ask more often than this: a longer silence may be a clock that was set. */
+const LEAP_MS = 1500;
 /** Counters of requests that only ask are stored this often. */
 const SAVE_MS = 1000;
 
@@ -46,8 +49,13 @@ export class RunStore {
     // While leases are live readings are frequent: a clock set forward must free none of them early.
     const holds = this.run !== null && this.run.semaphore.live.size > 0;
     const limit = holds ? { forwardLimitMs: LEASE_RENEW_MS } : {};
+    const beforeMs = this.#clock.lastMs;
     this.#clock = readClock(this.#clock, { ...reading(), ...limit });
-    return this.#clock.lastMs;
+    const nowMs = this.#clock.lastMs;
+    if (this.run !== null && nowMs - beforeMs > LEAP_MS) {
+      this.run.state.quota = afterLeap(this.run.state.quota, beforeMs, nowMs);
+    }
+    return nowMs;
   }
 
   create(state: RunState, nowMs: number): void {

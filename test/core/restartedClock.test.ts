@@ -1,7 +1,14 @@
 /** What a restart of the Run must not believe: that its clock still says how long it was away. */
 import { describe, expect, it } from "vitest";
 import { observeClock } from "../../src/core/clockMap.ts";
-import { createQuota, grant, type Quota, restoreQuota, withoutHolders } from "../../src/core/quota.ts";
+import {
+  afterLeap,
+  createQuota,
+  grant,
+  type Quota,
+  restoreQuota,
+  withoutHolders,
+} from "../../src/core/quota.ts";
 import { restartRun } from "../../src/core/run.ts";
 import { Invocation, plannedRun } from "../support/coreRun.ts";
 
@@ -53,5 +60,19 @@ describe("a restarted run", () => {
     const map = observeClock(null, { sentMs: 0, receivedMs: 2, remoteMs: before });
     const fresh = observeClock(null, { sentMs: 3, receivedMs: 2000, remoteMs: after });
     expect(observeClock(map, { sentMs: 3, receivedMs: 2000, remoteMs: after })).toEqual(fresh);
+  });
+});
+
+describe("a clock that leaps", () => {
+  it("keeps new instants behind those that may still be unused", () => {
+    const { quota, lastMs } = spent();
+    const leaptMs = NOW_MS + HOUR_MS;
+    const leapt = afterLeap(quota, NOW_MS, leaptMs);
+    expect(firstInMs(leapt, leaptMs)).toBeGreaterThanOrEqual(lastMs - NOW_MS);
+  });
+
+  it("changes nothing when nothing is out", () => {
+    const quota = createQuota({ ratePerSecond: 100, burst: null }, NOW_MS);
+    expect(afterLeap(quota, NOW_MS + 1, NOW_MS + HOUR_MS)).toBe(quota);
   });
 });
