@@ -12,6 +12,7 @@ import { parseDuration } from "../core/time.ts";
 import { parsePatch, parseSpec } from "../spec/schema.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
+import { fieldName } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
 import { printable } from "./printable.ts";
 
@@ -78,37 +79,6 @@ export function draftPatch(flags: Flags): JsonObject | null {
   const parsed = parsePatch(patch);
   if (parsed.kind === "ok") return patch;
   throw new UsageError(`${fieldName(parsed.path, flags, null)}: ${printable(parsed.message)}`);
-}
-
-/** `--rate` for `quota.requests`, where that flag was given; else the path itself, in `file`. */
-export function fieldName(path: string, flags: Flags, file: string | null): string {
-  const flag = FLAG_OF.find(([field, name]) => isWithin(path, field) && (file === null || flags.has(name)));
-  if (flag === undefined) return file === null ? path : `${printable(file)}: ${path === "" ? "spec" : path}`;
-  const below = path.slice(flag[0].length + 1);
-  return below === "" || flag[1] !== "header" ? `--${flag[1]}` : `--${flag[1]} ${printable(below)}`;
-}
-
-const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
-  ["source.format", "format"],
-  ["source", "input"],
-  ["task.url", "url"],
-  ["task.method", "method"],
-  ["task.headers", "header"],
-  ["task.body", "data"],
-  ["task.timeoutMs", "timeout"],
-  ["quota.requests", "rate"],
-  ["quota.burst", "burst"],
-  ["quota", "rate"],
-  ["maxParallelism", "parallel"],
-  ["chunkSize", "chunk"],
-  ["retry.maxAttempts", "max-attempts"],
-  ["pacing.minIntervalMs", "min-interval"],
-  ["pacing.jitterMs", "jitter"],
-  ["name", "name"],
-];
-
-function isWithin(path: string, field: string): boolean {
-  return path === field || path.startsWith(`${field}.`);
 }
 
 function requireFlags(flags: Flags): void {
