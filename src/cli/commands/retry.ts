@@ -3,9 +3,10 @@ import type { RunView } from "../../core/runView.ts";
 import type { Arguments } from "../arguments.ts";
 import { ApiError } from "../client.ts";
 import { connectToDrive } from "../connection.ts";
-import { draftTaskChange, fieldName } from "../draft.ts";
+import { draftTaskChange } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { UsageError } from "../exit.ts";
+import { fieldName } from "../fieldName.ts";
 import { takeInterrupts } from "../interrupts.ts";
 import { checkOut } from "../output.ts";
 
