@@ -1,6 +1,7 @@
 /** Why a run is where it is: one sentence, always, in words that say what would change it. */
 import { callTimeMs, currentPerSecond } from "./activity.ts";
 import { pace } from "./estimate.ts";
+import { OFFER_REPEAT_MS } from "./limits.ts";
 import { effectiveRate } from "./quota.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
@@ -22,7 +23,7 @@ export function why(run: Run, reader: Reader): string {
   }
   if (!reader.driven) return `no process works on it: ${resume}`;
   if (state.status === "awaiting-approval") return state.reason ?? "smoke stage done; approve to go on";
-  if (state.status === "finishing") return whyFinishing(run);
+  if (state.status === "finishing") return whyFinishing(run, reader.nowMs);
   return whyBlocked(run, reader) ?? whySlow(run, reader);
 }
 
@@ -37,15 +38,24 @@ function whyEnded(run: Run): string {
   return reason ?? "failed";
 }
 
-function whyFinishing(run: Run): string {
+function whyFinishing(run: Run, nowMs: number): string {
   const { state } = run;
   const ending = state.ending === "completed" ? "" : `${state.reason ?? state.ending}: `;
   const lanes = run.semaphore.live.size;
   if (lanes > 0)
     return `${ending}${counted(lanes, "lane")} finishing ${lanes === 1 ? "its call" : "their calls"}`;
-  if (state.unindexed > 0)
-    return `${ending}writing the failures of ${counted(state.unindexed, "part")} to D1`;
+  if (state.unindexed > 0) return `${ending}${whyUnindexed(run, nowMs)}`;
   return `${ending}joining ${counted(state.partSeq, "part")} into results.jsonl`;
+}
+
+/** An errand that had to be repeated got nothing done: D1 is away. */
+function whyUnindexed(run: Run, nowMs: number): string {
+  const parts = counted(run.state.unindexed, "part");
+  const errand = run.errands.get("index");
+  if (errand === undefined || errand.repeatMs <= OFFER_REPEAT_MS)
+    return `writing the failures of ${parts} to D1`;
+  const nextMs = Math.max(0, errand.sentAtMs + errand.repeatMs - nowMs);
+  return `waiting for D1, which does not take the failures of ${parts}: next try in ${seconds(nextMs)}`;
 }
 
 /** Something other than pace and quota holds the run. */

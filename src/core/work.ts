@@ -5,7 +5,7 @@
  * scheduled to happen. Effects are only suggestions to the world: each may be lost, and is repeated.
  */
 import { nextOfferAtMs, offersToSend } from "./dispatch.ts";
-import { OFFER_REPEAT_MAX_MS, OFFER_REPEAT_MS } from "./limits.ts";
+import { OFFER_REPEAT_MS, REFUSED_OFFER_MAX_MS } from "./limits.ts";
 import { type Errand, isWorking, type Run } from "./run.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { nextExpiry } from "./semaphore.ts";
@@ -73,7 +73,7 @@ function errandsDue(run: Run, nowMs: number): readonly Errand[] {
     if (sent !== undefined && nowMs < sent.sentAtMs + sent.repeatMs) continue;
     run.errands.set(errand, {
       sentAtMs: nowMs,
-      repeatMs: sent === undefined ? OFFER_REPEAT_MS : Math.min(OFFER_REPEAT_MAX_MS, sent.repeatMs * 2),
+      repeatMs: sent === undefined ? OFFER_REPEAT_MS : Math.min(REFUSED_OFFER_MAX_MS, sent.repeatMs * 2),
     });
     due.push(errand);
   }
