@@ -1,5 +1,7 @@
 /** `kill -9` at any moment: on resume every id has exactly one row. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { killAndResume, repeatedCalls, wrongRows } from "../support/killedRun.ts";
+import { neededBurst } from "../support/neededBurst.ts";
 import { isAlive, killAll } from "../support/processTree.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";
 import type { Target } from "../support/targetOptions.ts";
@@ -77,6 +79,27 @@ describe("after kill -9", () => {
     await resumeAndExpectOneRowEach();
     expect(tree.every((pid) => !isAlive(pid))).toBe(true);
   });
+});
+
+test("after kill -9 again and again, at any moment, every id has one row and no bound was passed", async () => {
+  const workspace = new Workspace();
+  const target = await spawnTarget({ latencyMs: [20, 60] });
+  try {
+    const [ids, kills, lanes, ratePerSecond] = [3000, 3, 30, 500];
+    const limits = ["--rate", `${ratePerSecond}/s`, "--parallel", String(lanes), "--chunk", "50"];
+    const options = { ids, kills, flags: limits, withinMs: 3500, random: Math.random };
+    const killed = await killAndResume(workspace, target, options);
+    const at = `killed after ${killed.moments.join(", ")} ms: ${killed.ended.stderr}`;
+    expect(killed.ended.exitCode, at).toBe(0);
+    expect(killed.rows, at).toHaveLength(ids);
+    expect(wrongRows(killed.rows, ids), at).toBe(0);
+    expect(repeatedCalls(killed.log), at).toBeLessThanOrEqual(kills * lanes * 50);
+    expect(killed.stats.maxInFlight, at).toBeLessThanOrEqual(lanes);
+    expect(neededBurst(killed.log.atMs, ratePerSecond), at).toBeLessThanOrEqual(76);
+  } finally {
+    await workspace.close();
+    await target.close();
+  }
 });
 
 describe("a state folder in use", () => {
