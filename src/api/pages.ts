@@ -34,7 +34,9 @@ curl -H "$H" $URL/v1/runs -d '{
 }'
 curl -H "$H" $URL/v1/runs/RUN
 curl -H "$H" $URL/v1/runs/RUN/results -o results.jsonl
-curl -H "$H" $URL/v1/runs/RUN/failures</pre>
+curl -H "$H" $URL/v1/runs/RUN/failures/summary
+curl -H "$H" $URL/v1/runs/RUN/retry -d '{"kinds": ["timeout"]}'
+curl -H "$H" $URL/v1/runs/RUN/results?merged=true -o results.jsonl</pre>
 <p><code>POST /v1/plans</code> takes the same body, starts nothing, and says how long the run would take, what limits
 it, and what the first request would be.</p>
 <h2>Errors</h2>

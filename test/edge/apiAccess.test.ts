@@ -127,7 +127,7 @@ describe("errors", () => {
     ["/v1/runs?limit=x", "limit"],
     ["/v1/runs?status=busy", "status"],
     ["/v1/runs?colour=red", "colour"],
-    ["/v1/runs/r_000000000000000000/results?merged=true", "merged"],
+    ["/v1/runs/r_000000000000000000/results?merged=1", "merged"],
     ["/v1/runs/r_000000000000000000/results?only=bad", "only"],
     ["/v1/runs/r_000000000000000000/results?follow=1", "follow"],
   ])("%s is refused by the name of its parameter", async (path, name) => {
@@ -172,6 +172,7 @@ const PATHS = [
   "/v1/inputs/{name}/uploads/{id}/complete",
   "/v1/inputs/{name}/uploads/{id}/{n}",
   "/v1/plans",
+  "/v1/reindex",
   "/v1/runs",
   "/v1/runs/{id}",
   "/v1/runs/{id}/approve",

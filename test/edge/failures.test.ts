@@ -145,8 +145,8 @@ describe("what is still failed", () => {
     const lease = (await run.lease())!;
     const rows = [0, 1, 3, 4].map((index) => rowOf(index, index !== 3));
     await run.commit(lease, { n: 0, rows, cursor: 5, open: [2] });
-    await run.run.cancel();
     await run.handBack();
+    await run.run.cancel();
     await ended(run, "cancelled");
 
     const child = await retryOf(run, run, "r_cut_1", 17);
@@ -166,8 +166,8 @@ describe("what is still failed", () => {
         cursor: all.length,
       });
     }
-    await child.run.cancel();
     await child.handBack();
+    await child.run.cancel();
     await ended(child, "cancelled");
     const rest = await retryOf(run, run, "r_cut_2", 6);
     await rest.workAll(() => true);

@@ -38,5 +38,9 @@ export async function reindexCommand({ flags }: Arguments): Promise<number> {
 }
 
 function sentence({ runs, parts, failures }: Counts): string {
-  return `${count(runs)} runs with ${count(failures)} failed rows, from ${count(parts)} parts`;
+  return `${counted(runs, "run")} with ${counted(failures, "failed row")}, from ${counted(parts, "part")}`;
+}
+
+function counted(n: number, noun: string): string {
+  return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
