@@ -16,7 +16,7 @@ import { neededBurst } from "../test/support/neededBurst.ts";
 import { spawnTarget } from "../test/support/spawnTarget.ts";
 import type { Target, TargetOptions } from "../test/support/targetOptions.ts";
 import { until } from "../test/support/until.ts";
-import { type Finished, idLines, Workspace } from "../test/support/weir.ts";
+import { type Finished, idLines, type WeirProcess, Workspace } from "../test/support/weir.ts";
 
 const DOCUMENT = resolve(import.meta.dirname, "../docs/benchmarks.md");
 const BEGIN = "<!-- figures: npm run faults -- --write -->";
@@ -147,28 +147,32 @@ async function limit(place: Workspace, target: Target): Promise<void> {
 /** The key is revoked in the middle, and later put right. */
 async function revoked(place: Workspace, target: Target): Promise<void> {
   const ids = 10_000;
-  say("", "**10,000 ids at 1,000/s, 401 from call 3,001 on**; later the key is good again", "");
+  say("", "**10,000 ids, 401 from call 3,001 on**; later the key is good again", "");
   await target.set({ refuseFromCall: 3001 });
-  const paused = await start(place, target, ids).finished();
-  const refused = (await target.stats()).perStatus["401"] ?? 0;
+  const paused = await start(place, target, ids, ["--rate", "200/s", "--parallel", "20"]).finished();
+  const refused = async () => (await target.stats()).perStatus["401"] ?? 0;
+  const first = await refused();
+  const { id } = viewOf(paused);
+  // The same at full speed: then more calls are under way when the first refusal comes.
+  const fast = await place.weir(["run", "--resume", id, "--json", ...FLAGS.slice(0, 4)]);
+  const second = (await refused()) - first;
   await target.set({ refuseFromCall: Number.MAX_SAFE_INTEGER });
-  const run = viewOf(paused);
-  const resumed = await place.weir(["run", "--resume", run.id, "--out", "rows.jsonl", "--json"]);
+  const resumed = await place.weir(["run", "--resume", id, "--out", "rows.jsonl", "--json"]);
   figures([
-    ["exit code (5: it waits)", paused.exitCode ?? -1],
-    ["status", run.status],
-    ["calls refused before the pause (bound 40)", refused],
-    ["failed rows at the pause", run.counts.failed],
-    ["exit code of the resume", resumed.exitCode ?? -1],
+    ["exit code (5: it waits), status", `${paused.exitCode}, ${viewOf(paused).status}`],
+    ["calls refused before the pause, 200/s with 20 lanes (bound 40)", first],
+    ["calls refused before it paused again, resumed at 1,000/s with 100 lanes", second],
+    ["failed rows at the two pauses", viewOf(paused).counts.failed + viewOf(fast).counts.failed],
+    ["exit code of the resume with a good key", resumed.exitCode ?? -1],
     ["failed rows at the end", viewOf(resumed).counts.failed],
     ["ids without exactly one row", wrongRows(place.rows("rows.jsonl"), ids)],
   ]);
 }
 
-function start(place: Workspace, target: Target, ids: number) {
+function start(place: Workspace, target: Target, ids: number, flags: readonly string[] = FLAGS): WeirProcess {
   place.write("ids.txt", idLines(ids));
   const url = `${target.url}/v1/users/{{item}}`;
-  return place.start(["run", "--input", "ids.txt", "--url", url, "--out", "rows.jsonl", "--json", ...FLAGS]);
+  return place.start(["run", "--input", "ids.txt", "--url", url, "--out", "rows.jsonl", "--json", ...flags]);
 }
 
 async function calls(target: Target, atLeast: number): Promise<void> {

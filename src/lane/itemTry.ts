@@ -78,7 +78,7 @@ function tell({ host, seat }: TryContext, item: Item, outcome: TaskOutcome): voi
   if (permit === null) return;
   const { epoch, probe } = permit;
   const kind = troubleKind(outcome);
-  if (kind === null) host.tally.answer(probe);
+  if (kind === null) host.tally.answer(probe, seat.triedAtMs);
   else {
     const retryAfterMs = outcome.kind === "throttled" ? outcome.retryAfterMs : null;
     host.tally.trouble({ kind, index: item.index, epoch, retryAfterMs, probe });
@@ -111,7 +111,8 @@ async function conclude(context: TryContext, item: Item, tries: Tries, outcome: 
       await settleUnlessDown(context, item, tries, verdict.settled);
       return;
     case "unless-refused":
-      settlement.holdBack(item, tries, verdict.settled);
+      // A key that was revoked is refused to every lane: each finds out once, not again and again.
+      await settlement.holdBack(item, tries, verdict.settled);
       return;
     default:
       verdict satisfies never;

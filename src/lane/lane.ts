@@ -80,7 +80,7 @@ export class Lane {
       lost: () => this.abandon(),
       block: (sentence) => host.tally.block(sentence),
     });
-    this.#settlement = new Settlement(host, this.#progress, this.#writer, () => this.#wake?.());
+    this.#settlement = new Settlement(host, this.#progress, this.#writer);
   }
 
   /** Works until the chunk is done or given back; never rejects. */
@@ -185,6 +185,7 @@ export class Lane {
       return due.dueMs - nowMs > DEFERRED_WAIT_MS ? HAND_BACK : { kind: "pause", ms: due.dueMs - nowMs };
     }
     if (this.#settlement.settleHeld(true, task.mask)) return { kind: "pause", ms: 0 };
+    this.#host.hurry(HELD_LOOK_MS);
     return { kind: "pause", ms: HELD_LOOK_MS };
   }
 

@@ -20,6 +20,7 @@ export class Tally {
   #operations: Partial<Operations> = {};
   /** Counts up with every answered call over the whole invocation: "has anything answered since?" */
   #answers = 0;
+  #answeredLeftMs = Number.NEGATIVE_INFINITY;
 
   get inFlight(): number {
     return this.#inFlight;
@@ -27,6 +28,11 @@ export class Tally {
 
   get answers(): number {
     return this.#answers;
+  }
+
+  /** When the latest of the calls left that were answered; local clock. */
+  get answeredLeftMs(): number {
+    return this.#answeredLeftMs;
   }
 
   get blocked(): string | null {
@@ -43,8 +49,9 @@ export class Tally {
     this.#callMs += durationMs;
   }
 
-  /** A try ended with an answer that is neither throttled, down nor refused. */
-  answer(probe: boolean): void {
+  /** A try ended with an answer that is neither throttled, down nor refused; `leftMs`: when it began. */
+  answer(probe: boolean, leftMs = Number.NEGATIVE_INFINITY): void {
+    this.#answeredLeftMs = Math.max(this.#answeredLeftMs, leftMs);
     this.#answers += 1;
     this.#answered += 1;
     this.#troublesSinceAnswer = 0;

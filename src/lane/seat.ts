@@ -37,6 +37,7 @@ export class Seat implements Permits {
   stopping = false;
   #lastPermit: Permit | null = null;
   #usedInTry = 0;
+  #triedAtMs = Number.NEGATIVE_INFINITY;
 
   /** `deadlineMs` tells the end of the lane's lease on the local clock. */
   constructor(host: SeatHost, deadlineMs: () => number) {
@@ -53,6 +54,11 @@ export class Seat implements Permits {
   /** The permit the try's last request left with; null when none left. */
   get lastPermit(): Permit | null {
     return this.#lastPermit;
+  }
+
+  /** When the try's first request left. */
+  get triedAtMs(): number {
+    return this.#triedAtMs;
   }
 
   get midTry(): boolean {
@@ -90,6 +96,7 @@ export class Seat implements Permits {
       this.#host.forfeited();
       return false;
     }
+    if (this.#usedInTry === 0) this.#triedAtMs = nowMs;
     this.#usedInTry += 1;
     this.#lastPermit = permit;
     this.#host.used(this, nowMs);

@@ -4,8 +4,9 @@
  * Invariant: every item that was begun is in exactly one of these states, and the lane's progress says the same:
  * what has no row is deferred in every checkpoint. An item whose row stands in an adopted part is left alone.
  *
- * A refused item (401, 403) is held back until a call was answered after it, in this invocation or elsewhere: then
- * the refusal concerned the item. If nobody is answered the run pauses, and the item was never failed.
+ * A refused item (401, 403) is held back until a call was answered that left after the refusal had come: then the
+ * refusal concerned the item. (An answer to a call that left before says nothing: the credentials may have been
+ * revoked in between.) If nobody is answered the run pauses, and the item was never failed.
  */
 import { STARVED_MS } from "../core/limits.ts";
 import type { Item } from "../sources/source.ts";
@@ -19,30 +20,29 @@ import type { Tries } from "./verdict.ts";
 interface Held {
   readonly item: Item;
   readonly settled: Settled;
-  /** Answered calls of the invocation before it was refused. */
-  readonly answers: number;
-  /** The Run's count when it had heard of the refusal; null until then. */
-  epoch: number | null;
+  /** The Run has heard of the refusal. */
+  isTold: boolean;
   readonly sinceMs: number;
 }
 
 /** Items longer than this are read again for their next try rather than kept. */
 const KEEP_ITEM_CHARS = 4096;
 const REFUSAL_WITHIN_MS = 20;
+/** If the credentials were refused to others as well, the Run has heard of it after this. */
+const ALONE_AFTER_MS = 1000;
 
 export class Settlement {
   readonly #host: LaneHost;
   readonly #progress: Progress;
   readonly #writer: PartWriter;
-  readonly #onWord: () => void;
   readonly #held = new Map<number, Held>();
+  /** What the Run said last, and since when it has said so. */
+  #word = { epoch: 0, streak: 0, sinceMs: Number.NEGATIVE_INFINITY };
 
-  /** `onWord`: the Run has heard of a refusal. */
-  constructor(host: LaneHost, progress: Progress, writer: PartWriter, onWord: () => void) {
+  constructor(host: LaneHost, progress: Progress, writer: PartWriter) {
     this.#host = host;
     this.#progress = progress;
     this.#writer = writer;
-    this.#onWord = onWord;
   }
 
   get heldBack(): number {
@@ -75,38 +75,48 @@ export class Settlement {
     });
   }
 
-  /** The item was refused: `settled` becomes its row if the credentials work for others. */
-  holdBack(item: Item, tries: Tries, settled: Settled): void {
+  /**
+   * The item was refused: `settled` becomes its row if the credentials work for others. Resolves when the Run has
+   * heard of it, or can say nothing any more.
+   */
+  async holdBack(item: Item, tries: Tries, settled: Settled): Promise<void> {
     if (this.#writer.isAdopted(item.ordinal)) return;
     this.defer(item, tries, Number.POSITIVE_INFINITY, false);
-    const { tally, clock } = this.#host;
-    const held: Held = { item, settled, answers: tally.answers, epoch: null, sinceMs: clock.now() };
+    const held: Held = { item, settled, isTold: false, sinceMs: this.#host.clock.now() };
     this.#held.set(item.ordinal, held);
     this.#host.hold(1);
-    void this.#host.nextAnswer(REFUSAL_WITHIN_MS).then(() => {
-      held.epoch = this.#host.refused().epoch;
-      this.#onWord();
-    });
+    await this.#host.nextAnswer(REFUSAL_WITHIN_MS);
+    held.isTold = true;
   }
 
   /**
-   * Makes rows of held items once a call was answered after them; at the chunk's end also when nobody else was
-   * refused, or nothing was heard for long. True when one was settled.
+   * Makes rows of held items once a call was answered after them; at the chunk's end also when it turns out that
+   * nobody else was refused, or when the Run has said nothing new for long. True when one was settled.
    */
   settleHeld(atEnd: boolean, mask: (text: string) => string): boolean {
-    const { epoch, streak, held } = this.#host.refused();
     const { tally, clock } = this.#host;
+    const nowMs = clock.now();
+    const { streak, held } = this.#listen(nowMs);
     let any = false;
     for (const [ordinal, one] of this.#held) {
-      const answered = tally.answers > one.answers || (one.epoch !== null && epoch > one.epoch);
-      const alone = one.epoch !== null && streak <= held;
-      if (!answered && !(atEnd && (alone || clock.now() - one.sinceMs > STARVED_MS))) continue;
+      const answered = tally.answeredLeftMs > one.sinceMs;
+      const alone = one.isTold && streak <= held && nowMs - one.sinceMs > ALONE_AFTER_MS;
+      const silent = nowMs - Math.max(one.sinceMs, this.#word.sinceMs) > STARVED_MS;
+      if (!answered && !(atEnd && (alone || silent))) continue;
       this.#held.delete(ordinal);
       this.#host.hold(-1);
       this.settle(one.item, one.settled, mask);
       any = true;
     }
     return any;
+  }
+
+  #listen(nowMs: number): { readonly streak: number; readonly held: number } {
+    const { epoch, streak, held } = this.#host.refused();
+    if (epoch !== this.#word.epoch || streak !== this.#word.streak) {
+      this.#word = { epoch, streak, sinceMs: nowMs };
+    }
+    return { streak, held };
   }
 
   /** The target is down for everybody: attempts that ended down since the last answered call are given back. */

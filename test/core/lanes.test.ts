@@ -182,6 +182,15 @@ describe("lanes and their items", () => {
     expect(world.run.state.counts.done).toBe(0);
   });
 
+  it("fails no item when the target refuses all from the middle on, although earlier calls are answered late", async () => {
+    let calls = 0;
+    const world = new LaneWorld(small({ outcome: () => (++calls > 150 ? FORBIDDEN : OK) }));
+    world.keep(2);
+    await world.untilEnded();
+    expect(world.run.state.status).toBe("paused");
+    expect(world.run.state.counts.failed).toBe(0);
+  });
+
   it("fails refused items when there are no others", async () => {
     const world = new LaneWorld(small({ items: 3, outcome: () => FORBIDDEN }));
     world.keep(1);
