@@ -6,8 +6,11 @@ import { assert } from "./assert.ts";
 
 // --- permits (design: send instants; measured in the protocol's simulation) ---
 
-/** How late a permit may be used. Longer wastes fewer permits and allows a larger burst. */
-export const GRACE_MS = 50;
+/**
+ * How late a permit may be used. Longer wastes fewer permits and allows a larger burst: 40 ms kept the rate of 50 ms
+ * (20.4 s for 20,000 calls at 1,000/s either way) and took the largest burst of three runs from 73 to 44.
+ */
+export const GRACE_MS = 40;
 /** The shortest grace a small `quota.burst` can bring: below it every timer of the platform is late. */
 export const MIN_GRACE_MS = 5;
 /** Error of an invocation's picture of the Run's clock: half the least round trip, 5–15 ms measured. */
@@ -61,6 +64,8 @@ export const OFFER_REPEAT_MAX_MS = 5 * 60_000;
 export const REFUSED_OFFER_MS = 1000;
 export const REFUSED_OFFER_MAX_MS = 60_000;
 export const TROUBLES_PER_REPORT = 200;
+/** Items after its checkpoint that a chunk is worked carefully: what a dead lane may have begun of it, twice over. */
+export const CAREFUL_ITEMS = 200;
 /** An item announced at this many expiries becomes a failed row. */
 export const EXPIRIES_TO_FAIL_ITEM = 3;
 

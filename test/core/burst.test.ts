@@ -3,11 +3,11 @@ import { burstExcess, graceMs, worstBurst } from "../../src/core/burst.ts";
 
 describe("burst", () => {
   test.each([
-    [null, null, 50, null, null],
-    [null, 5, 50, null, null],
-    [1000, null, 50, 76, null],
-    [1000, 100, 50, 76, null],
-    [1000, 76, 50, 76, null],
+    [null, null, 40, null, null],
+    [null, 5, 40, null, null],
+    [1000, null, 40, 66, null],
+    [1000, 100, 40, 66, null],
+    [1000, 76, 40, 66, null],
     [1000, 60, 34, 60, null],
     [1000, 31, 5, 31, null],
     [1000, 30, 5, 31, "at 1,000/s up to 31 requests can arrive together, more than the quota's burst of 30"],
