@@ -31,6 +31,8 @@ interface Batch {
 
 /** A call leaves a little after it was let go: the last part of the grace is kept for that. */
 const GRACE_SHARE = 0.8;
+/** However busy the event loop, instants stay usable for the rest of that: a slow machine still makes calls. */
+const LATE_SHARE = 0.6;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
@@ -80,8 +82,8 @@ export class Instants {
   }
 
   /** Takes out the first instant that is due and not over; null when there is none now. */
-  takeDue(nowMs: number): Instant | null {
-    const batch = this.#current(nowMs);
+  takeDue(nowMs: number, lateMs = 0): Instant | null {
+    const batch = this.#current(nowMs, lateMs);
     if (batch === undefined) return null;
     const notBeforeMs = batch.firstMs + batch.next * batch.everyMs;
     if (notBeforeMs > nowMs) return null;
@@ -138,11 +140,12 @@ export class Instants {
   }
 
   /** The batch of the next instant that is not over; drops what is. */
-  #current(nowMs: number): Batch | undefined {
+  #current(nowMs: number, lateMs = 0): Batch | undefined {
     for (;;) {
       const batch = this.#batches[0];
       if (batch === undefined) return undefined;
-      const overBeforeMs = nowMs - batch.usableMs - batch.firstMs;
+      const slackMs = batch.everyMs < lateMs ? Math.min(lateMs, LATE_SHARE * batch.usableMs) : 0;
+      const overBeforeMs = nowMs + slackMs - batch.usableMs - batch.firstMs;
       const over = batch.usableMs < 0 ? batch.count : Math.ceil(overBeforeMs / batch.everyMs);
       const late = Math.min(over, batch.count) - batch.next;
       if (late > 0) {

@@ -24,6 +24,7 @@ import { Pacer } from "./pacer.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";
 import type { Seat } from "./seat.ts";
+import { Turns } from "./turns.ts";
 
 /** An invocation without a lane asks this often, and ends after `IDLE_MS`. */
 const IDLE_ASK_MS = 250;
@@ -56,6 +57,7 @@ export class Invocation implements ExchangeHost, LaneHost {
   readonly clock: Clock;
   readonly ports: LanePorts;
   readonly tally: Tally;
+  readonly turns: Turns;
   readonly #input: InvocationInput;
   readonly #exchange: Exchange;
   readonly #pacer: Pacer;
@@ -77,6 +79,7 @@ export class Invocation implements ExchangeHost, LaneHost {
     this.#input = input;
     this.clock = input.clock;
     this.ports = input.ports;
+    this.turns = new Turns(input.clock);
     this.tally = input.tally;
     this.#exchange = new Exchange(input.clock, input.sync, input.id, this);
     this.#pacer = new Pacer(input.clock, this.tally, () => this.#exchange.reconsider());

@@ -73,6 +73,7 @@ export class Lane {
       work,
       progress: this.#progress,
       firstPartShare: host.firstPartShare(),
+      turns: host.turns,
       signal,
       commit: (commit, withinMs) => host.commit(commit, withinMs),
       indexed: (chunk, n) => host.indexed(chunk, n),

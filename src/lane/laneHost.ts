@@ -5,11 +5,14 @@ import type { LaneCommit } from "./exchange.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";
 import type { Seat } from "./seat.ts";
+import type { Turns } from "./turns.ts";
 
 export interface LaneHost {
   readonly clock: Clock;
   readonly ports: LanePorts;
   readonly tally: Tally;
+  /** Writes to storage go one after another. */
+  readonly turns: Turns;
   settings(): RunSettings;
   seat(deadlineMs: () => number): Seat;
   /** True when no try may begin: the invocation winds down and holds no spare permit, or the run drains. */

@@ -17,6 +17,11 @@ import { Seat, type SeatHost } from "./seat.ts";
 /** Free calls are asked for again this long before they end, plus a round trip. */
 const FREE_EARLY_MS = 100;
 
+/** Timers are set in whole milliseconds. */
+const TIMER_GRAIN_MS = 1;
+/** A late timer says nothing of the loop after this. */
+const LATE_REMEMBERED_MS = 250;
+
 interface Waiter {
   readonly seat: Seat;
   sinceMs: number;
@@ -38,6 +43,7 @@ export class Pacer implements SeatHost {
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
+  #late = { byMs: 0, atMs: Number.NEGATIVE_INFINITY };
 
   /** `onChange`: `askAtMs` may have moved. */
   constructor(clock: Clock, tally: Tally, onChange: () => void) {
@@ -218,7 +224,7 @@ export class Pacer implements SeatHost {
   #takeNow(nowMs: number): Instant | null {
     if (this.#freeUntilMs > nowMs)
       return { notBeforeMs: nowMs, expiresMs: this.#freeUntilMs, epoch: this.#epoch, probe: false };
-    return this.#instants.takeDue(nowMs);
+    return this.#instants.takeDue(nowMs, this.#loopLateMs(nowMs));
   }
 
   #enqueue(seat: Seat, nowMs: number, signal: AbortSignal): Promise<Instant> {
@@ -266,13 +272,24 @@ export class Pacer implements SeatHost {
     this.#setTimer(nextMs ?? Number.POSITIVE_INFINITY);
   }
 
+  /**
+   * How late the event loop runs: a call that is let go now leaves about so much later. Without this, calls let go
+   * in time while the loop was busy reached the target together.
+   */
+  #loopLateMs(nowMs: number): number {
+    return nowMs - this.#late.atMs < LATE_REMEMBERED_MS ? this.#late.byMs : 0;
+  }
+
   #setTimer(atMs: number): void {
     if (atMs === this.#timerMs) return;
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     this.#timerMs = atMs;
     if (atMs === Number.POSITIVE_INFINITY) return;
+    const setMs = this.#clock.now();
     this.#cancelTimer = this.#clock.after(atMs - this.#clock.now(), () => {
+      const nowMs = this.#clock.now();
+      this.#late = { byMs: nowMs - Math.max(atMs, setMs) - TIMER_GRAIN_MS, atMs: nowMs };
       this.#timerMs = Number.POSITIVE_INFINITY;
       this.#cancelTimer = null;
       this.#release();

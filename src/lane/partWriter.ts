@@ -15,6 +15,7 @@ import type { LaneCommit } from "./exchange.ts";
 import { insist } from "./insist.ts";
 import type { LanePorts, StoredPart } from "./ports.ts";
 import type { Progress, Snapshot } from "./progress.ts";
+import type { Turns } from "./turns.ts";
 
 /** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
 const COMMIT_WITHIN_MS = 500;
@@ -30,6 +31,7 @@ export interface WriterContext {
   readonly progress: Progress;
   /** Size of the first part as a share of a full one, above 0 to 1. */
   readonly firstPartShare: number;
+  readonly turns: Turns;
   /** Ends with the lease. */
   readonly signal: AbortSignal;
   commit(commit: LaneCommit, withinMs: number): Promise<CommitOutcome["kind"] | "closed">;
@@ -164,11 +166,13 @@ export class PartWriter {
   ): Promise<Published> {
     const end = { release, ...(release ? this.#extra : {}) };
     if (rows.length === 0) return this.#commit(null, snapshot, end, withinMs);
-    const { ports, work } = this.#context;
+    const { ports, work, turns, signal } = this.#context;
     const key = this.#key();
     const bytes = encodePart(rows);
     const part = await partMeta({ chunk: work.chunk, n: this.#next, key, rows, bytes });
-    const written = await this.#insist("object storage", () => ports.writePart(key, bytes));
+    const written = await this.#insist("object storage", () =>
+      turns.take(() => ports.writePart(key, bytes), signal),
+    );
     if (written === undefined) return this.#failure();
     if (written.kind === "exists") {
       const found = await this.#insist("object storage", () => ports.readPart(key));
@@ -225,13 +229,15 @@ export class PartWriter {
   }
 
   #index(part: PartMeta, rows: readonly PartRow[]): void {
-    const { ports, settings, indexed, background } = this.#context;
+    const { ports, settings, indexed, background, turns } = this.#context;
     if (part.failed === 0 && !settings().child) return;
-    const work = ports.indexPart(settings(), part, rows).then(
-      () => indexed(part.chunk, part.n),
-      // D1 refuses: the part stays unindexed and the Run has it indexed later.
-      () => {},
-    );
+    const work = turns
+      .take(() => ports.indexPart(settings(), part, rows))
+      .then(
+        () => indexed(part.chunk, part.n),
+        // D1 refuses: the part stays unindexed and the Run has it indexed later.
+        () => {},
+      );
     background(work);
   }
 
