@@ -15,7 +15,9 @@ async function outsideSystem(request: { readonly url: string }): Promise<Respons
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "core", testTimeout: 30_000, include: ["test/core/**/*.test.ts"], environment: "node" } },
+      {
+        test: { name: "core", testTimeout: 30_000, include: ["test/core/**/*.test.ts"], environment: "node" },
+      },
       {
         plugins: [
           cloudflareTest(async () => ({
