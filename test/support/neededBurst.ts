@@ -66,3 +66,30 @@ export function arrivalFigures(arrivalsMs: ArrayLike<number>, ratePerSecond: num
     },
   };
 }
+
+/** Whole windows in which the used share is counted. */
+const SHARE_WINDOW_MS = 1000;
+
+/**
+ * Share of the allowed rate that was used, 0 to a little over 1: accepted calls in whole seconds, from `warmUpMs` after
+ * the first arrival on; the last, broken second is left out. Cut at borders of windows because a short run of a sender
+ * that lets a window's calls go at once is otherwise off by a window. NaN when no whole second is left.
+ * `arrivalsMs` ascending; `statuses` beside it.
+ */
+export function usedShare(
+  arrivalsMs: ArrayLike<number>,
+  statuses: ArrayLike<number>,
+  of: { readonly ratePerSecond: number; readonly warmUpMs: number; readonly untilMs?: number },
+): number {
+  const fromMs = (arrivalsMs[0] ?? 0) + of.warmUpMs;
+  const lastMs = Math.min(arrivalsMs[arrivalsMs.length - 1] ?? 0, of.untilMs ?? Number.POSITIVE_INFINITY);
+  const windows = Math.floor((lastMs - fromMs) / SHARE_WINDOW_MS);
+  if (windows < 1) return Number.NaN;
+  const endMs = fromMs + windows * SHARE_WINDOW_MS;
+  let accepted = 0;
+  for (let i = 0; i < arrivalsMs.length; i++) {
+    const atMs = arrivalsMs[i] as number;
+    if (atMs >= fromMs && atMs < endMs && statuses[i] !== 429) accepted += 1;
+  }
+  return (accepted * 1000) / (of.ratePerSecond * windows * SHARE_WINDOW_MS);
+}

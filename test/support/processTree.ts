@@ -53,6 +53,17 @@ export function memoryOf(pids: readonly number[]): { readonly rss: number; reado
   return { rss, anonymous };
 }
 
+/** Processor time a process has used so far, user and system, milliseconds; null when it is gone. */
+export function cpuMsOf(pid: number): number | null {
+  const fields = statFields(pid);
+  if (fields === null) return null;
+  // Fields 14 and 15 of the whole line, in ticks.
+  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+}
+
+/** Linux counts processor time in hundredths of a second on every machine we know. */
+const MS_PER_TICK = 10;
+
 function kilobytes(status: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0);
 }

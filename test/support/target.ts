@@ -11,7 +11,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { type ArrivalLog, Arrivals } from "./arrivals.ts";
 import { type Fault, planFaults } from "./faults.ts";
-import { StrictLimit } from "./strictLimit.ts";
+import { latencyOf } from "./latency.ts";
+import { type Limit, limitOf } from "./targetLimit.ts";
 import type { Captured, Target, TargetOptions, TargetStats } from "./targetOptions.ts";
 
 interface Answer {
@@ -31,7 +32,7 @@ export async function startTarget(
 
 class TargetServer implements Target {
   #options: TargetOptions;
-  #limit: StrictLimit | null = null;
+  #limit: Limit | null = null;
   #fault: ReturnType<typeof planFaults>;
   readonly #arrivals = new Arrivals();
   readonly #captured: Captured[] = [];
@@ -44,7 +45,7 @@ class TargetServer implements Target {
 
   constructor(options: TargetOptions) {
     this.#options = options;
-    this.#limit = options.limit ? new StrictLimit(options.limit) : null;
+    this.#limit = limitOf(options);
     this.#fault = planFaults(options);
     this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
       this.#take(request, response),
@@ -92,8 +93,7 @@ class TargetServer implements Target {
 
   async set(change: Partial<TargetOptions>): Promise<void> {
     this.#options = { ...this.#options, ...change };
-    if (change.limit !== undefined)
-      this.#limit = change.limit === null ? null : new StrictLimit(change.limit);
+    if (change.limit !== undefined) this.#limit = limitOf(this.#options);
     this.#fault = planFaults(this.#options);
     if (change.down === true && this.#server.listening) await shut(this.#server);
     if (change.down === false && !this.#server.listening) await listen(this.#server, this.#port);
@@ -155,9 +155,9 @@ class TargetServer implements Target {
   }
 
   #later(act: () => void): void {
-    const [least, most] = this.#options.latencyMs ?? [0, 0];
-    if (most === 0) act();
-    else setTimeout(act, least + Math.random() * (most - least));
+    const ms = latencyOf(this.#options, Math.random);
+    if (ms === 0) act();
+    else setTimeout(act, ms);
   }
 
   #answer(entry: number, response: ServerResponse, fault: Fault | null, value: unknown): void {

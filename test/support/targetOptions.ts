@@ -2,14 +2,17 @@
 import type { ArrivalLog } from "./arrivals.ts";
 import type { FaultOptions } from "./faults.ts";
 import type { LimitOptions } from "./strictLimit.ts";
+import type { WindowOptions } from "./windowLimit.ts";
 
 export interface TargetOptions extends FaultOptions {
   /** 0 or absent: any free port. */
   readonly port?: number;
   /** Null or absent: no limit. Over it: 429 with Retry-After in whole seconds. */
-  readonly limit?: LimitOptions | null;
-  /** Uniform between the two, milliseconds; absent: at once. */
-  readonly latencyMs?: readonly [number, number];
+  readonly limit?: LimitOptions | WindowOptions | null;
+  /** Uniform between the two, or log-normal around a median, milliseconds; absent: at once. */
+  readonly latencyMs?: readonly [number, number] | LogNormal;
+  /** Every answer takes so many times as long (a brownout); absent: 1. */
+  readonly slowedBy?: number;
   /** Calls in flight above which the answer is 503. */
   readonly maxInFlight?: number;
   /** What stands before the id in the path; the id is the rest of the URL as it came. */
@@ -21,6 +24,15 @@ export interface TargetOptions extends FaultOptions {
   /** Refuses connections. */
   readonly down?: boolean;
 }
+
+/** Most answers near the median, a few far above it; none over `MAX_LATENCY_MS`. */
+export interface LogNormal {
+  readonly medianMs: number;
+  /** Standard deviation of the logarithm. */
+  readonly spread: number;
+}
+
+export const MAX_LATENCY_MS = 30_000;
 
 export interface Captured {
   readonly method: string;
