@@ -1,0 +1,81 @@
+/**
+ * Is the machine quiet enough to say anything about a sender? A bare paced sender, one call at each instant and nothing
+ * else, must look even at the target: where it does not, the machine makes bursts, and every figure is void.
+ */
+import { Agent, request } from "node:http";
+import { neededBurst } from "../../test/support/neededBurst.ts";
+import { spawnTarget } from "../../test/support/spawnTarget.ts";
+import type { Journal } from "./journal.ts";
+import { sleep } from "./measuredRun.ts";
+
+const PER_SECOND = 1000;
+const SECONDS = 5;
+/** Tries: a moment's disturbance is waited out. */
+const TRIES = 3;
+/**
+ * A bare sender sends what a late timer held back at once, so its needed burst is the machine's lateness in
+ * milliseconds.
+ */
+const MOST_NEEDED_BURST = 12;
+const MOST_TARGET_CPU = 0.7;
+
+/** False: too busy, said in the journal. */
+export async function calibrate(journal: Journal): Promise<boolean> {
+  for (let left = TRIES; left > 0; left--) {
+    const seen = await pace();
+    journal.say(
+      "",
+      `Calibration, a bare sender at ${PER_SECOND}/s for ${SECONDS} s: needed burst ${seen.neededBurst.toFixed(1)} ` +
+        `(bound ${MOST_NEEDED_BURST}), target's CPU ${Math.round(100 * seen.targetCpu)} % of a core`,
+    );
+    if (seen.neededBurst <= MOST_NEEDED_BURST && seen.targetCpu <= MOST_TARGET_CPU) return true;
+    await sleep(2000);
+  }
+  journal.say("", "**The machine was too busy: the figures that follow are void.**");
+  return false;
+}
+
+async function pace(): Promise<{ readonly neededBurst: number; readonly targetCpu: number }> {
+  const target = await spawnTarget({ latencyMs: [5, 5] });
+  const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+  try {
+    const { hostname, port } = new URL(target.url);
+    const call = (id: number) =>
+      new Promise<void>((done) => {
+        const sent = request({ hostname, port, agent, path: `/v1/users/${id}` }, (answer) =>
+          answer.resume().once("end", done),
+        );
+        sent.once("error", () => done()).end();
+      });
+    // Connections and code are warm before the first call that counts.
+    await Promise.all(Array.from({ length: 50 }, (_, id) => call(id)));
+    const warm = await target.stats();
+    await sendEvenly(call);
+    const { atMs } = await target.log();
+    const { cpuMs } = await target.stats();
+    const counted = atMs.slice(warm.calls);
+    return {
+      neededBurst: neededBurst(counted, PER_SECOND),
+      targetCpu: (cpuMs - warm.cpuMs) / (SECONDS * 1000),
+    };
+  } finally {
+    agent.destroy();
+    await target.close();
+  }
+}
+
+/** Every call at its own instant; what is late goes at once. */
+function sendEvenly(call: (id: number) => Promise<void>): Promise<void> {
+  const startedMs = performance.now();
+  const all = PER_SECOND * SECONDS;
+  const open: Promise<void>[] = [];
+  return new Promise((done) => {
+    const turn = () => {
+      const due = Math.min(all, ((performance.now() - startedMs) * PER_SECOND) / 1000);
+      while (open.length < due) open.push(call(open.length));
+      if (open.length < all) setTimeout(turn, 1);
+      else void Promise.all(open).then(() => done());
+    };
+    turn();
+  });
+}
