@@ -7,7 +7,9 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join, resolve } from "node:path";
+import type { Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
 
 /** The project's folder. */
@@ -53,7 +55,8 @@ async function buildWorker(): Promise<void> {
     target: "es2024",
     platform: "browser",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
+    external: ["cloudflare:*", "pg-native"],
+    plugins: [lazyBuiltins],
     outfile: join(DIST, "worker.js"),
     metafile: true,
     write: false,
@@ -63,6 +66,22 @@ async function buildWorker(): Promise<void> {
   writeWhole("worker.js", text);
   stamp("worker", startedMs, Object.keys(result.metafile.inputs));
 }
+
+/**
+ * Node's modules, which workerd has, loaded when the code that wants them is reached and not when the Worker starts:
+ * what is imported on demand (the PostgreSQL client) costs a run that does not need it nothing.
+ */
+const lazyBuiltins: Plugin = {
+  name: "lazy-builtins",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^[a-z]/ }, ({ path }) =>
+      isBuiltin(path) ? { path: path.replace(/^node:/, ""), namespace: "builtin" } : undefined,
+    );
+    bundler.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(`node:${path}`)});`,
+    }));
+  },
+};
 
 async function buildOptions(): Promise<void> {
   const startedMs = Date.now();

@@ -39,6 +39,11 @@ export function stringifyJson(value: Json): string {
   return JSON.stringify(value);
 }
 
+/** A number by its digits, which must be those of a JSON number. */
+export function exactNumber(digits: string): Json {
+  return exact.rawJSON(digits);
+}
+
 /** True for a number that is held by its digits. */
 export function isExactNumber(value: unknown): value is { readonly rawJSON: string } {
   return typeof value === "object" && value !== null && exact.isRawJSON(value);

@@ -116,6 +116,18 @@ export const MAX_REDIRECTS = 20;
 /** A shorter secret cannot be told from ordinary text, so it could not be masked: it counts as missing. */
 export const SECRET_MIN_CHARS = 4;
 
+// --- databases ---
+
+/** A database that does not take a connection within this is away. */
+export const POSTGRES_CONNECT_MS = 10_000;
+/** An idle connection is kept at least this long by the server: lanes wait that long for a permit. */
+export const POSTGRES_IDLE_LEAST_MS = STARVED_MS;
+/** A statement's limit when a spec names none: half of what Hyperdrive allows. */
+export const POSTGRES_TIMEOUT_MS = 30_000;
+/** What one statement may return: a report of a range, not its rows. */
+export const POSTGRES_MAX_ROWS = 1000;
+export const POSTGRES_MAX_CHARS = 100_000;
+
 // --- rows and parts ---
 
 export const MAX_ROW_ITEM_BYTES = 4096;

@@ -7,6 +7,7 @@
 import { LEASE_TTL_MS } from "../core/limits.ts";
 import { SourceError } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
+import { CannotOpen, SecretMissing } from "../tasks/task.ts";
 import { type Clock, sleep } from "./clock.ts";
 
 const FIRST_MS = 100;
@@ -19,7 +20,7 @@ export type Insisted<T> =
   /** The lane lost its lease meanwhile. */
   | { readonly kind: "lost" };
 
-/** Runs `act` until it succeeds. `what` names who may refuse. Rethrows SourceError: trying again would not help. */
+/** Runs `act` until it succeeds. `what` names who may refuse. Rethrows what trying again would not help. */
 export async function insist<T>(
   what: string,
   act: () => Promise<T>,
@@ -32,7 +33,7 @@ export async function insist<T>(
     try {
       return { kind: "ok", value: await act() };
     } catch (fault) {
-      if (fault instanceof SourceError) throw fault;
+      if (isForGood(fault)) throw fault;
       const waitMs = Math.min(FIRST_MS * 2 ** (tries - 1), MOST_MS) * (0.5 + clock.random() / 2);
       if (clock.now() + waitMs > endMs) {
         return { kind: "refused", trouble: `${what} refuses: ${messageOf(fault)}` };
@@ -40,4 +41,8 @@ export async function insist<T>(
       await sleep(clock, waitMs, signal);
     }
   }
+}
+
+function isForGood(fault: unknown): boolean {
+  return fault instanceof SourceError || fault instanceof CannotOpen || fault instanceof SecretMissing;
 }

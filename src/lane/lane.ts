@@ -9,8 +9,8 @@ import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, STARVED_MS } from "../core/limits
 import type { Lease } from "../core/protocol.ts";
 import { type Item, SourceError } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
-import { LaneStopped } from "../tasks/task.ts";
-import { insist } from "./insist.ts";
+import { CannotOpen, LaneStopped, SecretMissing } from "../tasks/task.ts";
+import { type Insisted, insist } from "./insist.ts";
 import { settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
 import type { LaneHost } from "./laneHost.ts";
 import { PartWriter } from "./partWriter.ts";
@@ -125,19 +125,27 @@ export class Lane {
   async #workChunk(): Promise<End> {
     if (this.#mustStop()) return { trouble: null };
     if (this.#lease.work.adopt) await this.#writer.adoptWritten();
-    const { clock, ports } = this.#host;
-    const { signal } = this.#abort;
-    const opening = await insist("the task", () => ports.openTask(this.#host.settings()), {
-      clock,
-      signal,
-      forMs: STARVED_MS,
-    });
+    const opening = await this.#openTask();
     if (opening.kind !== "ok") return { trouble: opening.kind === "refused" ? opening.trouble : null };
     const task = opening.value;
     try {
       return await this.#workItems(task);
     } finally {
       await task.close().catch(() => {});
+    }
+  }
+
+  async #openTask(): Promise<Insisted<OpenTask>> {
+    const { clock, ports } = this.#host;
+    const { signal } = this.#abort;
+    try {
+      const open = () => ports.openTask(this.#host.settings());
+      return await insist("the task", open, { clock, signal, forMs: STARVED_MS });
+    } catch (fault) {
+      if (!(fault instanceof CannotOpen || fault instanceof SecretMissing)) throw fault;
+      this.#host.tally.block(fault.message);
+      this.#host.hurry(0);
+      return { kind: "lost" };
     }
   }
 

@@ -26,14 +26,14 @@ export function platformPorts(env: Env, count: CountOperation): LanePorts {
         throw new SourceError("kind", `there is no source of kind ${itemSource.kind}`);
       return source.read(itemSource, chunk, from, { env, run, count });
     },
-    openTask: (settings) => openTask(settings, egressOf(settings)),
+    openTask: (settings) => openTask(env, settings, egressOf(settings)),
   };
 }
 
-async function openTask(settings: RunSettings, egress: Egress): Promise<OpenTask> {
+async function openTask(env: Env, settings: RunSettings, egress: Egress): Promise<OpenTask> {
   const task = taskOf(settings.spec.task.kind);
   assert(task !== null, "a checked spec names a task that is there");
-  const client = await task.open(settings.spec.task);
+  const client = await task.open(settings.spec.task, { runId: settings.run, env });
   return {
     run: (input) => egress.run({ ...input, task, client }),
     mask: (text) => egress.mask(text),

@@ -26,7 +26,7 @@ export type Verdict =
 
 /** Did the call reach nobody, or a target that is broken? Such calls open the circuit. */
 export function isDown(outcome: TaskOutcome): boolean {
-  if (outcome.kind !== "transient") return false;
+  if (outcome.kind !== "transient" || outcome.isDown === false) return false;
   if (outcome.status !== undefined) return outcome.status >= 500;
   return outcome.errorKind === "network" || outcome.errorKind === "timeout";
 }

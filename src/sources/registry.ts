@@ -3,6 +3,7 @@ import type { SourceSpec } from "../core/spec.ts";
 import { failuresSource } from "./failures.ts";
 import { inputSource } from "./input.ts";
 import { itemsSource } from "./items.ts";
+import { postgresRangeSource } from "./postgresRange.ts";
 import { rangeSource } from "./range.ts";
 import type { Source, SourceContext } from "./source.ts";
 
@@ -15,6 +16,7 @@ export const sourceRegistry: Record<string, Source<SourceSpec>> = Object.assign(
   items: itemsSource,
   range: rangeSource,
   input: inputSource,
+  "postgres-range": postgresRangeSource,
   failures: failuresSource(countItems),
 } satisfies Record<string, Source<SourceSpec>>);
 

@@ -7,8 +7,6 @@
  */
 import { SECRET_MIN_CHARS } from "../core/limits.ts";
 import { createMask, type Mask } from "../core/mask.ts";
-import type { Spec } from "../core/spec.ts";
-import { taskOf } from "./registry.ts";
 
 /** Where secrets come from: the Worker's bindings, or the environment of the embedding process. */
 export interface SecretEnv {
@@ -33,11 +31,12 @@ export function secretNames(env: SecretEnv): string[] {
   return names.map((key) => key.slice(PREFIX.length)).filter((name) => secretValue(env, name) !== null);
 }
 
-/** Names of the secrets that a spec uses and the environment does not have. */
-export function missingSecrets(spec: Spec, env: SecretEnv): string[] {
-  const inTask = taskOf(spec.task.kind)?.secrets(spec.task) ?? [];
-  const used = spec.onComplete ? [...inTask, NOTICE_SECRET] : inTask;
-  return used.filter((name) => secretValue(env, name) === null);
+/** The connection string of the Hyperdrive binding of this name; null when there is none. */
+export function hyperdriveString(env: SecretEnv, name: string): string | null {
+  const binding: unknown = (env as Readonly<Record<string, unknown>>)[name];
+  if (typeof binding !== "object" || binding === null) return null;
+  const { connectionString } = binding as { readonly connectionString?: unknown };
+  return typeof connectionString === "string" ? connectionString : null;
 }
 
 /** What to do about a missing secret, as one sentence. */

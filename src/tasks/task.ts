@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template.ts";
+import type { SecretEnv } from "./secrets.ts";
 
 export type { SecretText };
 
@@ -25,6 +26,11 @@ export interface TaskContext {
    * Secrets in `{{secret:NAME}}` form are put in here, for the hosts they were given for, and nowhere else.
    */
   fetch(request: OutgoingRequest): Promise<Response>;
+  /**
+   * The way out for what is no HTTP: takes one permit and runs `leave` in the same step. Rejects with LaneStopped as
+   * soon as the lane has to stop, whatever `leave` does; `leave` looks after its own time limit.
+   */
+  call<T>(leave: () => Promise<T>): Promise<T>;
   /** The same text with the value of every secret replaced by `[secret:NAME]`. */
   mask(text: string): string;
 }
@@ -56,6 +62,8 @@ export type TaskOutcome =
       readonly message: string;
       readonly status?: number;
       readonly retryAfterMs: number | null;
+      /** False: the target did answer, so a timeout is no sign that it is down. */
+      readonly isDown?: false;
     }
   /** Will not work: any other unexpected answer. `refused`: 401 or 403. */
   | {
@@ -93,9 +101,34 @@ export interface Task<Settings, Client = undefined> {
     readonly headers: Readonly<Record<string, string>>;
     readonly body: string | null;
   } | null;
-  open(settings: Settings): Promise<Client>;
+  /**
+   * Once per lane. What it throws is the platform's trouble and is tried again; CannotOpen and SecretMissing pause
+   * the run.
+   */
+  open(settings: Settings, context: OpenContext): Promise<Client>;
   run(item: Json, context: TaskContext, settings: Settings, client: Client): Promise<TaskOutcome>;
+  /** The lane's slot is free when this has resolved. */
   close(client: Client): Promise<void>;
+  /**
+   * How long, after a lane's process is gone, the outside system may still be busy for it: its slot is not given to
+   * another before. Left out: 0.
+   */
+  lingerMs?(settings: Settings): number;
+}
+
+/** What `open` may know. */
+export interface OpenContext {
+  readonly runId: string;
+  /** Bindings and secrets. */
+  readonly env: SecretEnv;
+}
+
+/** Thrown by `open` when trying again would not help: the run pauses with this sentence. */
+export class CannotOpen extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CannotOpen";
+  }
 }
 
 /** Thrown by `context.fetch` when the lane has to stop: no attempt, no row; the item stays where it was. */

@@ -31,7 +31,7 @@ export class Try implements TaskContext {
   readonly signal: AbortSignal;
   readonly mask: (text: string) => string;
   readonly #input: TryInput;
-  readonly #calls: Call[] = [];
+  readonly #calls: SentCall[] = [];
   /** LaneStopped or SecretMissing: a task that swallows it gets no outcome all the same. */
   #stopped: LaneStopped | SecretMissing | null = null;
 
@@ -61,13 +61,28 @@ export class Try implements TaskContext {
     }
   };
 
-  async #leave(request: ResolvedRequest): Promise<Call> {
+  readonly call = async <T>(leave: () => Promise<T>): Promise<T> => {
+    try {
+      for (const call of this.#calls) call.endIfAnswered();
+      const call = await this.#spend((permit) => new ForeignCall(leave, permit, this.signal));
+      return await call.answer;
+    } catch (fault) {
+      if (fault instanceof LaneStopped) this.#stopped ??= fault;
+      throw fault;
+    }
+  };
+
+  #leave(request: ResolvedRequest): Promise<Call> {
+    return this.#spend((permit) => new Call(request, permit, this.signal));
+  }
+
+  async #spend<C extends SentCall>(leave: (permit: Permit) => C): Promise<C> {
     for (;;) {
       const permit = await this.#input.permits.take(this.signal);
       if (this.signal.aborted) throw new LaneStopped();
       if (!permit.use()) continue;
       // No await between `use` and here: the request leaves in this very step.
-      const call = new Call(request, permit, this.signal);
+      const call = leave(permit);
       this.#calls.push(call);
       return call;
     }
@@ -99,8 +114,63 @@ export class Try implements TaskContext {
   }
 }
 
+/** What a try knows of a call that left. */
+interface SentCall {
+  readonly timedOut: boolean;
+  readonly wasStopped: boolean;
+  readonly timeoutMs: number;
+  endIfAnswered(): void;
+  end(): void;
+}
+
+/** One call that is no request of ours: its task looks after its time. */
+class ForeignCall<T> implements SentCall {
+  readonly answer: Promise<T>;
+  readonly timedOut = false;
+  readonly timeoutMs = Number.POSITIVE_INFINITY;
+  wasStopped = false;
+  #answered = false;
+  #ended = false;
+  #stop: () => void = () => {};
+  readonly #permit: Permit;
+  readonly #signal: AbortSignal;
+
+  constructor(leave: () => Promise<T>, permit: Permit, signal: AbortSignal) {
+    this.#permit = permit;
+    this.#signal = signal;
+    this.answer = this.#send(leave);
+  }
+
+  /** Runs synchronously up to the call's leaving. */
+  async #send(leave: () => Promise<T>): Promise<T> {
+    const stopped = new Promise<never>((_, reject) => {
+      this.#stop = () => {
+        this.wasStopped = true;
+        reject(new LaneStopped());
+      };
+    });
+    this.#signal.addEventListener("abort", this.#stop);
+    try {
+      return await Promise.race([leave(), stopped]);
+    } finally {
+      this.#answered = true;
+    }
+  }
+
+  endIfAnswered(): void {
+    if (this.#answered) this.end();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#stop);
+    this.#permit.done();
+  }
+}
+
 /** One request that left. */
-class Call {
+class Call implements SentCall {
   readonly answer: Promise<Response>;
   readonly timeoutMs: number;
   timedOut = false;

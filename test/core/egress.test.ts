@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { isHostForSecret, missingSecrets, secretNames } from "../../src/tasks/secrets.ts";
+import { missingSecrets } from "../../src/tasks/missingSecrets.ts";
+import { isHostForSecret, secretNames } from "../../src/tasks/secrets.ts";
 import { LaneStopped, SecretMissing } from "../../src/tasks/task.ts";
 import { echo, OpenPermits, type Server, startServer, tryItem } from "../support/oneTry.ts";
 

@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { isEnded, type RunView } from "../../core/runView.ts";
 import { parseSpec } from "../../spec/schema.ts";
-import { missingSecretMessage, missingSecrets } from "../../tasks/secrets.ts";
+import { missingSecrets } from "../../tasks/missingSecrets.ts";
+import { missingSecretMessage } from "../../tasks/secrets.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import { ApiError } from "../client.ts";
 import { type Connection, connectToDrive, usesOwnSecrets } from "../connection.ts";

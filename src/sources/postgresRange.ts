@@ -1,0 +1,105 @@
+/**
+ * Source `postgres-range`: ranges of an indexed integer column, `{"from": …, "to": …}`, `to` not included, as in
+ * `WHERE id >= $1 AND id < $2`. Together they hold every row that was there when the run was made; rows with a higher
+ * id that come later are another run's.
+ *
+ * The database is asked once, before the run exists, and the connection is closed again: planning and reading are
+ * arithmetic on what it said, so they never add a connection to those of the lanes.
+ */
+import { z } from "zod";
+import { parseJson } from "../core/json.ts";
+import type { Json } from "../core/spec.ts";
+import { connectionField } from "../tasks/postgresRange.ts";
+import { connectionNamed, missingConnectionMessage } from "../tasks/postgresTarget.ts";
+import { indexAt, planContiguous } from "./contiguous.ts";
+import { balancedFacts, evenFacts, evenRanges, type IdFacts, type IdRange, idRange } from "./idRanges.ts";
+import { askTable } from "./postgresTable.ts";
+import { type Source, type SourceContext, SourceError } from "./source.ts";
+
+/** Rows of one statement; a larger range would hold its snapshot for too long. */
+const MAX_ROWS_PER_RANGE = 10_000_000;
+/** Each is a statement of its own and a row of the results. */
+const MAX_RANGES = 10_000_000;
+
+// A control character in a name could only come from a mistake.
+const name = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^\P{Cc}+$/u);
+const digits = z.string().regex(/^-?[0-9]{1,20}$/);
+
+export const postgresRangeSchema = z.strictObject({
+  kind: z.literal("postgres-range"),
+  connection: connectionField,
+  /** As in the catalog: "orders" or "sales.orders". */
+  table: name,
+  column: name,
+  rowsPerRange: z.int().min(1).max(MAX_ROWS_PER_RANGE),
+  /** Ranges of about equal numbers of rows, for ids with large gaps; else of equal numbers of ids. */
+  balanced: z.boolean().default(false),
+  /** Rows whose column is NULL lie in no range. */
+  nulls: z.enum(["refuse", "skip"]).default("refuse"),
+  /** What the database said when the run was made; left out, it is asked. */
+  found: z
+    .strictObject({ ranges: z.int().min(1), knots: z.array(digits).min(2).max(1000) })
+    .nullable()
+    .default(null),
+});
+
+export type PostgresRangeSource = z.infer<typeof postgresRangeSchema>;
+
+export const postgresRangeSource: Source<PostgresRangeSource> = {
+  kind: "postgres-range",
+  schema: postgresRangeSchema,
+  async pin(settings, context) {
+    const found = settings.found ?? (await ask(settings, context));
+    return { settings: { ...settings, found }, items: found.ranges, first: itemOf(idRange(found, 0)) };
+  },
+  async plan(settings, chunkSize, cursor) {
+    return planContiguous(foundOf(settings).ranges, chunkSize, cursor, () => "");
+  },
+  async *read(settings, chunk, from) {
+    const found = foundOf(settings);
+    for (let ordinal = from.ordinal; ordinal < chunk.count; ordinal++) {
+      const index = indexAt(chunk, ordinal);
+      yield { index, ordinal, position: index, value: itemOf(idRange(found, index)) };
+    }
+  },
+};
+
+async function ask(settings: PostgresRangeSource, context: SourceContext): Promise<IdFacts> {
+  const { connection, table, column, balanced, rowsPerRange } = settings;
+  const target = connectionNamed(context.env, connection);
+  if (target === null) throw new SourceError("source.connection", missingConnectionMessage(connection));
+  const facts = await askTable(target, { table, column, balanced, skipsNulls: settings.nulls === "skip" });
+  const { min, max, spread } = facts;
+  const ranges = spread === null ? evenRanges(min, max, rowsPerRange) : 0n;
+  if (ranges > MAX_RANGES) throw tooMany(settings, { min, max, ranges });
+  const found =
+    spread === null
+      ? evenFacts(min, max, Number(ranges))
+      : balancedFacts({ min, max, rowsPerRange, ...spread });
+  if (found.ranges > MAX_RANGES) throw tooMany(settings, { min, max, ranges: BigInt(found.ranges) });
+  return found;
+}
+
+function tooMany(
+  { column, balanced }: PostgresRangeSource,
+  { min, max, ranges }: { readonly min: bigint; readonly max: bigint; readonly ranges: bigint },
+): SourceError {
+  const advice = balanced
+    ? "choose larger ranges"
+    : 'choose larger ranges, or "balanced": true if most ids are gaps';
+  const message = `${column} goes from ${min} to ${max}: that makes ${ranges} ranges, at most ${MAX_RANGES} are accepted; ${advice}`;
+  return new SourceError("source.rowsPerRange", message);
+}
+
+function foundOf({ found, table }: PostgresRangeSource): IdFacts {
+  if (found === null) throw new SourceError("source.found", `the database was not asked about ${table}`);
+  return found;
+}
+
+function itemOf({ from, to }: IdRange): Json {
+  return { from: parseJson(String(from)), to: parseJson(String(to)) };
+}
