@@ -5,7 +5,6 @@
  * the user typed: a flag where the value came from a flag, else the field of the file.
  */
 import { readFileSync, statSync } from "node:fs";
-import { basename, dirname, extname, resolve } from "node:path";
 import { MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { parseDuration } from "../core/time.ts";
@@ -14,16 +13,8 @@ import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
 import { fieldName } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
+import { type LocalInput, localInput } from "./localInput.ts";
 import { printable } from "./printable.ts";
-
-/** A local file (or stdin) that becomes the input `name`. */
-export interface LocalInput {
-  /** Null: stdin. */
-  readonly file: string | null;
-  readonly name: string;
-  /** Items to take; null for all. */
-  readonly limit: number | null;
-}
 
 export interface Draft {
   /** Checked: `parseSpec` accepts it. As the user wrote it: defaults are the server's to fill. */
@@ -41,11 +32,12 @@ export function draftSpec(words: readonly string[], flags: Flags): Draft {
   const written = file === undefined ? null : readSpecFile(file);
   if (written === null) requireFlags(flags);
   const limit = flags.wholeNumber("limit", { least: 1, most: Number.MAX_SAFE_INTEGER });
-  const input = localInput(written, file ?? null, flags, limit);
+  const local = localInput(objectOf(written?.source), file ?? null, flags, limit);
+  const input = local?.input ?? null;
   const spec = withoutNulls({
     ...written,
     ...topFlags(flags),
-    source: input === null ? limited(written?.source ?? null, limit) : inputSource(written, input, flags),
+    source: local?.source ?? limited(written?.source ?? null, limit),
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
     quota: withQuotaFlags(objectOf(written?.quota), flags),
     retry: withFlag(objectOf(written?.retry), "maxAttempts", wholeFlag(flags, "max-attempts")),
@@ -175,49 +167,6 @@ function durationFlag(flags: Flags, name: string): number | undefined {
   if (ms === null)
     throw new UsageError(`--${name}: ${shown(text)} is not a time; accepted: 500ms, 30s, 2m or 1h`);
   return Math.round(ms);
-}
-
-/** The local file that the source means: `--input`, or a file of the input's name beside the spec. */
-function localInput(
-  written: JsonObject | null,
-  specFile: string | null,
-  flags: Flags,
-  limit: number | null,
-): LocalInput | null {
-  const file = flags.get("input");
-  const source = objectOf(written?.source);
-  if (file === null) {
-    if (source?.kind !== "input" || typeof source.name !== "string" || specFile === null) return null;
-    const beside = resolve(dirname(specFile), source.name);
-    const isThere = statSync(beside, { throwIfNoEntry: false })?.isFile() === true;
-    if (isThere) return { file: beside, name: source.name, limit };
-    if (limit !== null) throw new UsageError("--limit needs the items as a file here: give --input FILE");
-    return null;
-  }
-  if (file === "-") return { file: null, name: "stdin", limit };
-  const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) throw new UsageError(`--input: there is no file ${shown(file)}`);
-  if (stat.isDirectory()) throw new UsageError(`--input: ${shown(file)} is a folder, not a file of items`);
-  if (stat.isFile() && stat.size === 0) throw new UsageError(`--input: ${shown(file)} is empty`);
-  return { file, name: inputName(basename(file)), limit };
-}
-
-/** A name that the API takes: what it does not take becomes a dash. */
-function inputName(name: string): string {
-  const cleaned = name.replace(/[^A-Za-z0-9._-]/g, "-").replace(/^[^A-Za-z0-9]+/, "");
-  return cleaned.slice(0, 128) || "input";
-}
-
-function inputSource(written: JsonObject | null, input: LocalInput, flags: Flags): JsonObject {
-  const source = objectOf(written?.source);
-  const before = source?.kind === "input" ? source : null;
-  const format = flags.get("format") ?? before?.format ?? formatOf(input.file ?? "");
-  return { ...before, kind: "input", name: input.name, format };
-}
-
-function formatOf(file: string): "lines" | "jsonl" {
-  const extension = extname(file.replace(/\.gz$/i, "")).toLowerCase();
-  return extension === ".jsonl" || extension === ".ndjson" ? "jsonl" : "lines";
 }
 
 /** `--limit` on sources that hold their items in the spec. */

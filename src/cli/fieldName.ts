@@ -12,6 +12,7 @@ export function fieldName(path: string, flags: Flags, file: string | null): stri
 
 const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
   ["source.format", "format"],
+  ["source.delimiter", "delimiter"],
   ["source", "input"],
   ["task.url", "url"],
   ["task.method", "method"],

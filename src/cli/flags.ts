@@ -39,12 +39,13 @@ const TASK_FLAGS: readonly Flag[] = [
 
 /** What makes a spec, or changes the one in a file. */
 export const SPEC_FLAGS: readonly Flag[] = [
-  { name: "input", value: "FILE", help: "items, one a line, plain or gzip; - reads stdin" },
+  { name: "input", value: "FILE", help: "items, one a line or CSV, plain or gzip; - reads stdin" },
   {
     name: "format",
-    value: "lines|jsonl",
-    help: "how a line is read (default: jsonl for .jsonl and .ndjson, else lines)",
+    value: "lines|jsonl|csv",
+    help: "how items are read (default: by extension .jsonl, .ndjson, .csv, .tsv, else lines)",
   },
+  { name: "delimiter", value: "','", help: "between the fields of CSV (default: comma; a tab for .tsv)" },
   { name: "limit", value: "N", help: "only the first N items" },
   ...TASK_FLAGS,
   { name: "rate", value: "1000/s", help: "the quota: a number with /s, /min or /h (default: none)" },

@@ -9,8 +9,8 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { MAX_UPLOAD_BODY_BYTES } from "../core/limits.ts";
 import { ApiError, type Client, Unreachable } from "./client.ts";
-import type { LocalInput } from "./draft.ts";
 import { UsageError } from "./exit.ts";
+import type { LocalInput } from "./localInput.ts";
 import { printable } from "./printable.ts";
 import { takeItems } from "./takeItems.ts";
 
@@ -46,7 +46,7 @@ async function send(client: Client, input: LocalInput): Promise<StoredInput> {
     return client.ask("PUT", path, { body: createReadStream(input.file) });
   }
   const source = input.file === null ? process.stdin : createReadStream(input.file);
-  const items = input.limit === null ? source : takeItems(unpack(source), input.limit);
+  const items = input.limit === null ? source : takeItems(unpack(source), input.limit, input.isCsv);
   return sendStream(client, path, items);
 }
 

@@ -151,6 +151,8 @@ export const MAX_UPLOAD_BODY_BYTES = 64_000_000;
 export const OBJECT_PART_BYTES = 5 * 1024 * 1024;
 /** How much of a source a lane reads at once. */
 export const SOURCE_WINDOW_BYTES = 256 * 1024;
+/** How much of an upload is read at once to find its CSV records: one object operation each. */
+export const SOURCE_SCAN_BYTES = 4 * 1024 * 1024;
 /** Entries of an upload's line index; when full every second one is dropped. */
 export const LINE_INDEX_ENTRIES = 65_536;
 /** Line indexes kept by an isolate for the next chunk of the same upload: at most 1 MB each. */

@@ -1,18 +1,23 @@
 /**
- * Source `input`: the lines of a stored upload, as text (`lines`) or one JSON document a line (`jsonl`).
+ * Source `input`: a stored upload as lines of text (`lines`), as one JSON document a line (`jsonl`), or as CSV
+ * records with a header (`csv`: an item is an object, its keys the header's columns, its values text).
  *
- * Planning reads nothing but the upload's line index. A chunk's position is where to begin and where to stop
+ * Planning reads nothing but the upload's index of lines or records. Records are found and checked by one pass when
+ * the first run pins the upload as CSV: a malformed one refuses the run before any call. A chunk's position is where to begin and where to stop
  * reading: `<item>:<byte>:<byte>`. Reading goes in windows by ranged requests, from the nearest known byte.
  */
 import { z } from "zod";
+import { csvFields } from "../core/csv.ts";
 import { parseJson } from "../core/json.ts";
-import { SOURCE_WINDOW_BYTES } from "../core/limits.ts";
+import { LINE_INDEXES_KEPT, SOURCE_WINDOW_BYTES } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
+import type { Json } from "../core/spec.ts";
+import { CSV_FRAMING } from "../storage/csvScanner.ts";
 import { INPUT_NAME, UPLOAD_ID } from "../storage/inputKeys.ts";
 import { getInput } from "../storage/inputs.ts";
 import type { LineIndex } from "../storage/lineIndex.ts";
-import { type Line, LineReader } from "../storage/lineReader.ts";
-import { lineIndexOf, type PinnedUpload, rangeReader } from "../storage/uploadLines.ts";
+import { type Line, LineReader, type ReadRange } from "../storage/lineReader.ts";
+import { csvIndexOf, indexCsv, lineIndexOf, type PinnedUpload, rangeReader } from "../storage/uploadLines.ts";
 import { indexAt, planContiguous } from "./contiguous.ts";
 import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
 
@@ -21,7 +26,12 @@ export const inputSchema = z.strictObject({
   name: z
     .string()
     .regex(INPUT_NAME, "the name of a stored input: letters, digits, dots, dashes, underscores"),
-  format: z.enum(["lines", "jsonl"]).default("lines"),
+  format: z.enum(["lines", "jsonl", "csv"]).default("lines"),
+  /** Between the fields of a CSV record. */
+  delimiter: z
+    .string()
+    .regex(/^[\t -!#-~]$/, 'must be one character such as "," ";" or a tab, and no quote')
+    .default(","),
   /** The upload that a run pinned; left out, the newest one is pinned when the run is made. */
   upload: z.string().regex(UPLOAD_ID, "the id of an upload").nullable().default(null),
 });
@@ -40,7 +50,9 @@ export const inputSource: Source<InputSettings> = {
         `there is no input named ${settings.name}: store it first (PUT /v1/inputs/${settings.name})`,
       );
     const pinned = { ...settings, upload };
+    if (settings.format === "csv") await makeCsvIndex(pinned, context);
     const index = await indexOf(pinned, context);
+    if (index.items === 0) return { settings: pinned, items: 0, first: null };
     const chunk = { first: 0, count: 1, position: positionOf(index, 0, 1) };
     const first = await inputSource.read(pinned, chunk, { ordinal: 0, position: null }, context).next();
     return { settings: pinned, items: index.items, first: first.value?.value ?? null };
@@ -61,12 +73,8 @@ async function* readChunk(
   if (from.ordinal >= chunk.count) return;
   let wanted = indexAt(chunk, from.ordinal);
   const reach = await reachOf(settings, chunk, wanted, context);
-  const upload = pinnedOf(settings);
-  const readRange = rangeReader(context.env.BUCKET, upload, {
-    count: context.count,
-    gone: () => gone(upload),
-  });
-  const lines = new LineReader(readRange, reach.totalBytes);
+  const lines = readerOf(settings, reach.totalBytes, context);
+  const columns = settings.format === "csv" ? await columnsOf(settings, reach.totalBytes, context) : null;
   let at = from.position === null ? reach.start.item : wanted;
   lines.seek(from.position ?? reach.start.byte);
 
@@ -82,7 +90,7 @@ async function* readChunk(
       throw new Error(`input ${settings.name} ends before item ${wanted}`);
     }
     if (at++ < wanted) continue;
-    yield itemOf(settings, line, { index: wanted, ordinal });
+    yield itemOf(settings, columns, line, { index: wanted, ordinal });
     if (++ordinal < chunk.count) wanted = indexAt(chunk, ordinal);
   }
 }
@@ -127,10 +135,13 @@ function positionOf(index: LineIndex, first: number, count: number): string {
 
 function itemOf(
   settings: InputSettings,
+  columns: readonly string[] | null,
   line: Line,
   place: { readonly index: number; readonly ordinal: number },
 ): Item {
   const item = { ...place, position: line.byte, value: line.text };
+  if (columns !== null)
+    return { ...item, value: recordOf(columns, csvFields(line.text, settings.delimiter)) };
   if (settings.format === "lines") return item;
   try {
     return { ...item, value: parseJson(line.text) };
@@ -139,9 +150,69 @@ function itemOf(
   }
 }
 
-async function indexOf(settings: InputSettings, context: SourceContext): Promise<LineIndex> {
+function recordOf(columns: readonly string[], fields: readonly string[]): Json {
+  return Object.fromEntries(columns.map((column, n) => [column, fields[n] ?? ""]));
+}
+
+/** Headers kept by the isolate for the next chunk: uploads never change. */
+const headers = new Map<string, readonly string[]>();
+
+/** The header's columns: the upload's first record. */
+async function columnsOf(
+  settings: InputSettings,
+  totalBytes: number,
+  context: SourceContext,
+): Promise<readonly string[]> {
+  const { name, upload, delimiter } = settings;
+  const key = `${name} ${upload} ${delimiter}`;
+  const known = headers.get(key);
+  if (known !== undefined) return known;
+  const columns = csvFields(await firstRecord(readerOf(settings, totalBytes, context)), delimiter);
+  if (headers.size >= LINE_INDEXES_KEPT) headers.clear();
+  headers.set(key, columns);
+  return columns;
+}
+
+async function firstRecord(reader: LineReader): Promise<string> {
+  for (;;) {
+    const record = reader.take();
+    if (record !== null) return record.text;
+    if (!(await reader.fill(0))) throw new Error("a checked CSV input has no header");
+  }
+}
+
+function readerOf(settings: InputSettings, totalBytes: number, context: SourceContext): LineReader {
+  const range = rangeOf(settings, context);
+  return settings.format === "csv"
+    ? new LineReader(range, totalBytes, CSV_FRAMING)
+    : new LineReader(range, totalBytes);
+}
+
+function rangeOf(settings: InputSettings, { env, count }: SourceContext): ReadRange {
   const upload = pinnedOf(settings);
-  const index = await lineIndexOf(context.env.BUCKET, upload, context.count);
+  return rangeReader(env.BUCKET, upload, { count, gone: () => gone(upload) });
+}
+
+/** Finds the records unless that was done before. Throws SourceError naming the line that is no CSV. */
+async function makeCsvIndex(settings: InputSettings, context: SourceContext): Promise<void> {
+  const { env, count } = context;
+  const upload = pinnedOf(settings);
+  const { delimiter } = settings;
+  if ((await csvIndexOf(env.BUCKET, upload, delimiter, count)) !== null) return;
+  const lines = await lineIndexOf(env.BUCKET, upload, count);
+  if (lines === null) throw gone(upload);
+  const read = { delimiter, bytes: lines.bytes, range: rangeOf(settings, context) };
+  const made = await indexCsv(env.BUCKET, upload, read, count);
+  if ("kind" in made) throw new SourceError("source.format", `${settings.name} is no CSV: ${made.message}`);
+}
+
+async function indexOf(settings: InputSettings, context: SourceContext): Promise<LineIndex> {
+  const { env, count } = context;
+  const upload = pinnedOf(settings);
+  const index =
+    settings.format === "csv"
+      ? await csvIndexOf(env.BUCKET, upload, settings.delimiter, count)
+      : await lineIndexOf(env.BUCKET, upload, count);
   if (index === null) throw gone(upload);
   return index;
 }

@@ -4,6 +4,7 @@
  *     inputs/current/<name>                 the record of the newest upload
  *     inputs/uploads/<name>/<upload>/data   its bytes, unpacked
  *     inputs/uploads/<name>/<upload>/index  its line index
+ *     inputs/uploads/<name>/<upload>/csv-…  where its CSV records begin, once a run has asked
  *     inputs/pieces/<name>/<id>/…           pieces of an upload that is not complete
  */
 
@@ -29,6 +30,11 @@ export function dataKey(name: string, upload: string): string {
 
 export function indexKey(name: string, upload: string): string {
   return `${uploadsPrefix(name)}${upload}/index`;
+}
+
+/** The record index of an upload as CSV; a delimiter is one ASCII character. */
+export function csvIndexKey(name: string, upload: string, delimiter: string): string {
+  return `${uploadsPrefix(name)}${upload}/csv-${delimiter.charCodeAt(0)}`;
 }
 
 /** All pieces of all unfinished uploads under a name. */

@@ -1,6 +1,8 @@
 /**
  * Lines of an upload read in windows: no stream is kept open while calls are made, and never more than a window
  * and one line are in memory. Blank lines are passed over, exactly as the scanner counted.
+ *
+ * What a line is and which ones are blank can be said otherwise: a CSV record goes over several lines.
  */
 import { SOURCE_WINDOW_BYTES } from "../core/limits.ts";
 import { bomBytes, isBlank, LF, textEnd } from "./line.ts";
@@ -15,18 +17,30 @@ export interface Line {
 /** Gives bytes `from … to` of the upload. Throws when they cannot be had. */
 export type ReadRange = (from: number, to: number) => Promise<Uint8Array>;
 
+/** How bytes are cut into what is handed out, one after another. */
+export interface Framing {
+  /** Byte of the LF that ends what begins at `from`; -1 when that is not in `bytes`. */
+  endOf(bytes: Uint8Array, from: number): number;
+  /** True when `bytes[from…to)` is no item. */
+  isBlank(bytes: Uint8Array, from: number, to: number): boolean;
+}
+
+const LINES: Framing = { endOf: (bytes, from) => bytes.indexOf(LF, from), isBlank };
+
 export class LineReader {
   readonly #readRange: ReadRange;
   readonly #totalBytes: number;
+  readonly #framing: Framing;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #buffer: Uint8Array = new Uint8Array(0);
   /** Byte of the upload at which the buffer starts. */
   #bufferStart = 0;
   #at = 0;
 
-  constructor(readRange: ReadRange, totalBytes: number) {
+  constructor(readRange: ReadRange, totalBytes: number, framing: Framing = LINES) {
     this.#readRange = readRange;
     this.#totalBytes = totalBytes;
+    this.#framing = framing;
   }
 
   /** The byte up to which lines can be taken without reading. */
@@ -50,13 +64,13 @@ export class LineReader {
   take(): Line | null {
     for (;;) {
       const from = this.#at;
-      const end = this.#buffer.indexOf(LF, from);
+      const end = this.#framing.endOf(this.#buffer, from);
       if (end < 0 && (this.bufferedTo() < this.#totalBytes || from >= this.#buffer.byteLength)) return null;
       const to = end < 0 ? this.#buffer.byteLength : end;
       this.#at = end < 0 ? to : end + 1;
       const byte = this.#bufferStart + from;
       const start = from + (byte === 0 ? bomBytes(this.#buffer) : 0);
-      if (isBlank(this.#buffer, start, to)) continue;
+      if (this.#framing.isBlank(this.#buffer, start, to)) continue;
       const text = this.#decoder.decode(this.#buffer.subarray(start, textEnd(this.#buffer, start, to)));
       return { byte, text };
     }

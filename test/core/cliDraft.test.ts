@@ -49,7 +49,18 @@ describe("a draft from flags", () => {
       quota: { requests: "1000/s" },
       retry: { maxAttempts: 3 },
     });
-    expect(made.input).toEqual({ file: at("ids.txt"), name: "ids.txt", limit: null });
+    expect(made.input).toEqual({ file: at("ids.txt"), name: "ids.txt", limit: null, isCsv: false });
+  });
+
+  test.each([
+    ["orders.csv", { format: "csv" }, []],
+    ["orders.tsv", { format: "csv", delimiter: "\t" }, []],
+    ["ids.txt", { format: "csv", delimiter: ";" }, ["--format", "csv", "--delimiter", ";"]],
+  ])("takes %s as CSV: %j", (file, expected, more) => {
+    writeFileSync(at(file), "id\n1\n");
+    const made = draft("--input", at(file), "--url", URL, ...more);
+    expect(made.spec.source).toMatchObject({ kind: "input", name: file, ...expected });
+    expect(made.input).toMatchObject({ isCsv: true });
   });
 
   test("reads a time in any unit as milliseconds, and header names in any case", () => {

@@ -190,14 +190,20 @@ describe("presses of Ctrl-C", () => {
 });
 
 describe("--limit", () => {
-  const take = async (chunks: readonly string[], limit: number) => {
+  const take = async (chunks: readonly string[], limit: number, isCsv = false) => {
     const source = (async function* () {
       for (const chunk of chunks) yield Buffer.from(chunk);
     })();
     let text = "";
-    for await (const bytes of takeItems(source, limit)) text += Buffer.from(bytes).toString();
+    for await (const bytes of takeItems(source, limit, isCsv)) text += Buffer.from(bytes).toString();
     return text;
   };
+
+  test("of CSV takes the header and the first records, quoted line ends included", async () => {
+    const text = 'id,note\n\n1,"a\n""b"""\n2,c\n3,d\n';
+    expect(await take([text], 1, true)).toBe('id,note\n\n1,"a\n""b"""\n');
+    expect(await take([...text], 2, true)).toBe('id,note\n\n1,"a\n""b"""\n2,c\n');
+  });
 
   test("takes the first lines that are not blank, however they are cut", async () => {
     const line = fc.constantFrom("a", "b c", "", " ", "\r", "é");

@@ -38,7 +38,7 @@ async function collect(items: AsyncIterable<Item>): Promise<Item[]> {
   return all;
 }
 
-async function pinned(name: string, format: "lines" | "jsonl" = "lines"): Promise<InputSettings> {
+async function pinned(name: string, format: "lines" | "jsonl" | "csv" = "lines"): Promise<InputSettings> {
   return (await inputSource.pin(inputSchema.parse({ kind: "input", name, format }), context)).settings;
 }
 
@@ -296,6 +296,53 @@ describe("reading an input", () => {
       '"text"',
     ]);
     expect(items.map((item) => item.invalid !== undefined)).toEqual([false, false, true, false]);
+  });
+});
+
+describe("an input of CSV", () => {
+  const count = 3000;
+  const noteOf = (n: number) => (n % 3 === 0 ? `line ${n}\nand "more"` : `plain ${n}`);
+  const csv = [
+    "id,note",
+    ...Array.from({ length: count }, (_, n) => `${n},"${noteOf(n).replaceAll('"', '""')}"`),
+  ];
+  const recordOf = (n: number) => ({ id: String(n), note: noteOf(n) });
+
+  test("gives records by the header's columns, from every chunk and every position", async () => {
+    await store("orders.csv", csv.join("\r\n"));
+    const settings = await pinned("orders.csv", "csv");
+    const { chunks } = await inputSource.plan(settings, 700, null, context);
+    expect(chunks.map((chunk) => chunk.count)).toEqual([700, 700, 700, 700, 200]);
+    for (const chunk of chunks) {
+      const items = await collect(inputSource.read(settings, chunk, { ordinal: 0, position: null }, context));
+      expect(items.map((item) => item.value)).toEqual(items.map((item) => recordOf(item.index)));
+      expect(items.map((item) => item.ordinal)).toEqual(items.map((_, n) => n));
+      const rest = await collect(inputSource.read(settings, chunk, items[150]!, context));
+      expect(rest).toEqual(items.slice(150));
+    }
+  });
+
+  test("gives the records of a chunk with gaps", async () => {
+    await store("gaps.csv", csv.join("\n"));
+    const settings = await pinned("gaps.csv", "csv");
+    const indexes = [0, 3, 299, 2000, count - 1];
+    const chunk: ChunkPlan = { first: 0, count: indexes.length, indexes, position: "" };
+    const items = await collect(inputSource.read(settings, chunk, { ordinal: 0, position: null }, context));
+    expect(items.map((item) => [item.index, item.value])).toEqual(indexes.map((n) => [n, recordOf(n)]));
+  });
+
+  test("that is malformed is refused with its line before anything runs", async () => {
+    await store("bad.csv", "id,note\n1,a\n2,b,c\n");
+    await expect(pinned("bad.csv", "csv")).rejects.toThrow(
+      "bad.csv is no CSV: line 3: 3 fields, but the header names 2",
+    );
+    expect(await pinned("bad.csv")).toMatchObject({ format: "lines" });
+  });
+
+  test("with a header alone has no items", async () => {
+    await store("header.csv", "id,note\n");
+    const settings = inputSchema.parse({ kind: "input", name: "header.csv", format: "csv" });
+    expect(await inputSource.pin(settings, context)).toMatchObject({ items: 0, first: null });
   });
 });
 

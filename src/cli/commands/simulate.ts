@@ -14,11 +14,11 @@ import { FAIR_WEATHER, type SimOptions, type Span, type TargetOptions } from "..
 import { type SimReport, simulate } from "../../sim/simulate.ts";
 import { parseSpec } from "../../spec/schema.ts";
 import { type Arguments, type Flags, shown } from "../arguments.ts";
+import { countLines, countRecords } from "../countItems.ts";
 import { type Draft, draftSpec } from "../draft.ts";
 import { CommandError, EXIT, UsageError } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { count, duration } from "../printable.ts";
-import { takeItems } from "../takeItems.ts";
 
 const MOST_ITEMS = 10_000_000;
 /** A simulation gives up after this much simulated time. */
@@ -133,19 +133,10 @@ function itemsInSpec({ source }: Spec): number | null {
   return Math.max(1, Math.ceil((to - from) / step));
 }
 
-async function itemsInFile({ file, limit }: NonNullable<Draft["input"]>): Promise<number> {
+async function itemsInFile({ file, limit, isCsv }: NonNullable<Draft["input"]>): Promise<number> {
   const bytes = file === null ? process.stdin : await unpacked(file);
-  let items = 0;
-  let isBlank = true;
-  for await (const chunk of takeItems(bytes, limit ?? Number.POSITIVE_INFINITY)) {
-    for (const byte of chunk) {
-      if (byte > 0x20) isBlank = false;
-      if (byte !== 0x0a || isBlank) continue;
-      items += 1;
-      isBlank = true;
-    }
-  }
-  return items + (isBlank ? 0 : 1);
+  const items = isCsv ? await countRecords(bytes) : await countLines(bytes);
+  return Math.min(items, limit ?? Number.POSITIVE_INFINITY);
 }
 
 async function unpacked(file: string): Promise<AsyncIterable<Uint8Array>> {
