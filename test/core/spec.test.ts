@@ -21,7 +21,7 @@ describe("a spec", () => {
       kind: "ok",
       spec: {
         name: null,
-        source: { kind: "input", name: "ids.txt", format: "lines", upload: null },
+        source: { kind: "input", name: "ids.txt", format: "lines", delimiter: ",", upload: null },
         task: {
           ...HTTP,
           headers: {},
