@@ -17,6 +17,8 @@ export interface Env {
    * Absent when deployed. A run is worked on only in the generation that drives it.
    */
   readonly WEIR_GENERATION?: string;
+  /** Former generations, separated by spaces, whose runtime hung or died by itself: their runs go on in this one. */
+  readonly WEIR_SUCCEEDS?: string;
   /** Secrets: `WEIR_SECRET_<NAME>` and `WEIR_SECRET_<NAME>_HOSTS`. */
   readonly [secret: `WEIR_SECRET_${string}`]: string | undefined;
 }

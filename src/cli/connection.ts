@@ -8,11 +8,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Flags } from "./arguments.ts";
 import { type Client, checkRemote, createClient } from "./client.ts";
-import type { Embedded } from "./embedded.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { type Owner, type Ownership, readOwner, takeOwnership } from "./owner.ts";
 import { isAlive } from "./processes.ts";
 import { hasState, type StateFolder, stateFolder } from "./stateFolder.ts";
+import type { Runtime } from "./supervisor.ts";
 
 export interface Connection {
   readonly client: Client;
@@ -24,6 +24,8 @@ export interface Connection {
   announceRun(run: string): void;
   /** Null while Weir can be expected to answer; else why it never will again. */
   lost(): string | null;
+  /** `tell` gets a sentence when the runtime of this process had to be started again. */
+  listen(tell: (sentence: string) => void): void;
   /** What has to be added to a `weir` command so that it reaches the same Weir. */
   readonly where: string;
   close(): Promise<void>;
@@ -33,8 +35,6 @@ const DEFAULT_STATE = ".weir";
 /** A reading command is gone, and a starting one ready, within this. */
 const WAIT_MS = 10_000;
 const LOOK_AGAIN_MS = 50;
-/** The runtime fires no cron triggers by itself. */
-const CRON_MS = 60_000;
 
 /** For commands that read or steer. Throws UsageError where there is nothing to read, unless `mayBegin`. */
 export async function connect(flags: Flags, command: string, mayBegin = false): Promise<Connection> {
@@ -114,6 +114,7 @@ function connectRemote(flags: Flags): Connection | null {
     isFollowed: false,
     announceRun: () => {},
     lost: () => null,
+    listen: () => {},
     where: ` --remote ${address}`,
     close: async () => client.close(),
   };
@@ -128,6 +129,7 @@ function connectOwner(owner: Owner, flags: Flags): Connection {
     announceRun: () => {},
     lost: () =>
       isAlive(owner) ? null : `weir ${owner.command} (pid ${owner.pid}), which worked on it, has ended`,
+    listen: () => {},
     where: whereOf(flags),
     close: async () => client.close(),
   };
@@ -139,38 +141,34 @@ async function own(
   as: { readonly kind: Owner["kind"]; readonly command: string; readonly port: number },
 ): Promise<Connection & { readonly token: string }> {
   const ownership = await take(folder, as);
-  let embedded: Embedded;
+  let runtime: Runtime;
   try {
     // Loaded only here: a command that talks to another process does without the runtime.
-    const { startEmbedded } = await import("./embedded.ts");
-    embedded = await startEmbedded(folder, {
-      generation: ownership.generation,
-      port: as.port,
-      repairs: as.command === "reindex",
+    const { startRuntime } = await import("./supervisor.ts");
+    const { port, kind, command } = as;
+    runtime = await startRuntime(folder, ownership, {
+      port,
+      drives: kind !== "brief",
+      repairs: command === "reindex",
     });
   } catch (error) {
     ownership.release();
     throw error;
   }
-  const { address, token, workerd } = embedded;
-  ownership.announce({ address, token, workerd });
+  const { address, token } = runtime;
   const client = createClient(address, token);
-  const cron = setInterval(() => void embedded.tick().catch(() => {}), CRON_MS).unref();
   return {
     client,
     token,
     kind: "own",
     isFollowed: false,
     announceRun: (run) => ownership.announce({ run }),
-    lost: () =>
-      workerd !== null && !isAlive(workerd)
-        ? `the runtime has ended; ${folder.workerdLog} may say why`
-        : null,
+    lost: () => runtime.lost(),
+    listen: (tell) => runtime.listen(tell),
     where: whereOf(flags),
     close: async () => {
-      clearInterval(cron);
       client.close();
-      await embedded.stop();
+      await runtime.stop();
       ownership.release();
     },
   };

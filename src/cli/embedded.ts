@@ -1,8 +1,8 @@
 /**
  * The embedded runtime: this process's own workerd, by way of Miniflare, with its state in the state folder.
  *
- * Invariants: it listens on loopback only; it never outlives this process (`watchdog.ts`); its token is new with
- * every start. The API is served by a socket that leads straight to the Worker, past Miniflare's own entry, which
+ * Invariants: it listens on loopback only; it never outlives this process (`watchdog.ts`); its token is new in
+ * every process. The API is served by a socket that leads straight to the Worker, past Miniflare's own entry, which
  * answers development paths without a token.
  */
 import { randomBytes } from "node:crypto";
@@ -38,14 +38,20 @@ const STOP_MS = 5000;
 /** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/**
- * Starts workerd. The caller owns the folder. `port` 0 takes a free one; `repairs`: see `applyMigrations`.
- * Throws UsageError for a port in use.
- */
-export async function startEmbedded(
-  folder: StateFolder,
-  options: { readonly generation: string; readonly port: number; readonly repairs: boolean },
-): Promise<Embedded> {
+export interface EmbeddedOptions {
+  readonly generation: string;
+  /** Generations of this process whose runtime hung or died: their runs go on in this one. */
+  readonly succeeds: readonly string[];
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Null makes a new one. */
+  readonly token: string | null;
+  /** See `applyMigrations`. */
+  readonly repairs: boolean;
+}
+
+/** Starts workerd. The caller owns the folder. Throws UsageError for a port in use. */
+export async function startEmbedded(folder: StateFolder, options: EmbeddedOptions): Promise<Embedded> {
   const bundle = loadBundle();
   emptyTmp(folder);
   process.env.TMPDIR = folder.tmp;
@@ -55,8 +61,8 @@ export async function startEmbedded(
     createRequire(createRequire(import.meta.url).resolve("miniflare"))("workerd").default,
   );
   const watchdog = startWatchdog(folder);
-  const token = randomBytes(32).toString("base64url");
-  const log = openLog(folder);
+  const token = options.token ?? randomBytes(32).toString("base64url");
+  const log = openLog(folder, options.succeeds.length > 0);
   const miniflare = withoutExitHooks(() =>
     createMiniflare(bundle, { folder, ...options, token, log: log.write }),
   );
@@ -78,6 +84,7 @@ function createMiniflare(
   input: {
     readonly folder: StateFolder;
     readonly generation: string;
+    readonly succeeds: readonly string[];
     readonly port: number;
     readonly token: string;
     readonly log: (line: string) => void;
@@ -92,6 +99,7 @@ function createMiniflare(
       log: new NoOpLog(),
       logRequests: false,
       telemetry: { enabled: false },
+      unsafeTriggerHandlers: true,
       resourcePersistencePath: input.folder.data,
       handleStructuredLogs: ({ level, message }) => input.log(`${level} ${message}`),
       workers: [
@@ -104,6 +112,7 @@ function createMiniflare(
             ...Object.fromEntries(secrets),
             WEIR_TOKEN: input.token,
             WEIR_GENERATION: input.generation,
+            WEIR_SUCCEEDS: input.succeeds.join(" "),
           },
           unsafeDirectSockets: [{ host: "127.0.0.1", port: input.port }],
         },
@@ -127,9 +136,11 @@ async function stopEmbedded(parts: {
   if (isGone) parts.watchdog.release();
 }
 
+/** By a request, not through Miniflare's proxies: those block this whole process while workerd does not answer. */
 async function fireCron(miniflare: Miniflare): Promise<void> {
-  const worker = await miniflare.getWorker("weir");
-  await worker.scheduled({ scheduledTime: new Date(), cron: "* * * * *" });
+  const answer = await miniflare.dispatchFetch("http://localhost/cdn-cgi/local/scheduled?cron=*+*+*+*+*");
+  await answer.body?.cancel();
+  if (!answer.ok) throw new Error(`the cron trigger was answered with ${answer.status}`);
 }
 
 /** Runs `create` and removes the signal listeners it added. */
@@ -144,8 +155,12 @@ function withoutExitHooks<T>(create: () => T): T {
   return created;
 }
 
-function openLog(folder: StateFolder): { write: (line: string) => void; close: () => void } {
-  const file = openSync(folder.workerdLog, "w", 0o600);
+/** `isContinued`: what the former runtime said is kept. */
+function openLog(
+  folder: StateFolder,
+  isContinued: boolean,
+): { write: (line: string) => void; close: () => void } {
+  const file = openSync(folder.workerdLog, isContinued ? "a" : "w", 0o600);
   let bytes = 0;
   let isOpen = true;
   return {

@@ -40,9 +40,15 @@ export async function follow(
   let waitsForResume = false;
   ui.interrupts.listen((times) => {
     if (times > 1) leaveAtOnce(connection, run, ui.progress);
-    interruptedAtMs = Date.now();
+    interruptedAtMs = performance.now();
     wake.now();
   });
+  let restartedAtMs = 0;
+  connection.listen((sentence) => {
+    restartedAtMs = performance.now();
+    ui.progress.note(sentence);
+  });
+  const insist = <T>(ask: () => Promise<T>) => insistOn(connection, run, ask, () => restartedAtMs);
   let hasAskedToPause = false;
   let question: Question | null = null;
   try {
@@ -50,9 +56,9 @@ export async function follow(
       if (interruptedAtMs !== null && !hasAskedToPause) {
         hasAskedToPause = true;
         ui.progress.note("pausing: calls under way are finished and committed (Ctrl-C again: at once)");
-        await pause(connection, run, ui.progress);
+        await insist(() => pause(connection, run, ui.progress));
       }
-      const view = await latestView(connection, run);
+      const view = await insist(() => connection.client.ask<RunView>("GET", `/v1/runs/${run}`));
       if (question === null) ui.progress.show(view, Date.now());
       if (isEnded(view.status)) return { kind: "ended", view };
       if (view.status !== "awaiting-approval") {
@@ -69,7 +75,7 @@ export async function follow(
       }
       if (view.status === "paused") {
         const isDrained = view.lanes.live === 0;
-        const isLate = Date.now() - (interruptedAtMs ?? Number.POSITIVE_INFINITY) > DRAIN_MS;
+        const isLate = performance.now() - (interruptedAtMs ?? Number.POSITIVE_INFINITY) > DRAIN_MS;
         if (interruptedAtMs !== null && (isDrained || isLate))
           return { kind: "waits", view, interrupted: true };
         if (interruptedAtMs === null && isDrained && !BY_REQUEST.test(view.why)) {
@@ -88,18 +94,24 @@ export async function follow(
   }
 }
 
-/** The run as it is now; waits for an answer while one can be expected. */
-async function latestView(connection: Connection, run: string): Promise<RunView> {
-  const untilMs = Date.now() + SILENCE_MS;
+/** Asks until there is an answer, while one can be expected: a runtime that is started again has as long as a new one. */
+async function insistOn<T>(
+  connection: Connection,
+  run: string,
+  ask: () => Promise<T>,
+  restartedAtMs: () => number,
+): Promise<T> {
+  const askedAtMs = performance.now();
   for (;;) {
     try {
-      return await connection.client.ask<RunView>("GET", `/v1/runs/${run}`);
+      return await ask();
     } catch (error) {
       const isPassing = error instanceof Unreachable || (error instanceof ApiError && error.status >= 500);
       const lost = connection.lost();
       if (lost !== null)
         throw new CommandError(`${lost}; go on with: weir run --resume ${run}${connection.where}`);
-      if (!isPassing || Date.now() > untilMs) throw error;
+      const silentMs = performance.now() - Math.max(askedAtMs, restartedAtMs());
+      if (!isPassing || silentMs > SILENCE_MS) throw error;
       await sleep(ASK_MS);
     }
   }

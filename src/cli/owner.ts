@@ -35,6 +35,8 @@ export type Owner = z.infer<typeof ownerFile>;
 
 export interface Ownership {
   readonly generation: string;
+  /** Another generation of the same owner, already stored; the former workerd must be gone. */
+  nextGeneration(): string;
   /** Adds to what the owner file says. */
   announce(news: Partial<Pick<Owner, "run" | "address" | "token" | "workerd">>): void;
   /** Gives the folder up; workerd must be gone. */
@@ -80,6 +82,11 @@ export async function takeOwnership(
       kind: "taken",
       ownership: {
         generation: mine.generation,
+        nextGeneration: () => {
+          mine = { ...mine, generation: nextGeneration(folder) };
+          write();
+          return mine.generation;
+        },
         announce: (news) => {
           mine = { ...mine, ...news };
           write();

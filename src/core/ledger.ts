@@ -7,6 +7,7 @@
  * suite for both. What this file does not know: leases, quota, time of day.
  */
 import { assert } from "./assert.ts";
+import { CAREFUL_ITEMS, EXPIRIES_TO_FAIL_ITEM } from "./limits.ts";
 import type { Checkpoint, ChunkPlan, ChunkWork, PartMeta } from "./protocol.ts";
 
 export type ChunkState = "pending" | "active" | "done";
@@ -39,16 +40,19 @@ export interface ChunkRecord {
   refusals: number;
   /** The item announced by the present or last careful lane. */
   announced: number | null;
-  /** Lanes that died on an announced item, by ordinal. */
+  /** Lanes that died on an announced item, by ordinal, until it is settled. */
   deaths: Readonly<Record<number, number>>;
   /** The last lease was lost: a part may be written and not committed. */
   adopt: boolean;
-  /** Lanes died on it: work it alone, one announced item a commit. Stays so until the chunk is done. */
+  /** Lanes died on it: one announced item a commit, until the cursor has reached `carefulTo`. */
   careful: boolean;
+  carefulTo: number;
 }
 
 /** Leases that expire at an unchanged checkpoint before a chunk is worked carefully. */
 const EXPIRIES_TO_BE_CAREFUL = 2;
+/** Due longer than anything else: a suspect is looked into before other work goes on. */
+const BEFORE_ALL_MS = 1;
 
 export interface Ledger {
   get(chunk: number): ChunkRecord | undefined;
@@ -84,12 +88,19 @@ export function newChunk(chunk: number, plan: ChunkPlan): ChunkRecord {
     deaths: {},
     adopt: false,
     careful: false,
+    carefulTo: 0,
   };
 }
 
 /** Settled items of a chunk. */
 export function settled(record: ChunkRecord): number {
   return record.ok + record.failed;
+}
+
+/** The first item that is under suspicion and neither settled nor condemned; null when there is none. */
+export function suspectOf(record: ChunkRecord): number | null {
+  const suspects = Object.entries(record.deaths).filter(([, times]) => times < EXPIRIES_TO_FAIL_ITEM);
+  return suspects.length === 0 ? null : Math.min(...suspects.map(([ordinal]) => Number(ordinal)));
 }
 
 /** The chunk as a lane gets it; due times turn into durations from `nowMs`. */
@@ -110,7 +121,7 @@ export function toWork(record: ChunkRecord, nowMs: number, deathsToFail: number)
     },
     parts: record.parts,
     adopt: record.adopt,
-    careful: record.careful,
+    careful: record.careful || suspectOf(record) !== null,
     ...(condemned.length > 0 ? { condemned } : {}),
   };
 }
@@ -154,6 +165,8 @@ export function applyCommit(
     record.refusals = 0;
     record.announced = null;
     record.adopt = false;
+    record.deaths = deathsOfUnsettled(record);
+    if (record.cursor >= record.carefulTo) record.careful = false;
   }
   if (record.cursor === record.plan.count && record.deferred.length === 0) record.state = "done";
   return { kind: "applied", part };
@@ -170,19 +183,25 @@ export function handBack(record: ChunkRecord, nowMs: number, refusedForMs: numbe
   }
 }
 
-/** The lease ended without a hand-back: somebody may still have written a part. */
-export function loseLease(record: ChunkRecord, nowMs: number): void {
+/**
+ * The lease ended without a hand-back: somebody may still have written a part. The item that was announced is charged
+ * with it if what died worked on nothing else (`alone`); otherwise it is only suspected, and looked into alone.
+ */
+export function loseLease(record: ChunkRecord, nowMs: number, alone: boolean): void {
   if (record.state === "done") return;
   record.state = "pending";
   record.adopt = true;
   record.expiries += 1;
-  if (record.expiries >= EXPIRIES_TO_BE_CAREFUL) record.careful = true;
+  if (record.expiries >= EXPIRIES_TO_BE_CAREFUL && !record.careful) {
+    record.careful = true;
+    record.carefulTo = Math.min(record.plan.count, record.cursor + CAREFUL_ITEMS);
+  }
   if (record.announced !== null) {
     const times = record.deaths[record.announced] ?? 0;
-    record.deaths = { ...record.deaths, [record.announced]: times + 1 };
+    record.deaths = { ...record.deaths, [record.announced]: alone ? times + 1 : Math.max(times, 1) };
     record.announced = null;
   }
-  record.availableAtMs = waitsUntil(record, nowMs);
+  record.availableAtMs = suspectOf(record) === null ? waitsUntil(record, nowMs) : BEFORE_ALL_MS;
 }
 
 /** A lease of a process that is gone for a known reason (a restart): no sign against the chunk's items. */
@@ -192,6 +211,13 @@ export function orphan(record: ChunkRecord, nowMs: number): void {
   record.adopt = true;
   record.announced = null;
   record.availableAtMs = waitsUntil(record, nowMs);
+}
+
+function deathsOfUnsettled({ deaths, cursor, deferred }: ChunkRecord): ChunkRecord["deaths"] {
+  const unsettled = Object.entries(deaths).filter(
+    ([ordinal]) => Number(ordinal) >= cursor || deferred.some((item) => item.ordinal === Number(ordinal)),
+  );
+  return Object.fromEntries(unsettled);
 }
 
 /** 0 while fresh items are left; else the first due instant when it still lies ahead. */

@@ -9,16 +9,17 @@
 import { type Activity, createActivity } from "./activity.ts";
 import { assert } from "./assert.ts";
 import type { QuotaSettings } from "./burst.ts";
-import { createDispatch, type Dispatch, forgetInvocation, seeInvocation } from "./dispatch.ts";
-import { type Ledger, newChunk, orphan } from "./ledger.ts";
+import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
+import { type Ledger, newChunk } from "./ledger.ts";
 import { type Notice, startNotice } from "./notice.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
-import { configureQuota, createQuota, type Quota, restoreQuota, withoutHolders } from "./quota.ts";
+import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
 import { parseRate } from "./rate.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
-import { expireOtherGenerations, renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
+import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
 import { judgeSmoke, openGate } from "./smoke.ts";
 import type { PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "./spec.ts";
+import { drive } from "./takeover.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
 
 /** What is stored as one document; the leases, chunks and parts have tables of their own. */
@@ -333,19 +334,6 @@ function workingStatus(state: RunState): RunStatus {
 
 function quotaSettings(spec: Spec): QuotaSettings {
   return { ratePerSecond: configuredPerSecond(spec), burst: spec.quota?.burst ?? null };
-}
-
-/** Another process drives from now on: leases of the former one are free at once, its process is gone. */
-function drive(run: Run, generation: string, nowMs: number): void {
-  if (run.state.generation !== generation) run.state.quota = withoutHolders(run.state.quota, nowMs);
-  run.state.generation = generation;
-  for (const lease of expireOtherGenerations(run.semaphore, generation)) {
-    const record = run.ledger.get(lease.chunk);
-    assert(record !== undefined, "a lease is for a chunk of the ledger");
-    orphan(record, nowMs);
-    run.ledger.put(record);
-    forgetInvocation(run.dispatch, lease.invocation);
-  }
 }
 
 function finish(run: Run, ending: RunState["ending"], reason: string | null): void {

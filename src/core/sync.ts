@@ -8,7 +8,7 @@
 import { callTimeMs, recordCalls } from "./activity.ts";
 import { assert } from "./assert.ts";
 import { forgetInvocation, seeInvocation, usefulLanes } from "./dispatch.ts";
-import { applyCommit, handBack, loseLease, toWork } from "./ledger.ts";
+import { applyCommit, type ChunkRecord, handBack, loseLease, suspectOf, toWork } from "./ledger.ts";
 import {
   EXPIRIES_TO_FAIL_ITEM,
   LEASE_TTL_MS,
@@ -33,6 +33,7 @@ import { grant, observe } from "./quota.ts";
 import { configuredPerSecond, fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
 import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
+import type { Spec } from "./spec.ts";
 import { judge } from "./tolerance.ts";
 
 /** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
@@ -83,10 +84,13 @@ const CLOCKS_APART_MS = 86_400_000;
 
 /** Ends the leases whose term is over; their chunks are free again. */
 export function expireLeases(run: Run, nowMs: number): void {
-  for (const lease of expire(run.semaphore, nowMs)) {
+  const expired = expire(run.semaphore, nowMs);
+  const isLast = expired.length === 1 && run.semaphore.live.size === 0;
+  for (const lease of expired) {
     const record = run.ledger.get(lease.chunk);
     assert(record !== undefined, "a lease is for a chunk of the ledger");
-    loseLease(record, nowMs);
+    // Deployed, a careful lane has its invocation to itself; embedded, all lanes share a process.
+    loseLease(record, nowMs, isLast || !isEmbedded(lease.generation));
     run.ledger.put(record);
   }
 }
@@ -178,12 +182,13 @@ function leaseChunks(
   const holding = request.held.filter((fence) => !lost.includes(fence) && run.semaphore.live.has(fence));
   const max = lanesUseful(run);
   const leases: Lease[] = [];
-  let room = holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
+  const embedded = isEmbedded(request.generation);
+  let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
   while (room > 0 && run.semaphore.live.size < max) {
-    const alone = holding.length + leases.length === 0;
-    const record = run.ledger.nextAvailable(nowMs, alone);
+    const holdsNone = holding.length + leases.length === 0;
+    const record = embedded ? nextEmbedded(run, nowMs) : run.ledger.nextAvailable(nowMs, holdsNone);
     if (record === undefined) break;
-    const border = smokeBorder(run, record.chunk);
+    const border = borderOf(run, record);
     if (border === 0) break;
     const acquired = acquire(run.semaphore, {
       chunk: record.chunk,
@@ -201,14 +206,44 @@ function leaseChunks(
       },
     });
     record.state = "active";
+    record.announced = null;
     run.ledger.put(record);
-    room = record.careful ? 0 : room - 1;
+    room = record.careful && !embedded ? 0 : room - 1;
   }
   if (leases.length > 0) run.state.startedAtMs ??= wallMs;
   return leases;
 }
 
-/** A careful chunk is worked on alone in its invocation. */
+function isEmbedded(generation: string): boolean {
+  return generation !== "";
+}
+
+/**
+ * Embedded, a lane that kills its process takes all others with it. So a chunk with a suspect is worked on when no
+ * other is, and no other while it is: what happens then is the suspect's doing.
+ */
+function nextEmbedded(run: Run, nowMs: number): ChunkRecord | undefined {
+  const { live } = run.semaphore;
+  const next = run.ledger.nextAvailable(nowMs, true);
+  if (next === undefined || live.size === 0) return next;
+  if (suspectOf(next) !== null) return undefined;
+  const [only] = live.size === 1 ? live.values() : [];
+  const record = only === undefined ? undefined : run.ledger.get(only.chunk);
+  return record !== undefined && suspectOf(record) !== null ? undefined : next;
+}
+
+/** A lane goes no further than this ordinal: the smoke stage's border, its suspect, or the end of its careful work. */
+function borderOf(run: Run, record: ChunkRecord): number | null {
+  const suspect = suspectOf(record);
+  const borders = [
+    smokeBorder(run, record.chunk),
+    suspect === null ? null : Math.max(record.cursor, suspect + 1),
+    record.careful ? record.carefulTo : null,
+  ].filter((border) => border !== null);
+  return borders.length === 0 ? null : Math.min(...borders);
+}
+
+/** Deployed, a careful chunk is worked on alone in its invocation. */
 function holdsCareful(run: Run, holding: readonly number[]): boolean {
   return holding.some((fence) => {
     const lease = run.semaphore.live.get(fence);
@@ -228,9 +263,20 @@ export function lanesUseful(run: Run): number {
 }
 
 function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): Grant {
-  const asked = grant(run.state.quota, { nowMs, want: request.want, holder: request.invocation, pollMs });
+  const asked = grant(run.state.quota, {
+    nowMs,
+    want: request.want,
+    holder: request.invocation,
+    pollMs,
+    callTimeoutMs: callTimeoutMs(run.state.spec),
+  });
   run.state.quota = asked.quota;
   return asked.grant;
+}
+
+/** How long a call may take by what its task's settings say; 0 where they say nothing. */
+function callTimeoutMs({ task }: Spec): number {
+  return typeof task.timeoutMs === "number" ? task.timeoutMs : 0;
 }
 
 function shedOf(run: Run, invocation: string): readonly number[] {

@@ -47,8 +47,14 @@ export function wakeAtMs(run: Run, nowMs: number): number | null {
   if (isHeld(state.status) && run.semaphore.live.size === 0 && state.unindexed === 0) return null;
   const times = [nowMs + WATCH_MS, nextExpiry(run.semaphore)];
   for (const sent of run.errands.values()) times.push(sent.sentAtMs + sent.repeatMs);
-  if (isWorking(run)) times.push(nextOfferAtMs(run.dispatch), run.ledger.nextAvailableAtMs());
+  if (isWorking(run)) times.push(nextOfferAtMs(run.dispatch), nextDueAtMs(run, nowMs));
   return Math.min(...times.filter((time) => time !== null));
+}
+
+/** When a waiting chunk becomes due; what is due already was offered. */
+function nextDueAtMs(run: Run, nowMs: number): number | null {
+  const atMs = run.ledger.nextAvailableAtMs();
+  return atMs === null || atMs <= nowMs ? null : atMs;
 }
 
 /** Waits for somebody outside. */

@@ -22,6 +22,7 @@ import * as core from "../core/run.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import { SPEC_DEFAULTS } from "../core/spec.ts";
 import { settingsOf, sync } from "../core/sync.ts";
+import { succeed } from "../core/takeover.ts";
 import { view } from "../core/view.ts";
 import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Env } from "../env.ts";
@@ -46,6 +47,7 @@ export class RunObject extends DurableObject<Env> implements Run {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new RunStore(ctx.storage.sql, lanesPerInvocation(env));
+    this.#succeed();
   }
 
   async create(input: CreateRun): Promise<Control> {
@@ -241,6 +243,16 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   #view(run: core.Run): RunView {
     return view(run, { nowMs: this.#store.now(), wallMs: Date.now(), driven: this.#isDriven(run) });
+  }
+
+  /** Goes on where the runtime before this one hung or died by itself. */
+  #succeed(): void {
+    const run = this.#store.run;
+    const { WEIR_SUCCEEDS = "", WEIR_GENERATION = "" } = this.env;
+    if (run === null || !WEIR_SUCCEEDS.split(" ").includes(run.state.generation)) return;
+    if (run.state.generation === "") return;
+    succeed(run, WEIR_GENERATION, this.#store.now());
+    this.#after();
   }
 
   #isDriven(run: core.Run): boolean {

@@ -48,7 +48,7 @@ export class SqlLedger implements Ledger {
 
   put(record: ChunkRecord): void {
     const { plan } = record;
-    const { expiries, refusals, announced, deaths, adopt } = record;
+    const { expiries, refusals, announced, deaths, adopt, carefulTo } = record;
     this.#sql.all(
       "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       record.chunk,
@@ -65,7 +65,7 @@ export class SqlLedger implements Ledger {
       record.parts,
       record.ok,
       record.failed,
-      JSON.stringify({ expiries, refusals, announced, deaths, adopt }),
+      JSON.stringify({ expiries, refusals, announced, deaths, adopt, carefulTo }),
     );
   }
 
@@ -178,7 +178,7 @@ export class SqlLedger implements Ledger {
 function toRecord(row: ChunkRow): ChunkRecord {
   const trouble = JSON.parse(row.trouble) as Pick<
     ChunkRecord,
-    "expiries" | "refusals" | "announced" | "deaths" | "adopt"
+    "expiries" | "refusals" | "announced" | "deaths" | "adopt" | "carefulTo"
   >;
   return {
     chunk: row.chunk,

@@ -6,6 +6,7 @@ import {
   loseLease,
   newChunk,
   settled,
+  suspectOf,
   toWork,
 } from "../../src/core/ledger.ts";
 import type { Checkpoint, PartMeta } from "../../src/core/protocol.ts";
@@ -133,12 +134,24 @@ describe("ledger", () => {
 
   it("becomes careful after two expiries at an unchanged checkpoint and stays so", () => {
     const record = chunk();
-    loseLease(record, 0);
+    loseLease(record, 0, true);
     expect([record.careful, record.adopt]).toEqual([false, true]);
-    loseLease(record, 0);
+    loseLease(record, 0, true);
     expect(record.careful).toBe(true);
     applyCommit(record, { part: part(0, 1), checkpoint: at(1) }, 0);
     expect([record.careful, record.expiries, record.adopt]).toEqual([true, 0, false]);
+  });
+
+  it("only suspects an item while others could have ended its lane, and clears it when it is settled", () => {
+    const record = chunk();
+    for (let death = 0; death < 5; death++) {
+      record.announced = 4;
+      loseLease(record, 0, false);
+    }
+    expect(toWork(record, 0, 3).condemned).toBeUndefined();
+    expect([suspectOf(record), toWork(record, 0, 3).careful]).toEqual([4, true]);
+    applyCommit(record, { part: part(0, 5), checkpoint: at(5) }, 0);
+    expect(suspectOf(record)).toBeNull();
   });
 
   it("condemns an item on which three lanes died", () => {
@@ -146,7 +159,7 @@ describe("ledger", () => {
     for (let death = 0; death < 3; death++) {
       expect(toWork(record, 0, 3).condemned).toBeUndefined();
       record.announced = 4;
-      loseLease(record, 0);
+      loseLease(record, 0, true);
     }
     expect(toWork(record, 0, 3).condemned).toEqual([4]);
   });

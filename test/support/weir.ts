@@ -28,8 +28,11 @@ export class WeirProcess {
   stderr = "";
   readonly #exit: Promise<unknown[]>;
 
-  constructor(args: readonly string[], options: { cwd: string; env: Readonly<Record<string, string>> }) {
-    this.child = spawn(process.execPath, [COMMAND, ...args], {
+  constructor(
+    args: readonly string[],
+    options: { command: string; cwd: string; env: Readonly<Record<string, string>> },
+  ) {
+    this.child = spawn(process.execPath, [options.command, ...args], {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: "1", ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -73,6 +76,12 @@ export class Workspace {
   readonly #started: WeirProcess[] = [];
   /** Processes seen in any tree: workerd may outlive the command that started it. */
   readonly #seen = new Set<number>();
+  readonly #command: string;
+
+  /** `command`: the path of `weir`, where it is not this project's own. */
+  constructor(command = COMMAND) {
+    this.#command = command;
+  }
 
   /** Writes a file into the folder and returns its path. */
   write(name: string, content: string | Uint8Array): string {
@@ -91,7 +100,7 @@ export class Workspace {
   }
 
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}): WeirProcess {
-    const started = new WeirProcess(args, { cwd: this.folder, env });
+    const started = new WeirProcess(args, { command: this.#command, cwd: this.folder, env });
     this.#started.push(started);
     return started;
   }

@@ -22,6 +22,7 @@ export async function devCommand({ flags }: Arguments): Promise<number> {
   try {
     const interrupts = takeInterrupts();
     process.stdout.write(`${connection.client.address}/#token=${connection.token}\n`);
+    connection.listen(say);
     say("weir dev: ready; commands in other terminals reach it. Ctrl-C ends it.");
     const lost = await untilInterrupted(connection, interrupts.listen);
     if (lost !== null) throw new CommandError(lost);

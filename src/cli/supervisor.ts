@@ -1,0 +1,204 @@
+/**
+ * The runtime of a process that drives runs, looked after: one that hangs or dies by itself is started again.
+ *
+ * A task that never yields stops the runtime's only thread, one that exhausts memory ends it, and either would do
+ * so again. So the next start tells the runs what became of the former one, and they find the item that did it
+ * (`core/takeover.ts`). Address and token stay the same: whoever talks to this Weir notices a pause. A restart for
+ * nothing costs nothing but repeated calls.
+ *
+ * Invariants: the former runtime is gone before the next starts; each start has a greater generation.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Embedded, type EmbeddedOptions, startEmbedded } from "./embedded.ts";
+import type { Ownership } from "./owner.ts";
+import { endProcess, isAlive } from "./processes.ts";
+import { Pulse } from "./pulse.ts";
+import type { StateFolder } from "./stateFolder.ts";
+import { recordedWorkerd } from "./watchdog.ts";
+
+/** Looked at this often. */
+const LOOK_MS = 500;
+const CRON_MS = 60_000;
+/** Starts in a row that may fail. */
+const STARTS = 10;
+/** An item costs five starts before it is found. Who needs more than this has another trouble. */
+const MAX_RESTARTS = 100;
+const END_MS = 5000;
+
+export interface Runtime {
+  readonly address: string;
+  readonly token: string;
+  /** Null while it answers or can be expected to; else why it never will again. */
+  lost(): string | null;
+  /** `tell` gets a sentence for every restart. Replaces the former listener. */
+  listen(tell: (sentence: string) => void): void;
+  stop(): Promise<void>;
+}
+
+export interface RuntimeOptions {
+  readonly port: number;
+  readonly repairs: boolean;
+  /** False: it is only read from, and gone in a moment. */
+  readonly drives: boolean;
+}
+
+/** Starts the runtime and looks after it. Throws as `startEmbedded` does. */
+export async function startRuntime(
+  folder: StateFolder,
+  ownership: Ownership,
+  options: RuntimeOptions,
+): Promise<Runtime> {
+  const { generation } = ownership;
+  const embedded = await startEmbedded(folder, { ...options, generation, succeeds: [], token: null });
+  const supervisor = new Supervisor(folder, ownership, embedded);
+  if (options.drives) void supervisor.watch();
+  return supervisor;
+}
+
+class Supervisor implements Runtime {
+  readonly address: string;
+  readonly token: string;
+  readonly #folder: StateFolder;
+  readonly #ownership: Ownership;
+  readonly #cron: NodeJS.Timeout;
+  readonly #stopping = new AbortController();
+  /** Generations whose runtime hung or died. */
+  readonly #former: string[] = [];
+  #embedded: Embedded;
+  #pulse: Pulse | null;
+  #generation: string;
+  #restarting: Promise<void> | null = null;
+  #isWatching = false;
+  #lost: string | null = null;
+  #tell: (sentence: string) => void = () => {};
+
+  constructor(folder: StateFolder, ownership: Ownership, embedded: Embedded) {
+    this.address = embedded.address;
+    this.token = embedded.token;
+    this.#folder = folder;
+    this.#ownership = ownership;
+    this.#embedded = embedded;
+    this.#pulse = pulseOf(embedded);
+    this.#generation = ownership.generation;
+    ownership.announce({ address: this.address, token: this.token, workerd: embedded.workerd });
+    this.#cron = setInterval(() => void this.#embedded.tick().catch(() => {}), CRON_MS).unref();
+  }
+
+  lost(): string | null {
+    if (this.#lost !== null || this.#isWatching) return this.#lost;
+    return this.#hasDied() ? `the runtime has ended; ${this.#folder.workerdLog} may say why` : null;
+  }
+
+  listen(tell: (sentence: string) => void): void {
+    this.#tell = tell;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearInterval(this.#cron);
+    await this.#restarting;
+    await this.#embedded.stop();
+  }
+
+  /** Until stopped or lost. Never rejects. */
+  async watch(): Promise<void> {
+    this.#isWatching = true;
+    while (!this.#isStopping && this.#lost === null) {
+      await this.#pause();
+      const trouble = await this.#trouble();
+      if (trouble === null || this.#isStopping) continue;
+      this.#restarting = this.#restart(trouble).catch((error: unknown) => {
+        this.#lost = `the runtime ${trouble} and was not started again: ${reasonOf(error)}`;
+      });
+      await this.#restarting;
+    }
+  }
+
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  /** What is wrong with it, as a predicate; null when nothing is. */
+  async #trouble(): Promise<string | null> {
+    if (this.#hasDied()) return "has died";
+    return (await this.#pulse?.hasStopped()) ? "does not yield any more" : null;
+  }
+
+  async #restart(trouble: string): Promise<void> {
+    if (this.#former.length >= MAX_RESTARTS) throw new Error(`there were ${MAX_RESTARTS} restarts`);
+    this.#tell(`the runtime ${trouble}: starting it again, and looking for the item that did it`);
+    for (let start = 1; !this.#isStopping; start++) {
+      await this.#endFormer();
+      try {
+        await this.#startNext();
+        return;
+      } catch (error) {
+        // The item may have been called before the start was over; a port may be free in a moment.
+        if (start >= STARTS) throw error;
+        await this.#pause();
+      }
+    }
+  }
+
+  async #endFormer(): Promise<void> {
+    await this.#embedded.stop();
+    const left = recordedWorkerd(this.#folder);
+    if (left !== null && isAlive(left)) throw new Error(`the former one (pid ${left.pid}) does not end`);
+  }
+
+  /** The former runtime is gone. */
+  async #startNext(): Promise<void> {
+    this.#former.push(this.#generation);
+    this.#generation = this.#ownership.nextGeneration();
+    this.#embedded = await this.#startLooking({
+      generation: this.#generation,
+      succeeds: this.#former,
+      port: Number(new URL(this.address).port),
+      token: this.token,
+      repairs: false,
+    });
+    this.#pulse = pulseOf(this.#embedded);
+    this.#ownership.announce({ workerd: this.#embedded.workerd });
+    // Runs that nobody looks at go on as well.
+    void this.#embedded.tick().catch(() => {});
+  }
+
+  /** A run may go on while the runtime starts, with the very item that makes it hang: then that start is ended. */
+  async #startLooking(options: EmbeddedOptions): Promise<Embedded> {
+    const started = new AbortController();
+    void this.#endHanging(started.signal);
+    try {
+      return await startEmbedded(this.#folder, options);
+    } finally {
+      started.abort();
+    }
+  }
+
+  async #endHanging(until: AbortSignal): Promise<void> {
+    let pulse: Pulse | null = null;
+    while (!until.aborted) {
+      await sleep(LOOK_MS, undefined, { ref: false, signal: until }).catch(() => {});
+      const starting = recordedWorkerd(this.#folder);
+      if (starting === null || until.aborted) continue;
+      pulse ??= new Pulse(starting, null);
+      if (await pulse.hasStopped()) await endProcess(starting, END_MS);
+    }
+  }
+
+  async #pause(): Promise<void> {
+    await sleep(LOOK_MS, undefined, { ref: false, signal: this.#stopping.signal }).catch(() => {});
+  }
+
+  #hasDied(): boolean {
+    const { workerd } = this.#embedded;
+    return workerd !== null && !isAlive(workerd);
+  }
+}
+
+function pulseOf({ workerd, address }: Embedded): Pulse | null {
+  return workerd === null ? null : new Pulse(workerd, address);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

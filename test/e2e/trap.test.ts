@@ -1,0 +1,48 @@
+/** Items that end the runtime: each costs one failed row, and nothing else. */
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { copyWithTask } from "../support/ownWeir.ts";
+import { spawnTarget } from "../support/spawnTarget.ts";
+import { Workspace } from "../support/weir.ts";
+
+const ITEMS = 120;
+const TRAPS: Readonly<Record<number, string>> = { 17: "throw", 40: "loop", 90: "memory" };
+
+test("an item on which the task throws, never yields or exhausts memory costs one failed row", async () => {
+  const places = new Workspace();
+  const command = copyWithTask(
+    join(places.folder, "own"),
+    "trap",
+    join(import.meta.dirname, "../support/trapTask.ts"),
+  );
+  const workspace = new Workspace(command);
+  const target = await spawnTarget({ latencyMs: [5, 20] });
+  try {
+    const items = Array.from({ length: ITEMS }, (_, i) => TRAPS[i] ?? `u_${i}`);
+    const spec = {
+      source: { kind: "items", items },
+      task: { kind: "trap", url: `${target.url}/v1/users/` },
+      chunkSize: 10,
+      maxParallelism: 6,
+    };
+    workspace.write("spec.json", JSON.stringify(spec));
+    // Less memory is sooner exhausted, and spares the machine.
+    const env = { MINIFLARE_WORKERD_V8_FLAGS: "--max-old-space-size=256" };
+    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env);
+    expect(ended.exitCode, ended.stderr).toBe(3);
+    const rows = workspace.rows("rows.jsonl");
+    expect(rows.map((row) => row.item)).toEqual(items);
+    const failed = rows
+      .filter((row) => !row.ok)
+      .map((row) => [row.index, row.error?.kind, row.error?.message]);
+    expect(failed).toEqual([
+      [17, "task", "a trap"],
+      [40, "task", "the lane died 3 times on this item"],
+      [90, "task", "the lane died 3 times on this item"],
+    ]);
+  } finally {
+    await workspace.close();
+    await places.close();
+    await target.close();
+  }
+});
