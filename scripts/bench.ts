@@ -13,9 +13,13 @@ import { calibrate } from "./bench/calibration.ts";
 import { Journal } from "./bench/journal.ts";
 import type { Scene, Stage } from "./bench/scene.ts";
 import { main, minute, modes } from "./bench/scenes/fair.ts";
+import { frozenPeers, installPeers, peers } from "./bench/scenes/peers.ts";
 import { referee } from "./bench/scenes/referee.ts";
+import { lanes, throughput } from "./bench/scenes/throughput.ts";
 
-const SCENES: readonly Scene[] = [main, minute, modes, referee];
+const SCENES: readonly Scene[] = [main, minute, modes, referee, throughput, lanes];
+/** With `--peers`, and nothing else then. */
+const PEER_SCENES: readonly Scene[] = [frozenPeers, peers];
 
 const { values } = parseArgs({
   options: {
@@ -28,13 +32,18 @@ const { values } = parseArgs({
 });
 
 const named = values.only?.split(",") ?? null;
-const scenes = named === null ? SCENES : SCENES.filter(({ name }) => named.includes(name));
-const unknown = (named ?? []).filter((name) => !SCENES.some((scene) => scene.name === name));
+const all = values.peers ? PEER_SCENES : SCENES;
+const scenes = named === null ? all : all.filter(({ name }) => named.includes(name));
+const unknown = (named ?? []).filter((name) => !all.some((scene) => scene.name === name));
 if (unknown.length > 0) {
   console.error(
-    `--only: no scene ${unknown.join(", ")}; there are ${SCENES.map(({ name }) => name).join(", ")}`,
+    `--only: no scene ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}`,
   );
   process.exit(2);
+}
+if (values.peers && !installPeers()) {
+  console.error("--peers: they could not be installed (npm ci in scripts/peers)");
+  process.exit(1);
 }
 
 const stage: Stage = {

@@ -2,11 +2,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { arrivalFigures, usedShare } from "../../../test/support/neededBurst.ts";
+import { freePort } from "../freePort.ts";
 import { shown } from "../journal.ts";
 import { measureRun, sleep } from "../measuredRun.ts";
 import type { Scene } from "../scene.ts";
@@ -111,13 +110,4 @@ ${temporary}
   }
 }
 `;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

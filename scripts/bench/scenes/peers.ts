@@ -1,0 +1,139 @@
+/** What people use today, measured beside Weir in one go on one machine. */
+import { spawnSync } from "node:child_process";
+import { shown, withSpread } from "../journal.ts";
+import { type Measured, measureRun } from "../measuredRun.ts";
+import { type Contest, contest, PEERS } from "../peers/contest.ts";
+import { CONTESTANTS, type Contestant } from "../peers/contestants.ts";
+import type { Scene } from "../scene.ts";
+import { FAIR_FLAGS, LOG_NORMAL } from "./fair.ts";
+
+const HEAD = [
+  "who",
+  "setting",
+  "rate used, %",
+  "429 of 20,000",
+  "needed burst",
+  "most in 10 ms",
+  "100 ms",
+  "1 s",
+  "in flight",
+  "messages per call",
+  "lost",
+  "doubled",
+  "CPU ms per call",
+  "peak MB",
+];
+const FROZEN_MS = 5000;
+
+/** What both sides of the comparison have. */
+type Row = Omit<Contest, "tree"> & { readonly peakRss: number };
+
+/** Installs the peers from their own lock. False: it did not work, said on the terminal. */
+export function installPeers(): boolean {
+  const installed = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: PEERS, stdio: "inherit" });
+  return installed.status === 0;
+}
+
+export const peers: Scene = {
+  name: "peers",
+  minutes: 18,
+  async play(journal, stage) {
+    journal.say(
+      "",
+      `**20,000 ids at 1,000/s** (target: GCRA 1,000/s burst 100, log-normal around 150 ms; DBOS: 4,000 at 200/s), ` +
+        `${stage.repeat} runs each, medians with least and most. A peer does not repeat a refused call, so a 429 is a ` +
+        "lost row; the Python loop repeats.",
+    );
+    const rows: string[][] = [];
+    const ours: Row[] = [];
+    for (let i = 0; i < stage.repeat; i++) ours.push(rowOf(await measureWeir()));
+    rows.push(cells("**Weir**", "`--rate 1000/s --parallel 250`", ours));
+    for (const peer of CONTESTANTS) rows.push(await repeated(peer, stage.repeat));
+    journal.table(HEAD, rows);
+    journal.say(
+      "",
+      "*messages*: requests at the coordinator (Weir), scripts at Redis (BullMQ, Bottleneck), transactions at PostgreSQL (DBOS).",
+    );
+  },
+};
+
+export const frozenPeers: Scene = {
+  name: "frozen-peers",
+  minutes: 2.5,
+  async play(journal, stage) {
+    journal.say(
+      "",
+      `**The same, half of the worker processes stopped for ${FROZEN_MS / 1000} s** (SIGSTOP), target only observes, ${stage.repeat} runs each`,
+    );
+    const rows: string[][] = [];
+    for (const peer of CONTESTANTS.filter(({ isFrozen }) => isFrozen === true)) {
+      const seen: Contest[] = [];
+      for (let i = 0; i < stage.repeat; i++) {
+        const one = await contest(peer, { isStrict: false, frozenMs: FROZEN_MS });
+        if ("missing" in one) break;
+        seen.push(one);
+      }
+      if (seen.length === 0) continue;
+      const of = (figure: (one: Contest) => number, digits = 0) => withSpread(seen.map(figure), digits);
+      rows.push([
+        peer.name,
+        peer.setting,
+        of((one) => one.arrivals.neededBurst, 1),
+        of((one) => one.arrivals.mostIn[100]),
+        of((one) => one.arrivals.mostIn[1000]),
+      ]);
+    }
+    journal.table(["who", "setting", "needed burst", "most in 100 ms", "most in 1 s"], rows);
+  },
+};
+
+async function repeated(peer: Contestant, times: number): Promise<string[]> {
+  const seen: Row[] = [];
+  for (let i = 0; i < times; i++) {
+    const one = await contest(peer, { isStrict: true });
+    if ("missing" in one)
+      return [peer.name, peer.setting, `not run: ${one.missing}`, ...HEAD.slice(3).map(() => "")];
+    seen.push({ ...one, peakRss: one.tree.peakRss });
+    process.stderr.write(`${peer.name}, ${peer.setting}: ${i + 1} of ${times} done\n`);
+  }
+  return cells(peer.name, peer.setting, seen);
+}
+
+function measureWeir(): Promise<Measured> {
+  return measureRun({
+    ids: 20_000,
+    flags: FAIR_FLAGS,
+    target: { limit: { ratePerSecond: 1000, burst: 100 }, latencyMs: LOG_NORMAL },
+    ratePerSecond: 1000,
+  });
+}
+
+function rowOf(run: Measured): Row {
+  return {
+    ...run,
+    lost: run.rows?.lost ?? Number.NaN,
+    doubled: run.rows?.doubled ?? Number.NaN,
+    messagesPerCall: run.run.coordinatorRequests / run.arrivals.calls,
+    peakRss: run.tree.peakRss,
+  };
+}
+
+function cells(name: string, setting: string, runs: readonly Row[]): string[] {
+  const of = (figure: (run: Row) => number, digits = 0) => withSpread(runs.map(figure), digits);
+  return [
+    name,
+    setting,
+    of((run) => 100 * run.share, 1),
+    of((run) => run.throttled),
+    of((run) => run.arrivals.neededBurst, 1),
+    of((run) => run.arrivals.mostIn[10]),
+    of((run) => run.arrivals.mostIn[100]),
+    of((run) => run.arrivals.mostIn[1000]),
+    of((run) => run.inFlight),
+    shown(runs[0]?.messagesPerCall ?? Number.NaN, 3),
+    of((run) => run.lost),
+    of((run) => run.doubled),
+    of((run) => run.cpuMsPerCall, 2),
+    of((run) => run.peakRss / 1e6),
+  ];
+}

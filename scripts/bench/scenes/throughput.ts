@@ -1,0 +1,86 @@
+/** Without a quota: how near the whole of Weir comes to a bare fetch loop in the same workerd. */
+import { bareLoop } from "../bareLoop.ts";
+import { median, shown, withSpread } from "../journal.ts";
+import { type Measured, measureRun } from "../measuredRun.ts";
+import type { Scene } from "../scene.ts";
+
+const IDS = 80_000;
+const LANES = 100;
+
+export const throughput: Scene = {
+  name: "throughput",
+  minutes: 2.5,
+  async play(journal, stage) {
+    journal.say(
+      "",
+      `**${shown(IDS)} calls without a quota**, ${LANES} lanes, target answers at once; bare loop and Weir in turns`,
+    );
+    const bare: number[] = [];
+    const ours: Measured[] = [];
+    for (let i = 0; i < stage.repeat; i++) {
+      bare.push(await bareLoop({ ids: IDS, lanes: LANES, target: {} }));
+      ours.push(
+        await measureRun({
+          ids: IDS,
+          range: true,
+          flags: ["--parallel", String(LANES), "--chunk", "200"],
+          target: {},
+          ratePerSecond: null,
+        }),
+      );
+      process.stderr.write(`bare loop and Weir: ${i + 1} of ${stage.repeat} done\n`);
+    }
+    const perSecond = ours.map((run) => run.arrivals.meanPerSecond);
+    stage.seen.uncappedPerSecond = median(perSecond);
+    journal.table(
+      ["", "bare fetch loop", "Weir"],
+      [
+        ["calls/s, median (least–most)", withSpread(bare), withSpread(perSecond)],
+        ["share of the bare loop", "1", shown(median(perSecond) / median(bare), 2)],
+        [
+          "CPU of the process tree, ms per call",
+          "–",
+          withSpread(
+            ours.map((run) => run.cpuMsPerCall),
+            2,
+          ),
+        ],
+        ["CPU of the target, % of a core", "–", withSpread(ours.map((run) => 100 * run.targetCpu))],
+        [
+          "rows lost or doubled",
+          "–",
+          withSpread(ours.map((run) => (run.rows?.lost ?? 0) + (run.rows?.doubled ?? 0))),
+        ],
+      ],
+    );
+  },
+};
+
+/** Many lanes against a slow target: enough of them must be reached, from one machine. */
+export const lanes: Scene = {
+  name: "lanes",
+  minutes: 1,
+  async play(journal) {
+    journal.say(
+      "",
+      "**1,000 lanes, 30,000 ids at 1,000/s, every answer after 900 ms** (target: GCRA 1,000/s burst 100)",
+    );
+    const run = await measureRun({
+      ids: 30_000,
+      flags: ["--rate", "1000/s", "--parallel", "1000", "--chunk", "30"],
+      target: { limit: { ratePerSecond: 1000, burst: 100 }, latencyMs: [900, 900] },
+      ratePerSecond: 1000,
+    });
+    journal.spread(
+      [run],
+      [
+        ["share of the allowed rate used, %", () => 100 * run.share, 2],
+        ["calls answered 429", () => run.throttled, 0],
+        ["most in flight at the target", () => run.inFlight, 0],
+        ["needed burst, calls", () => run.arrivals.neededBurst, 1],
+        ["coordinator requests per call", () => run.run.coordinatorRequests / run.arrivals.calls, 3],
+        ["rows lost or doubled", () => (run.rows?.lost ?? 0) + (run.rows?.doubled ?? 0), 0],
+      ],
+    );
+  },
+};
