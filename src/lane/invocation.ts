@@ -22,6 +22,7 @@ import { Lane } from "./lane.ts";
 import type { LaneHost } from "./laneHost.ts";
 import { Pacer } from "./pacer.ts";
 import type { LanePorts } from "./ports.ts";
+import { Progress } from "./progress.ts";
 import type { Tally } from "./report.ts";
 import type { Seat } from "./seat.ts";
 import { Turns } from "./turns.ts";
@@ -130,7 +131,11 @@ export class Invocation implements ExchangeHost, LaneHost {
     this.#settings = answer.settings ?? this.#settings;
     if (answer.kind === "drain" && this.#phase !== "gone") this.#phase = "draining";
     this.#renew(request.held, answer, sentMs);
-    for (const lease of answer.leases) this.#start(lease, sentMs + answer.leaseTtlMs);
+    const deadlineMs = sentMs + answer.leaseTtlMs;
+    for (const lease of answer.leases) {
+      if (deadlineMs > this.clock.now()) this.#start(lease, deadlineMs);
+      else this.#giveBack(lease);
+    }
     this.#armDeadline();
     this.#pacer.apply(answer, { ...answered, want: request.want });
     for (const fence of answer.shed) this.#lanes.get(fence)?.stop();
@@ -259,6 +264,13 @@ export class Invocation implements ExchangeHost, LaneHost {
       this.#lookIdle();
       this.#wake?.();
     });
+  }
+
+  /** The request was so long on its way that the lease is over here: at the Run it would last a whole term. */
+  #giveBack({ fence, work: { chunk, checkpoint } }: Lease): void {
+    const nowMs = this.clock.now();
+    const snapshot = new Progress(checkpoint, nowMs).snapshot(nowMs);
+    void this.#exchange.commit({ fence, chunk, part: null, snapshot, release: true }, 0);
   }
 
   /** At its deadline a lane has stopped, whatever the Run might still say. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
+import type { SyncRequest } from "../../src/core/protocol.ts";
 import { pause, resume } from "../../src/core/run.ts";
 import type { Spec } from "../../src/core/spec.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
@@ -293,6 +294,20 @@ describe("lanes in bad weather", () => {
     world.time.after(7000, () => world.kill(1));
     await world.untilEnded();
     expectOneRowEach(world, 3000);
+  });
+
+  it("gives back a lease that was over when it arrived: nobody waits for its term at the Run", async () => {
+    const longMs = 40_000;
+    const isLate = ({ invocation, seq }: { invocation: string; seq: number }) =>
+      invocation === "invocation 0" && seq === 1;
+    const delayMs = (request: SyncRequest) => (isLate(request) ? longMs : 0);
+    const world = new LaneWorld(small({ items: 300, delayMs, latencyMs: [1000, 1000] }));
+    world.keep(2);
+    await world.untilEnded();
+    expectOneRowEach(world, 300);
+    const late = world.requests.find((request) => request.seq === 2 && request.invocation === "invocation 0");
+    expect(late?.commits).toMatchObject([{ part: null, release: true }]);
+    expect((world.run.ledger as MemoryLedger).chunks.map((chunk) => chunk.expiries)).not.toContain(1);
   });
 
   it("adopts the part that a lost lane wrote: its rows count, its items are not called", async () => {

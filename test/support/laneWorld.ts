@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly outcome?: (index: number, tryNumber: number, atMs: number) => TaskOutcome;
   /** Throws for a request that the network loses before (`request`) or after (`answer`) the Run saw it. */
   readonly network?: (which: "request" | "answer", request: SyncRequest) => void;
+  /** How much longer a request is on its way. */
+  readonly delayMs?: (request: SyncRequest) => number;
   /** Throws when the store refuses. */
   readonly store?: (operation: "write" | "read" | "index", atMs: number) => void;
   /** Lanes an invocation takes when that is not what `maxParallelism` says. */
@@ -127,7 +129,7 @@ export class LaneWorld {
     const copy = structuredClone(capped);
     this.requests.push(copy);
     this.requestTimes.push(this.time.nowMs);
-    await this.time.sleep(this.#trip());
+    await this.time.sleep(this.#trip() + (this.#options.delayMs?.(copy) ?? 0));
     this.#options.network?.("request", copy);
     const answer = structuredClone(sync(this.run, copy, this.time.nowMs, this.time.nowMs));
     await process.sleep(this.#trip());
