@@ -72,7 +72,7 @@ export async function startRun(env: Env, id: string, ready: ReadySpec): Promise<
 }
 
 async function parentOf(env: Env, source: SourceSpec): Promise<Parentage | null> {
-  if (source.kind !== "failures" || typeof source.run !== "string") return null;
+  if (source.kind !== "failures" || source.retry !== true || typeof source.run !== "string") return null;
   return parentage(env, source.run);
 }
 

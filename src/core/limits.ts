@@ -153,6 +153,12 @@ export const OBJECT_PART_BYTES = 5 * 1024 * 1024;
 export const SOURCE_WINDOW_BYTES = 256 * 1024;
 /** How much of an upload is read at once to find its CSV records: one object operation each. */
 export const SOURCE_SCAN_BYTES = 4 * 1024 * 1024;
+/** Entries in one written-down page of a listing: S3 and R2 give as many at once, and a page makes as many chunks. */
+export const LISTED_PER_PAGE = 1000;
+/** A store that does not begin to answer within this is away. */
+export const STORE_ANSWER_MS = 30_000;
+/** A page of 1,000 keys of 1 KB, percent-encoded, and what stands around them. */
+export const STORE_LIST_BYTES = 8 * 1024 * 1024;
 /** Entries of an upload's line index; when full every second one is dropped. */
 export const LINE_INDEX_ENTRIES = 65_536;
 /** Line indexes kept by an isolate for the next chunk of the same upload: at most 1 MB each. */
@@ -217,4 +223,5 @@ assert(MIN_GRACE_MS <= GRACE_MS && GRACE_MS < LEAD_MS, "a permit asked for with 
 assert(FINISH_REPORT_MS < OFFER_REPEAT_MS, "a join that goes on is not offered again");
 assert(LEAD_MS < DEPTH_MS, "the depth holds at least one lead");
 assert(FREE_MS <= POLL_MS, "free calls end before the next poll is due");
+assert(LISTED_PER_PAGE <= CHUNKS_PER_PLAN_CALL, "a page of a listing is planned in one step");
 assert(PART_MS < PART_IDLE_MS, "an idle part waits longer than a busy one");

@@ -16,10 +16,10 @@ export async function planRun(env: Env, runId: string): Promise<void> {
   for (;;) {
     const from = await run.planFrom();
     if (from === null) return;
-    const { spec } = from.settings;
+    const { spec, root } = from.settings;
     const source = sourceRegistry[spec.source.kind];
     if (source === undefined) return run.planFailed(`there is no source of kind ${spec.source.kind}`);
-    const context: SourceContext = { env, run: runId, count: () => {} };
+    const context: SourceContext = { env, run: root, count: () => {} };
     try {
       const step = await source.plan(spec.source, spec.chunkSize, from.cursor, context);
       await run.addChunks({ at: from.chunks, chunks: step.chunks, cursor: step.cursor });

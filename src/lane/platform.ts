@@ -20,11 +20,11 @@ export function platformPorts(env: Env, count: CountOperation): LanePorts {
       await indexPart(env, settings, part, rows, count);
     },
     read(settings, chunk, from) {
-      const { itemSource, run } = settings;
+      const { itemSource, root } = settings;
       const source = sourceRegistry[itemSource.kind];
       if (source === undefined)
         throw new SourceError("kind", `there is no source of kind ${itemSource.kind}`);
-      return source.read(itemSource, chunk, from, { env, run, count });
+      return source.read(itemSource, chunk, from, { env, run: root, count });
     },
     openTask: (settings) => openTask(env, settings, egressOf(settings)),
   };

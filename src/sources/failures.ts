@@ -1,9 +1,11 @@
 /**
- * Source `failures`, for retry runs: the items of an ended run that are still failed and, of a failed or cancelled
- * one, those that never got a row. It only plans: the items themselves are read through the root run's source, by
- * the indexes planned here.
+ * Source `failures`: the items of an ended run that are still failed and, of a failed or cancelled one, those that
+ * never got a row. With `kinds` only failures of those kinds are taken: an item without a row has no kind.
  *
- * With `kinds` only failures of those kinds are taken: an item without a row has no kind.
+ * Two uses. A run of its own takes them as any items: its rows count from 0, and what becomes of them is nothing to
+ * the run they come from. Which items these are is written down page by page (`listing.ts`), because that run may be
+ * retried meanwhile. A retry run (`retry: true`, what POST /v1/runs/:id/retry makes) is that run's child: its rows
+ * keep the root run's indexes. For it this source only plans; its items are read through the root run's source.
  */
 import { z } from "zod";
 import {
@@ -16,53 +18,121 @@ import type { ChunkPlan } from "../core/protocol.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
 import { isEnded } from "../core/runView.ts";
 import type { Json, SourceSpec } from "../core/spec.ts";
+import { runById } from "../run/stub.ts";
 import { getRun } from "../storage/catalog.ts";
 import { countFailures, type Family, failuresAfter, familyOf } from "../storage/stillFailed.ts";
-import { type Source, type SourceContext, SourceError } from "./source.ts";
+import { type ListEntries, planListed, readListed } from "./listing.ts";
+import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
 import { openSpans, type Span, splitAt } from "./unsettled.ts";
+
+const json: z.ZodType<Json> = z.json();
 
 export const failuresSchema = z.strictObject({
   kind: z.literal("failures"),
   run: z.string().min(1).max(64),
   kinds: z.array(z.enum(ERROR_KINDS)).min(1).nullable().default(null),
+  /** True: a retry run of `run`, its child. */
+  retry: z.boolean().default(false),
+  /** Where that run's items are read, pinned when a run of its own is made. */
+  found: z
+    .strictObject({ source: z.object({ kind: z.string() }).catchall(json), root: z.string().max(64) })
+    .nullable()
+    .default(null),
 });
 
 export type FailuresSettings = z.infer<typeof failuresSchema>;
 
-/** `countItems`: the registry's, for a run that ended before it was wholly planned. */
-export const failuresSource = (
-  countItems: (source: SourceSpec, context: SourceContext) => Promise<number | null>,
-): Source<FailuresSettings> => ({
-  kind: "failures",
-  schema: failuresSchema,
-  async pin(settings, context) {
+/** What this source needs of the others: it reads items through them. */
+export interface OtherSources {
+  /** For a run that ended before it was wholly planned. */
+  countItems(source: SourceSpec, context: SourceContext): Promise<number | null>;
+  readItems(
+    source: SourceSpec,
+    chunk: ChunkPlan,
+    from: { readonly ordinal: number; readonly position: number | null },
+    context: SourceContext,
+  ): AsyncIterableIterator<Item>;
+}
+
+export const failuresSource = (others: OtherSources): Source<FailuresSettings> => {
+  const spansFrom = async (settings: FailuresSettings, from: number, context: SourceContext) => {
     const { env } = context;
-    const run = await getRun(env.DB, settings.run);
-    if (run === null) throw new SourceError("source.run", `there is no run ${settings.run}`);
-    if (!isEnded(run.status)) throw new SourceError("source.run", `run ${settings.run} has not ended`);
-    const family = await familyOf(env.DB, settings.run);
-    let items = await countFailures(env.DB, family, settings.kinds);
-    const query = { family, kinds: settings.kinds, from: 0 };
-    for await (const span of openSpans(env, query, (source) => countItems(source, context)))
-      items += span.count;
-    const [first] = await failuresAfter(env.DB, { family, after: -1, limit: 1, kinds: settings.kinds });
-    return { settings, items, first: first === undefined ? null : itemOfLine(first.line) };
-  },
-  async plan(settings, chunkSize, cursor, context) {
-    const { env } = context;
-    const query = {
-      family: await familyOf(env.DB, settings.run),
-      kinds: settings.kinds,
-      from: Number(cursor ?? 0),
+    const query = { family: await familyOf(env.DB, settings.run), kinds: settings.kinds, from };
+    const open = openSpans(env, query, (source, run) => others.countItems(source, { ...context, run }));
+    return { query, open };
+  };
+  const lister = (settings: FailuresSettings, context: SourceContext): ListEntries => {
+    return async (after, limit) => {
+      const { query, open } = await spansFrom(settings, Number(after ?? 0), context);
+      return firstIndexes(merged(open, failedFrom(context.env.DB, query)), limit);
     };
-    const open = openSpans(env, query, (source) => countItems(source, context));
-    const failed = failedFrom(env.DB, query);
-    return cut(merged(open, failed), Math.min(chunkSize, INDEXES_PER_CHUNK));
-  },
-  read(settings) {
-    throw new SourceError("source.kind", `the items of ${settings.run} are read through its own source`);
-  },
-});
+  };
+  return {
+    kind: "failures",
+    schema: failuresSchema,
+    async pin(settings, context) {
+      const { env } = context;
+      const run = await getRun(env.DB, settings.run);
+      if (run === null) throw new SourceError("source.run", `there is no run ${settings.run}`);
+      if (!isEnded(run.status)) throw new SourceError("source.run", `run ${settings.run} has not ended`);
+      const { query, open } = await spansFrom(settings, 0, context);
+      const { family } = query;
+      let items = await countFailures(env.DB, family, settings.kinds);
+      for await (const span of open) items += span.count;
+      const [first] = await failuresAfter(env.DB, { family, after: -1, limit: 1, kinds: settings.kinds });
+      const found = settings.retry ? null : await foundIn(settings.run, context);
+      return {
+        settings: { ...settings, found },
+        items,
+        first: first === undefined ? null : itemOfLine(first.line),
+      };
+    },
+    async plan(settings, chunkSize, cursor, context) {
+      if (!settings.retry) return planListed(chunkSize, cursor, context, lister(settings, context));
+      const { query, open } = await spansFrom(settings, Number(cursor ?? 0), context);
+      const failed = failedFrom(context.env.DB, query);
+      return cut(merged(open, failed), Math.min(chunkSize, INDEXES_PER_CHUNK));
+    },
+    async *read(settings, chunk, from, context) {
+      const { found } = settings;
+      if (found === null)
+        throw new SourceError("source.kind", `the items of ${settings.run} are read through its own source`);
+      const places: Item[] = [];
+      for await (const place of readListed(chunk, from.ordinal, context)) places.push(place);
+      const indexes = places.map(({ value }) => value as number);
+      const there = { first: indexes[0] ?? 0, count: indexes.length, indexes, position: "" };
+      const start = { ordinal: 0, position: null };
+      const items = others.readItems(found.source, there, start, { ...context, run: found.root });
+      for await (const item of items) {
+        const place = places[item.ordinal];
+        if (place !== undefined)
+          yield { ...item, index: place.index, ordinal: place.ordinal, position: place.position };
+      }
+    },
+  };
+};
+
+/** Where the items of a run are read. */
+async function foundIn(run: string, { env }: SourceContext): Promise<FailuresSettings["found"]> {
+  const settings = await runById(env, run).settings();
+  if (settings === null) throw new SourceError("source.run", `run ${run} is not there any more`);
+  return { source: { ...settings.itemSource }, root: settings.root };
+}
+
+/** The first `limit` indexes of the spans; `next`: the index to go on from. */
+async function firstIndexes(
+  spans: AsyncGenerator<Span>,
+  limit: number,
+): Promise<{ readonly entries: readonly number[]; readonly next: string | null }> {
+  const entries: number[] = [];
+  for await (const span of spans) {
+    for (let index = span.first; index < span.first + span.count; index++) {
+      if (entries.length === limit) return { entries, next: String(index) };
+      entries.push(index);
+    }
+  }
+  return { entries, next: null };
+}
 
 /** Rows are ours alone; a preview needs no exact digits. */
 function itemOfLine(line: string): Json {

@@ -3,9 +3,10 @@ import type { SourceSpec } from "../core/spec.ts";
 import { failuresSource } from "./failures.ts";
 import { inputSource } from "./input.ts";
 import { itemsSource } from "./items.ts";
+import { objectsSource } from "./objects.ts";
 import { postgresRangeSource } from "./postgresRange.ts";
 import { rangeSource } from "./range.ts";
-import type { Source, SourceContext } from "./source.ts";
+import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
 
 /**
  * By kind. Every schema takes the whole `source` of a spec, its kind included, and gives the settings that `pin`
@@ -16,11 +17,22 @@ export const sourceRegistry: Record<string, Source<SourceSpec>> = Object.assign(
   items: itemsSource,
   range: rangeSource,
   input: inputSource,
+  objects: objectsSource,
   "postgres-range": postgresRangeSource,
-  failures: failuresSource(countItems),
+  failures: failuresSource({ countItems, readItems }),
 } satisfies Record<string, Source<SourceSpec>>);
 
 async function countItems(source: SourceSpec, context: SourceContext): Promise<number | null> {
   const known = sourceRegistry[source.kind];
-  return known === undefined ? null : (await known.pin(source, context)).items;
+  if (known === undefined) return null;
+  return known.count?.(source, context) ?? (await known.pin(source, context)).items;
+}
+
+async function* readItems(
+  source: SourceSpec,
+  ...reading: Parameters<Source<SourceSpec>["read"]> extends [unknown, ...infer Rest] ? Rest : never
+): AsyncGenerator<Item> {
+  const known = sourceRegistry[source.kind];
+  if (known === undefined) throw new SourceError("source.kind", `there is no source of kind ${source.kind}`);
+  yield* known.read(source, ...reading);
 }

@@ -21,6 +21,7 @@ export interface Item {
 
 export interface SourceContext {
   readonly env: Env;
+  /** The root of the run's family: what a source keeps for a run, its retries read too. "" while there is none yet. */
   readonly run: string;
   /** Counts object-store operations for the cost model. */
   count(operation: "r2ClassA" | "r2ClassB", n: number): void;
@@ -45,6 +46,8 @@ export interface PlanStep {
 export interface Source<Settings> {
   readonly kind: string;
   readonly schema: z.ZodType<Settings>;
+  /** Names of the secrets that the settings use. Left out: none. */
+  secrets?(settings: Settings): readonly string[];
   /**
    * Checks that the source is there and pins it (an upload is replaced under its name without disturbing runs).
    * Returns the settings to store in the run, its items when known, and the first item for a plan's preview.
@@ -54,6 +57,8 @@ export interface Source<Settings> {
     settings: Settings,
     context: SourceContext,
   ): Promise<{ readonly settings: Settings; readonly items: number | null; readonly first: Json | null }>;
+  /** How many items there are in all, where `pin` cannot tell: for a run that ended before it was wholly planned. */
+  count?(settings: Settings, context: SourceContext): Promise<number>;
   /** The next chunks from `cursor` (null: the beginning), at most `CHUNKS_PER_PLAN_CALL` a step. */
   plan(
     settings: Settings,

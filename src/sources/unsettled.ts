@@ -17,8 +17,8 @@ export interface Span {
   readonly count: number;
 }
 
-/** How many items a root run's source has. */
-export type CountItems = (source: SourceSpec) => Promise<number | null>;
+/** How many items the source of the root run `root` has. */
+export type CountItems = (source: SourceSpec, root: string) => Promise<number | null>;
 
 /** Spans without a row from index `from` on, ascending. Empty when `kinds` are asked for: they have none. */
 export async function* openSpans(
@@ -45,7 +45,7 @@ async function unplanned(run: Run, countItems: CountItems): Promise<Span[]> {
   const [view, settings] = [await run.view(), await run.settings()];
   if (view === null || settings === null || settings.child || view.counts.items !== null) return [];
   const first = view.chunks.total * settings.spec.chunkSize;
-  const items = (await countItems(settings.itemSource)) ?? first;
+  const items = (await countItems(settings.itemSource, settings.root)) ?? first;
   return items > first ? [{ first, count: items - first }] : [];
 }
 

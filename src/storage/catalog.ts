@@ -44,12 +44,19 @@ export async function upsertRun(db: D1Database, view: RunView, extra: CatalogExt
     .run();
 }
 
-/** The upload that a source reads from; null for a source that reads none. */
+/** The upload that a source reads from, through another run's failures too; null for a source that reads none. */
 export function pinnedUpload(
   source: SourceSpec,
 ): { readonly name: string; readonly upload: string | null } | null {
+  if (source.kind === "failures") return uploadBehind(source);
   if (source.kind !== "input" || typeof source.name !== "string") return null;
   return { name: source.name, upload: typeof source.upload === "string" ? source.upload : null };
+}
+
+function uploadBehind({ found }: SourceSpec): ReturnType<typeof pinnedUpload> {
+  const behind = typeof found === "object" && found !== null && "source" in found ? found.source : null;
+  const isSource = typeof behind === "object" && behind !== null && "kind" in behind;
+  return isSource ? pinnedUpload(behind as SourceSpec) : null;
 }
 
 /** The run's last snapshot; null when the catalog does not know it. */

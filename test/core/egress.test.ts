@@ -97,7 +97,9 @@ describe("a secret", () => {
       headers: { a: "{{secret:A}}{{secret:B}}{{secret:C}}" },
     };
     const settings = { body: null, failWhen: null, idempotencyHeader: null, expect: ["2xx"] };
-    expect(missingSecrets({ task: { ...task, ...settings } } as never, env)).toEqual(["B", "C"]);
+    expect(
+      missingSecrets({ task: { ...task, ...settings }, source: { kind: "range" } } as never, env),
+    ).toEqual(["B", "C"]);
   });
 });
 

@@ -37,7 +37,7 @@ async function pin(
   run: string,
   kinds: readonly string[] | null = null,
 ): Promise<{ source: SourceSpec; items: number | null }> {
-  const pinned = await sourceRegistry.failures!.pin({ kind: "failures", run, kinds }, context);
+  const pinned = await sourceRegistry.failures!.pin({ kind: "failures", run, kinds, retry: true }, context);
   return { source: pinned.settings, items: pinned.items };
 }
 

@@ -67,7 +67,7 @@ async function threeRuns(tag: string): Promise<void> {
   await root.workAll((index) => index % 2 === 0);
   await ended(root);
   const child = await recorded(`r_${tag}_2`, {
-    spec: { source: { kind: "failures", run: root.id, kinds: null }, chunkSize: 100 },
+    spec: { source: { kind: "failures", run: root.id, kinds: null, retry: true }, chunkSize: 100 },
     itemSource: range(500),
     rootId: root.id,
     parentRunId: root.id,

@@ -35,6 +35,10 @@ const planSchema = z
   })
   .openapi("Plan");
 
+/** A listing is not gone through for a plan. */
+const UNKNOWN_ITEMS =
+  "how many items there are is known only when the run lists them: items, chunks, time and cost are left at 0";
+
 const plan = createRoute({
   method: "post",
   path: "/v1/plans",
@@ -62,7 +66,7 @@ planRoutes.openapi(plan, async (c) => {
     limitedBy: estimate.limitedBy,
     etaSeconds,
     costUsd: Number(cost.usd.toFixed(4)),
-    warnings: [...estimate.warnings],
+    warnings: known === null ? [UNKNOWN_ITEMS] : [...estimate.warnings],
     firstRequest: first === null ? null : preview(spec.task, first),
   };
   return c.json(body, 200);

@@ -42,7 +42,7 @@ function childSpec(parent: RunView, change: Change): object {
   const { spec } = parent;
   return {
     ...spec,
-    source: { kind: "failures", run: parent.id, kinds: change.kinds ?? null },
+    source: { kind: "failures", run: parent.id, kinds: change.kinds ?? null, retry: true },
     smoke: null,
     chunkSize: Math.min(spec.chunkSize, INDEXES_PER_CHUNK),
     task: change.task === undefined ? spec.task : mergeTask(spec.task, change.task),

@@ -1,0 +1,19 @@
+/** An R2 bucket of the Worker as a store of a user's objects. */
+import type { ObjectStore } from "./objectStore.ts";
+
+export class R2Store implements ObjectStore {
+  readonly #bucket: R2Bucket;
+  constructor(bucket: R2Bucket) {
+    this.#bucket = bucket;
+  }
+
+  async list({ prefix, after, limit }: Parameters<ObjectStore["list"]>[0]) {
+    const page = await this.#bucket.list({ prefix, limit, ...(after === null ? {} : { startAfter: after }) });
+    const objects = page.objects.map(({ key, size, etag }) => ({ key, size, etag }));
+    return { objects, next: page.truncated ? (objects.at(-1)?.key ?? null) : null };
+  }
+
+  async get(key: string): Promise<ReadableStream<Uint8Array> | null> {
+    return (await this.#bucket.get(key))?.body ?? null;
+  }
+}
