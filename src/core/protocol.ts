@@ -123,6 +123,8 @@ export interface Report {
   readonly forfeited: number;
   /** Set when the run cannot go on without help, as one sentence ("secret API_KEY is missing"): the run pauses. */
   readonly blocked: string | null;
+  /** Storage or source refuse and a lane insists, as one sentence. Absent: all is well. */
+  readonly refusing?: string;
   /** Operations counted by the invocation since its last report, for the cost model. */
   readonly operations: Partial<Operations>;
 }

@@ -80,6 +80,8 @@ export interface Run extends Tables {
   readonly errands: Map<Errand, { sentAtMs: number; repeatMs: number }>;
   /** When `unindexed` last fell, or last rose from 0. */
   indexedAtMs: number;
+  /** What lanes last said of a platform that refuses them; null once a part was committed since. */
+  refusal: { readonly sentence: string; readonly atMs: number } | null;
 }
 
 /** What a run keeps outside its state document, and how many lanes an invocation holds at most. */
@@ -141,6 +143,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     answers: new Map(),
     errands: new Map(),
     indexedAtMs: nowMs,
+    refusal: null,
   };
 }
 

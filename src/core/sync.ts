@@ -129,6 +129,7 @@ function countPart(run: Run, part: PartMeta, nowMs: number): void {
   state.counts.failed += part.failed;
   state.counts.done += part.ok + part.failed;
   state.trouble = null;
+  run.refusal = null;
   const verdict = judge(state.tolerance, part, state.spec.tolerate);
   if (verdict.kind === "fine" || !isWorking(run)) return;
   const sentence = `${verdict.failed} of the last ${verdict.settled} items failed, more than tolerate.failureRate allows`;
@@ -157,6 +158,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
   }
   state.quota = observe(state.quota, seen, { nowMs, holder });
   countRefused(run, seen);
+  if (seen.refusing !== undefined) run.refusal = { sentence: seen.refusing, atMs: nowMs };
   if (seen.blocked !== null && isWorking(run)) pause(run, seen.blocked);
 }
 

@@ -6,6 +6,9 @@ import { effectiveRate } from "./quota.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
 
+/** Lanes that insist say so with every try, the last ones 5 s apart: after this it is no news any more. */
+const REFUSAL_TOLD_MS = 10_000;
+
 export interface Reader {
   readonly nowMs: number;
   readonly wallMs: number;
@@ -75,6 +78,9 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   if (open !== null) return `throttled by the target until ${clock(reader.wallMs + Math.max(0, probeInMs))}`;
   if (state.refused.streak.length > 2) {
     return `the target refuses the credentials of ${state.refused.streak.length} items in a row`;
+  }
+  if (run.refusal !== null && reader.nowMs - run.refusal.atMs < REFUSAL_TOLD_MS) {
+    return `${run.refusal.sentence}; the lanes wait and try again`;
   }
   if (run.semaphore.live.size > 0) return null;
   if (run.ledger.nextAvailable(reader.nowMs, true) !== undefined) return "waiting for a lane to start";

@@ -12,6 +12,8 @@ import { type Clock, sleep } from "./clock.ts";
 
 const FIRST_MS = 100;
 const MOST_MS = 5000;
+/** So many refusals in a row are told while the insisting goes on: one alone is nothing to speak of. */
+const TOLD_FROM_TRIES = 3;
 
 export type Insisted<T> =
   | { readonly kind: "ok"; readonly value: T }
@@ -20,11 +22,20 @@ export type Insisted<T> =
   /** The lane lost its lease meanwhile. */
   | { readonly kind: "lost" };
 
+export interface InsistContext {
+  readonly clock: Clock;
+  /** Ends with the lease. */
+  readonly signal: AbortSignal;
+  readonly forMs?: number;
+  /** Told who refuses, again and again while it lasts. */
+  readonly refused?: (sentence: string) => void;
+}
+
 /** Runs `act` until it succeeds. `what` names who may refuse. Rethrows what trying again would not help. */
 export async function insist<T>(
   what: string,
   act: () => Promise<T>,
-  context: { readonly clock: Clock; readonly signal: AbortSignal; readonly forMs?: number },
+  context: InsistContext,
 ): Promise<Insisted<T>> {
   const { clock, signal } = context;
   const endMs = clock.now() + (context.forMs ?? LEASE_TTL_MS);
@@ -35,9 +46,9 @@ export async function insist<T>(
     } catch (fault) {
       if (isForGood(fault)) throw fault;
       const waitMs = Math.min(FIRST_MS * 2 ** (tries - 1), MOST_MS) * (0.5 + clock.random() / 2);
-      if (clock.now() + waitMs > endMs) {
-        return { kind: "refused", trouble: `${what} refuses: ${messageOf(fault)}` };
-      }
+      const trouble = `${what} refuses: ${messageOf(fault)}`;
+      if (tries >= TOLD_FROM_TRIES) context.refused?.(trouble);
+      if (clock.now() + waitMs > endMs) return { kind: "refused", trouble };
       await sleep(clock, waitMs, signal);
     }
   }

@@ -61,9 +61,11 @@ export class Lane {
     this.#seat = host.seat(() => this.deadlineMs);
     this.#progress = new Progress(work.checkpoint, clock.now());
     const { signal } = this.#abort;
+    const refused = (sentence: string) => host.tally.refused(sentence);
     this.#reader = new Reader(work, (from) => ports.read(host.settings(), work, from), this.#progress, {
       clock,
       signal,
+      refused,
     });
     this.#writer = new PartWriter({
       clock,
@@ -80,6 +82,7 @@ export class Lane {
       background: (pending) => host.background(pending),
       lost: () => this.abandon(),
       block: (sentence) => host.tally.block(sentence),
+      refused,
     });
     this.#settlement = new Settlement(host, this.#progress, this.#writer);
   }

@@ -42,6 +42,8 @@ export interface WriterContext {
   lost(): void;
   /** The run cannot go on without help, as a sentence. */
   block(sentence: string): void;
+  /** Storage refuses, and the writer tries again. */
+  refused(sentence: string): void;
 }
 
 type Published = "committed" | "adopted" | "lost" | "refused";

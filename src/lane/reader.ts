@@ -6,8 +6,7 @@
  */
 import type { ChunkWork } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
-import type { Clock } from "./clock.ts";
-import { type Insisted, insist } from "./insist.ts";
+import { type InsistContext, type Insisted, insist } from "./insist.ts";
 import type { Progress, Waiting } from "./progress.ts";
 
 export type ReadItems = (from: {
@@ -19,7 +18,7 @@ export class Reader {
   readonly #plan: Pick<ChunkWork, "count" | "until">;
   readonly #read: ReadItems;
   readonly #progress: Progress;
-  readonly #context: { readonly clock: Clock; readonly signal: AbortSignal };
+  readonly #context: InsistContext;
   #items: AsyncIterator<Item> | null = null;
   /** The item at the cursor, read and not settled yet. */
   #ahead: Item | null = null;
@@ -28,7 +27,7 @@ export class Reader {
     plan: Pick<ChunkWork, "count" | "until">,
     read: ReadItems,
     progress: Progress,
-    context: { readonly clock: Clock; readonly signal: AbortSignal },
+    context: InsistContext,
   ) {
     this.#plan = plan;
     this.#read = read;

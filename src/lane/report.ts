@@ -17,6 +17,7 @@ export class Tally {
   #troublesSinceAnswer = 0;
   #callMs = 0;
   #blocked: string | null = null;
+  #refusing: string | null = null;
   #operations: Partial<Operations> = {};
   /** Counts up with every answered call over the whole invocation: "has anything answered since?" */
   #answers = 0;
@@ -71,6 +72,11 @@ export class Tally {
     this.#blocked ??= sentence;
   }
 
+  /** The platform refuses something that a lane insists on. */
+  refused(sentence: string): void {
+    this.#refusing = sentence;
+  }
+
   count(operation: keyof Operations, n: number): void {
     this.#operations[operation] = (this.#operations[operation] ?? 0) + n;
   }
@@ -88,6 +94,7 @@ export class Tally {
       callMs: this.#callMs,
       forfeited,
       blocked: this.#blocked,
+      ...(this.#refusing === null ? {} : { refusing: this.#refusing }),
       operations: this.#operations,
     };
     this.#calls = 0;
@@ -97,6 +104,7 @@ export class Tally {
     this.#troubles = [];
     this.#troublesSinceAnswer = 0;
     this.#callMs = 0;
+    this.#refusing = null;
     this.#operations = {};
     return report;
   }

@@ -3,6 +3,7 @@ import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { SyncRequest } from "../../src/core/protocol.ts";
 import { pause, resume } from "../../src/core/run.ts";
 import type { Spec } from "../../src/core/spec.ts";
+import { why } from "../../src/core/why.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { foreignPart, LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 import { neededBurst } from "../support/neededBurst.ts";
@@ -251,12 +252,18 @@ describe("lanes in bad weather", () => {
     },
   );
 
-  it("fails nothing while the store refuses, and writes when it is back", async () => {
+  it("fails nothing while the store refuses, says so, and writes when it is back", async () => {
     const store = (_operation: string, atMs: number) => {
       if (atMs > 1000 && atMs < 9000) throw new Error("10001 internal error");
     };
     const world = new LaneWorld(small({ items: 2000, store, spec: { quota: quota("200/s") } }));
     world.keep(2);
+    const said = () => why(world.run, { nowMs: world.time.nowMs, wallMs: world.time.nowMs, driven: true });
+    const until = (atMs: number) => world.time.runUntil(() => world.time.nowMs >= atMs, 60_000);
+    await until(5000);
+    expect(said()).toBe("object storage refuses: 10001 internal error; the lanes wait and try again");
+    await until(16_000);
+    expect(said()).not.toContain("refuses");
     await world.untilEnded();
     expectOneRowEach(world, 2000);
     expect(world.run.state.counts.failed).toBe(0);
