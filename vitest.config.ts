@@ -12,6 +12,21 @@ async function outsideSystem(request: { readonly url: string }): Promise<Respons
   return Response.json({ id });
 }
 
+/** The product in workerd, or an entry that stands around it. */
+const inWorkerd = (entry: { readonly main?: string }) =>
+  cloudflareTest(async () => ({
+    ...entry,
+    wrangler: { configPath: "./wrangler.toml" },
+    miniflare: {
+      bindings: {
+        WEIR_SECRET_EDGE_KEY: "edge-secret-0123456789",
+        WEIR_TOKEN: "the-token-of-the-edge-tests-0123456789",
+        TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+      },
+      outboundService: outsideSystem,
+    },
+  }));
+
 export default defineConfig({
   test: {
     projects: [
@@ -19,22 +34,18 @@ export default defineConfig({
         test: { name: "core", testTimeout: 30_000, include: ["test/core/**/*.test.ts"], environment: "node" },
       },
       {
-        plugins: [
-          cloudflareTest(async () => ({
-            wrangler: { configPath: "./wrangler.toml" },
-            miniflare: {
-              bindings: {
-                WEIR_SECRET_EDGE_KEY: "edge-secret-0123456789",
-                WEIR_TOKEN: "the-token-of-the-edge-tests-0123456789",
-                TEST_MIGRATIONS: await readD1Migrations("./migrations"),
-              },
-              outboundService: outsideSystem,
-            },
-          })),
-        ],
+        plugins: [inWorkerd({})],
         test: {
           name: "edge",
           include: ["test/edge/**/*.test.ts"],
+          setupFiles: ["./test/edge/applyMigrations.ts"],
+        },
+      },
+      {
+        plugins: [inWorkerd({ main: "./test/weather/worker.ts" })],
+        test: {
+          name: "weather",
+          include: ["test/weather/**/*.test.ts"],
           setupFiles: ["./test/edge/applyMigrations.ts"],
         },
       },

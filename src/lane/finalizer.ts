@@ -12,7 +12,7 @@ import type { Env } from "../env.ts";
 import type { Run } from "../run/interface.ts";
 import { runById } from "../run/stub.ts";
 import { joinParts } from "../storage/joinParts.ts";
-import { type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
+import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
 import { partBytes, partsInOrder } from "../storage/partStream.ts";
 import { resultsKey } from "../storage/runRecord.ts";
 
@@ -124,9 +124,4 @@ async function firstState(run: Run, owner: string): Promise<JoinState> {
   for await (const part of partsInOrder(run)) bytes += part.bytes;
   const scale = Math.max(1, Math.ceil(bytes / (OBJECT_PART_BYTES * MAX_OBJECT_PARTS)));
   return { owner, upload: null, partBytes: scale * OBJECT_PART_BYTES, mark: START };
-}
-
-/** R2's words for an upload that does not exist (10024) and for a part that is not the one named (10025). */
-function isUploadGone(error: unknown): boolean {
-  return error instanceof Error && /\((10024|10025)\)/.test(error.message);
 }

@@ -6,6 +6,7 @@ import type { Env } from "../env.ts";
 import { runById } from "../run/stub.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { type SourceContext, SourceError } from "../sources/source.ts";
+import { again } from "../storage/again.ts";
 
 /**
  * Plans a run from where it stands to its end. A source that cannot be used fails the run, which says why.
@@ -21,7 +22,10 @@ export async function planRun(env: Env, runId: string): Promise<void> {
     if (source === undefined) return run.planFailed(`there is no source of kind ${spec.source.kind}`);
     const context: SourceContext = { env, run: root, count: () => {} };
     try {
-      const step = await source.plan(spec.source, spec.chunkSize, from.cursor, context);
+      const step = await again(
+        async () => source.plan(spec.source, spec.chunkSize, from.cursor, context),
+        (fault) => fault instanceof SourceError,
+      );
       await run.addChunks({ at: from.chunks, chunks: step.chunks, cursor: step.cursor });
     } catch (error) {
       if (error instanceof SourceError) return run.planFailed(error.message);

@@ -7,6 +7,7 @@
  */
 import { D1_PARAMETER_BYTES, ROWS_PER_DELETE } from "../core/limits.ts";
 import type { PartMeta, RunSettings } from "../core/protocol.ts";
+import { again } from "./again.ts";
 import { type Count, uncounted } from "./count.ts";
 import { type PartRow, readPart } from "./parts.ts";
 
@@ -42,19 +43,20 @@ export async function indexParts(
   let queries = 0;
   let rows: PartRow[] = [];
   let chars = 0;
+  const write = () => again(() => indexRows(env.DB, settings, rows, count));
   for (const part of parts) {
     if (part.failed === 0 && !settings.child) continue;
-    for (const row of await rowsOf(env.BUCKET, part, count)) {
+    for (const row of await again(() => rowsOf(env.BUCKET, part, count))) {
       if (row.ok && !settings.child) continue;
       rows.push(row);
       chars += row.line.length;
     }
     if (chars < D1_PARAMETER_BYTES) continue;
-    queries += await indexRows(env.DB, settings, rows, count);
+    queries += await write();
     rows = [];
     chars = 0;
   }
-  return queries + (await indexRows(env.DB, settings, rows, count));
+  return queries + (await write());
 }
 
 /** Removes what D1 holds of a run's rows: failures of its ancestors that it had settled are open again. */

@@ -7,6 +7,7 @@
  */
 import { assert } from "../core/assert.ts";
 import { MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
+import { again } from "./again.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 
 /** A multipart upload between two invocations. */
@@ -28,6 +29,11 @@ export interface ObjectWriter {
   finish(): Promise<number>;
   /** Gives up: nothing of the object remains. Never throws (R2 removes unfinished uploads after 7 days). */
   abort(): Promise<void>;
+}
+
+/** R2's words for an upload that does not exist (10024) and for a part that is not the one named (10025). */
+export function isUploadGone(error: unknown): boolean {
+  return error instanceof Error && /\((10024|10025)\)/.test(error.message);
 }
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
@@ -57,6 +63,14 @@ export function openObjectWriter(
   let buffer = new Uint8Array(0);
   let filled = 0;
 
+  /** None of these does harm when it is done twice. */
+  function write<T>(act: () => Promise<T>): Promise<T> {
+    return again(() => {
+      count("r2ClassA", 1);
+      return act();
+    }, isUploadGone);
+  }
+
   async function sendPart(): Promise<void> {
     await sending;
     const part = buffer.subarray(0, filled);
@@ -64,11 +78,10 @@ export function openObjectWriter(
     filled = 0;
     assert(etags.length < MAX_OBJECT_PARTS, "an object fits into the parts R2 accepts");
     if (upload === null) {
-      count("r2ClassA", 1);
-      upload = await bucket.createMultipartUpload(key, about);
+      upload = await write(() => bucket.createMultipartUpload(key, about));
     }
-    count("r2ClassA", 1);
-    sending = upload.uploadPart(etags.length + 1, part).then((sent) => {
+    const open = upload;
+    sending = write(() => open.uploadPart(etags.length + 1, part)).then((sent) => {
       etags.push(sent.etag);
     });
     sending.catch(() => {}); // reported where it is awaited
@@ -103,8 +116,7 @@ export function openObjectWriter(
       await sending;
       const bytes = etags.length * partBytes + filled;
       if (upload === null) {
-        count("r2ClassA", 1);
-        await bucket.put(key, buffer.subarray(0, filled), about);
+        await write(() => bucket.put(key, buffer.subarray(0, filled), about));
         return bytes;
       }
       if (filled > 0) await sendPart();

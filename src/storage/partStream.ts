@@ -5,6 +5,7 @@
  */
 import { PARTS_AHEAD, PARTS_PER_CALL } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
+import { again } from "./again.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { fetchAhead } from "./fetchAhead.ts";
 import { decodePart, encodePart } from "./parts.ts";
@@ -40,10 +41,11 @@ export async function partBytes(
   part: PartMeta,
   count: ObjectCount = uncounted,
 ): Promise<Uint8Array> {
-  count("r2ClassB", 1);
-  const object = await bucket.get(part.key);
-  if (object === null) throw new Error(`part ${part.key} is missing`);
-  const bytes = await object.bytes();
+  const bytes = await again(async () => {
+    count("r2ClassB", 1);
+    return (await bucket.get(part.key))?.bytes();
+  });
+  if (bytes === undefined) throw new Error(`part ${part.key} is missing`);
   if (bytes.byteLength !== part.bytes)
     throw new Error(`part ${part.key} has ${bytes.byteLength} bytes, not ${part.bytes}`);
   return bytes;
