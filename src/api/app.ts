@@ -15,6 +15,7 @@ import { inputRoutes } from "./routes/inputs.ts";
 import { manifestRoutes } from "./routes/manifest.ts";
 import { planRoutes } from "./routes/plans.ts";
 import { reindexRoutes } from "./routes/reindex.ts";
+import { reportRoutes } from "./routes/report.ts";
 import { resultRoutes } from "./routes/results.ts";
 import { retryRoutes } from "./routes/retry.ts";
 import { runRoutes } from "./routes/runs.ts";
@@ -30,6 +31,7 @@ const RESOURCES: readonly Api[] = [
   controlRoutes,
   retryRoutes,
   resultRoutes,
+  reportRoutes,
   failureRoutes,
   manifestRoutes,
   chunkRoutes,

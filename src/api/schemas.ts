@@ -41,6 +41,9 @@ export const runSchema = z
       effectiveLimitPerSecond: z.number().nullable(),
       currentPerSecond: z.number(),
     }),
+    totals: z.record(z.string(), jsonSchema).nullable().openapi({
+      description: "the report so far, as far as its fields are one number or text; null without reduce",
+    }),
     onComplete: z
       .object({
         state: z.enum(["pending", "delivered", "failed"]),

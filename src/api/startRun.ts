@@ -14,6 +14,7 @@ import { parseSpec } from "../spec/schema.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import { writeRunRecord } from "../storage/runRecord.ts";
 import { missingSecrets } from "../tasks/missingSecrets.ts";
+import { taskOf } from "../tasks/registry.ts";
 import { missingSecretMessage } from "../tasks/secrets.ts";
 import { Refusal, refuseField } from "./errors.ts";
 import { type Parentage, parentage } from "./family.ts";
@@ -60,6 +61,7 @@ export async function startRun(env: Env, id: string, ready: ReadySpec): Promise<
     itemSource: ready.itemSource,
     generation: env.WEIR_GENERATION ?? "",
     createdAtMs: Date.now(),
+    lingerMs: taskOf(ready.spec.task.kind)?.lingerMs?.(ready.spec.task) ?? 0,
   };
   await writeRunRecord(env.BUCKET, input);
   const view = await controlRun(env, id, (run) => run.create(input));

@@ -9,6 +9,7 @@ import { awaitNotice, noticeLine } from "./notice.ts";
 import { downloadRows, printJson, say, wantsColour } from "./output.ts";
 import { count, duration, printable } from "./printable.ts";
 import { createProgress } from "./progress.ts";
+import { type Report, reportLines } from "./report.ts";
 
 /** Follows `view`'s run (or, detached, leaves it alone) and returns the exit code. */
 export async function driveRun(
@@ -31,9 +32,24 @@ export async function driveRun(
   const told =
     followed.kind === "ended" ? await awaitNotice(connection, followed.view, interrupts) : followed.view;
   const ending: Ending = { ...followed, view: told };
+  if (followed.kind === "ended") for (const line of await endReport(connection, told)) say(line);
   for (const line of endingLines(ending, written, connection.where)) say(line);
   if (flags.has("json")) printJson(ending.view);
   return exitCode(ending);
+}
+
+/** What `reduce` made of the run; of a retry together with the run it retries. */
+async function endReport(connection: Connection, view: RunView): Promise<readonly string[]> {
+  if (view.spec.reduce == null) return [];
+  const path = `/v1/runs/${view.parentRunId ?? view.id}/report`;
+  const query = view.parentRunId === null ? {} : { merged: true };
+  try {
+    return reportLines(await connection.client.ask<Report>("GET", path, { query }));
+  } catch (error) {
+    // The run is done and its rows are written: that its report cannot be had now changes nothing of it.
+    const reason = error instanceof Error ? printable(error.message) : String(error);
+    return [`report: ${reason}; ask again with: weir report ${view.id}${connection.where}`];
+  }
 }
 
 async function writeRows(connection: Connection, view: RunView, file: string | null): Promise<string | null> {

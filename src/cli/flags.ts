@@ -185,6 +185,13 @@ export const COMMANDS: readonly Command[] = [
     words: [1, 1],
   },
   {
+    name: "report",
+    arguments: "RUN",
+    help: "what the spec's reduce makes of the rows so far",
+    flags: [{ name: "merged", value: null, help: "with its retries: of every item the newest row" }],
+    words: [1, 1],
+  },
+  {
     name: "failures",
     arguments: "RUN",
     help: "the rows that are still failed, one a line",

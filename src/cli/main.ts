@@ -26,6 +26,7 @@ const RUN: Readonly<Record<string, () => Promise<Run>>> = {
   set: async () => (await import("./commands/steer.ts")).setCommand,
   retry: async () => (await import("./commands/retry.ts")).retryCommand,
   results: async () => (await import("./commands/rows.ts")).resultsCommand,
+  report: async () => (await import("./commands/report.ts")).reportCommand,
   failures: async () => (await import("./commands/rows.ts")).failuresCommand,
   delete: async () => (await import("./commands/steer.ts")).deleteCommand,
   reindex: async () => (await import("./commands/reindex.ts")).reindexCommand,

@@ -175,6 +175,18 @@ export const UPLOAD_ABANDONED_MS = 7 * 24 * 3_600_000;
 /** An upload that nothing names is kept this long: a run may be about to pin it. */
 export const UPLOAD_UNNAMED_MS = 3_600_000;
 
+// --- reduce ---
+
+/** Fields of one report: totals travel with every commit and are written with it. */
+export const REDUCE_FIELDS = 50;
+/** Keys of a merged map, and rows of a top list: a report is read by people. */
+export const REDUCE_MAP_KEYS = 1000;
+export const REDUCE_TOP = 100;
+/** A text or key that is longer is no value of a report. */
+export const REDUCE_TEXT_CHARS = 200;
+/** The state of one's own reducer as JSON: it is written with every commit. */
+export const REDUCE_OWN_CHARS = 100_000;
+
 // --- joining parts, failures in D1 ---
 
 /** With one call in five refused, all six tries of one call are in one of 15,000; they take 1.6 s at most. */

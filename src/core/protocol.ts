@@ -6,6 +6,7 @@
  * no absolute time crosses the wire, only durations relative to the moment of the answer; a commit names the
  * fence under which its chunk was leased, and a fence that is no longer current is refused.
  */
+import type { Totals } from "./reduce.ts";
 import type { SourceSpec, Spec } from "./spec.ts";
 
 /** An item that waits: backoff, Retry-After, or a hand-back before its turn. */
@@ -79,6 +80,8 @@ export interface Commit {
   /** Null when nothing was settled: the checkpoint alone moves (a hand-back of deferred items). */
   readonly part: PartMeta | null;
   readonly checkpoint: Checkpoint;
+  /** What the spec's `reduce` makes of the part's rows; absent without a part or a `reduce`. */
+  readonly totals?: Totals;
   /** The lane gives the lease back with this commit. A chunk with nothing left is done whatever this says. */
   readonly release: boolean;
   /** Why it was given back, for `why`: the platform (R2, source) refused, or nothing special. */

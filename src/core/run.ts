@@ -15,6 +15,7 @@ import { type Notice, startNotice } from "./notice.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
 import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
 import { parseRate } from "./rate.ts";
+import { noTotals, type Totals } from "./reduce.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
 import { judgeSmoke, openGate } from "./smoke.ts";
@@ -29,6 +30,8 @@ export interface RunState {
   readonly parentRunId: string | null;
   readonly itemSource: SourceSpec;
   readonly createdAtMs: number;
+  /** What the task declares: how long a slot stays taken after its process is gone. */
+  readonly lingerMs: number;
   spec: Spec;
   /** Counts up with every change that lanes must know of. */
   settingsVersion: number;
@@ -78,6 +81,8 @@ export interface Run extends Tables {
   readonly answers: Map<string, SyncAnswer>;
   /** When plan, index and finish messages were last sent, and how long until they are sent again. */
   readonly errands: Map<Errand, { sentAtMs: number; repeatMs: number }>;
+  /** What `reduce` made of all committed rows so far; null without one. Stored apart, with the part. */
+  totals: Totals | null;
   /** When `unindexed` last fell, or last rose from 0. */
   indexedAtMs: number;
   /** What lanes last said of a platform that refuses them; null once a part was committed since. */
@@ -101,12 +106,15 @@ export interface NewRun {
   readonly itemSource: SourceSpec;
   readonly generation: string;
   readonly createdAtMs: number;
+  /** Left out: 0. */
+  readonly lingerMs?: number;
 }
 
 /** The state of a run that was just created; `nowMs` is the run clock. */
 export function createState(input: NewRun, nowMs: number): RunState {
   return {
     ...input,
+    lingerMs: input.lingerMs ?? 0,
     settingsVersion: 1,
     status: "planning",
     reason: null,
@@ -142,6 +150,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     dispatch: createDispatch(),
     answers: new Map(),
     errands: new Map(),
+    totals: state.spec.reduce == null ? null : noTotals(state.spec.reduce),
     indexedAtMs: nowMs,
     refusal: null,
   };

@@ -1,7 +1,7 @@
 /** The run as users see it (REST contract). Times are ISO 8601 UTC strings or null. */
 import type { Notice } from "./notice.ts";
 import type { Operations } from "./protocol.ts";
-import type { Spec } from "./spec.ts";
+import type { Json, Spec } from "./spec.ts";
 
 export const RUN_STATUSES = [
   "planning",
@@ -49,6 +49,8 @@ export interface RunView {
     readonly effectiveLimitPerSecond: number | null;
     readonly currentPerSecond: number;
   };
+  /** The report so far, as far as its fields are one number or text; null without `reduce`. */
+  readonly totals: { readonly [field: string]: Json } | null;
   /** What became of the notice at the end; null without `onComplete` or before the end. */
   readonly onComplete: Omit<Notice, "dueAtMs"> | null;
   readonly coordinatorRequests: number;

@@ -23,11 +23,13 @@ export interface LeaseRecord {
 
 export interface Semaphore {
   nextFence: number;
+  /** How long, after its holder is gone, the outside system may still be busy for a lease: the slot stays taken. */
+  readonly lingerMs: number;
   readonly live: Map<number, LeaseRecord>;
 }
 
-export function createSemaphore(nextFence = 1): Semaphore {
-  return { nextFence, live: new Map() };
+export function createSemaphore(nextFence = 1, lingerMs = 0): Semaphore {
+  return { nextFence, lingerMs, live: new Map() };
 }
 
 export type Acquired =
@@ -45,7 +47,7 @@ export function acquire(
     chunk: want.chunk,
     invocation: want.invocation,
     generation: want.generation,
-    expiresAtMs: expiry(want.nowMs),
+    expiresAtMs: expiry(semaphore, want.nowMs),
     shedding: false,
   };
   semaphore.nextFence += 1;
@@ -70,7 +72,7 @@ export function renew(
   for (const fence of held) {
     const lease = heldBy(semaphore, fence, invocation);
     if (lease === undefined) lost.push(fence);
-    else lease.expiresAtMs = expiry(nowMs);
+    else lease.expiresAtMs = expiry(semaphore, nowMs);
   }
   return lost;
 }
@@ -85,14 +87,26 @@ export function expire(semaphore: Semaphore, nowMs: number): readonly LeaseRecor
   return removeWhere(semaphore, (lease) => lease.expiresAtMs <= nowMs);
 }
 
-/** Removes and returns the leases of other generations: their processes are gone. */
-export function expireOtherGenerations(semaphore: Semaphore, generation: string): readonly LeaseRecord[] {
-  return removeWhere(semaphore, (lease) => lease.generation !== generation);
+/**
+ * The processes of other generations are gone: removes and returns their leases. Where the outside system may still be
+ * busy for them they expire after `lingerMs` instead, and nothing is returned.
+ */
+export function expireOtherGenerations(
+  semaphore: Semaphore,
+  generation: string,
+  nowMs: number,
+): readonly LeaseRecord[] {
+  if (semaphore.lingerMs === 0) return removeWhere(semaphore, (lease) => lease.generation !== generation);
+  for (const lease of semaphore.live.values()) {
+    if (lease.generation === generation) continue;
+    lease.expiresAtMs = Math.min(lease.expiresAtMs, nowMs + semaphore.lingerMs);
+  }
+  return [];
 }
 
 /** Counts every stored lease as renewed now: a restart of the Run frees none. */
 export function renewAll(semaphore: Semaphore, nowMs: number): void {
-  for (const lease of semaphore.live.values()) lease.expiresAtMs = expiry(nowMs);
+  for (const lease of semaphore.live.values()) lease.expiresAtMs = expiry(semaphore, nowMs);
 }
 
 /** Marks as many leases as are above `max`, the newest first; the marked ones are told to come back. */
@@ -117,8 +131,8 @@ export function restore(semaphore: Semaphore, lease: LeaseRecord): void {
   semaphore.live.set(lease.fence, lease);
 }
 
-function expiry(nowMs: number): number {
-  return nowMs + LEASE_TTL_MS + LEASE_MARGIN_MS;
+function expiry({ lingerMs }: Semaphore, nowMs: number): number {
+  return nowMs + LEASE_TTL_MS + LEASE_MARGIN_MS + lingerMs;
 }
 
 function removeWhere(semaphore: Semaphore, gone: (lease: LeaseRecord) => boolean): readonly LeaseRecord[] {

@@ -20,6 +20,8 @@ export interface Spec {
   readonly checkpoint: CheckpointSpec;
   /** The first items go alone, then a gate decides; null: no such stage. */
   readonly smoke: SmokeSpec | null;
+  /** What of the rows' values becomes the report; null: no report. */
+  readonly reduce: ReduceSpec | null;
   /** Told when the run has ended; null: nobody. */
   readonly onComplete: OnCompleteSpec | null;
   /** Permits hosts that are not public where a host comes from an item or a redirect. */
@@ -76,6 +78,23 @@ export interface SmokeSpec {
   readonly maxFailureRate: number;
 }
 
+/** Field of the report → how it comes about. A rule looks at the field of the same name in each row's value. */
+export type ReduceSpec = { readonly [field: string]: ReduceRule };
+
+export type ReduceRule =
+  | "sum"
+  | "count"
+  | "min"
+  | "max"
+  | "mean"
+  | "merge"
+  /** Weighted by another field. */
+  | { readonly mean: string }
+  /** The rows with the largest field `by`. */
+  | { readonly top: number; readonly by: string }
+  /** A reducer of one's own (`ownReducers.ts`), over the field `of`, by default the one of the same name. */
+  | { readonly own: string; readonly of?: string | undefined };
+
 export interface OnCompleteSpec {
   /** Absolute http(s) URL; gets one signed POST of the run's JSON. */
   readonly url: string;
@@ -98,6 +117,7 @@ export const SPEC_DEFAULTS = {
   tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
   checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
   smoke: null,
+  reduce: null,
   onComplete: null,
   allowPrivate: false,
 } as const satisfies Omit<Spec, "name" | "source" | "task">;

@@ -8,7 +8,7 @@
 import { callTimeMs, recordCalls } from "./activity.ts";
 import { assert } from "./assert.ts";
 import { forgetInvocation, seeInvocation, usefulLanes } from "./dispatch.ts";
-import { applyCommit, type ChunkRecord, handBack, loseLease, suspectOf, toWork } from "./ledger.ts";
+import { applyCommit, type ChunkRecord, handBack, loseLease, orphan, suspectOf, toWork } from "./ledger.ts";
 import {
   EXPIRIES_TO_FAIL_ITEM,
   LEASE_TTL_MS,
@@ -30,6 +30,7 @@ import type {
   SyncRequest,
 } from "./protocol.ts";
 import { grant, observe } from "./quota.ts";
+import { mergeTotals } from "./reduce.ts";
 import { configuredPerSecond, fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
 import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
@@ -46,7 +47,9 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
   expireLeases(run, nowMs);
   const current = request.generation === run.state.generation;
   const lost = current ? renew(run.semaphore, request.held, request.invocation, nowMs) : [...request.held];
-  const commits = request.commits.map((commit) => commitOne(run, request.invocation, commit, nowMs));
+  const commits = request.commits.map((commit) =>
+    current ? commitOne(run, request.invocation, commit, nowMs) : stale(commit),
+  );
   markIndexed(run, request.indexed, nowMs);
   announce(run, request);
   report(run, request.report, request.invocation, nowMs);
@@ -90,20 +93,29 @@ export function expireLeases(run: Run, nowMs: number): void {
     const record = run.ledger.get(lease.chunk);
     assert(record !== undefined, "a lease is for a chunk of the ledger");
     // Deployed, a careful lane has its invocation to itself; embedded, all lanes share a process.
-    loseLease(record, nowMs, isLast || !isEmbedded(lease.generation));
+    if (lease.generation === run.state.generation) {
+      loseLease(record, nowMs, isLast || !isEmbedded(lease.generation));
+    } else orphan(record, nowMs);
     run.ledger.put(record);
   }
+}
+
+function stale({ fence }: Commit): CommitOutcome {
+  return { kind: "stale", fence };
 }
 
 function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number): CommitOutcome {
   const lease = heldBy(run.semaphore, commit.fence, invocation);
   const record = run.ledger.get(commit.chunk);
   if (lease === undefined || lease.chunk !== commit.chunk || record === undefined) {
-    return { kind: "stale", fence: commit.fence };
+    return stale(commit);
   }
   const applied = applyCommit(record, commit, nowMs);
-  if (applied.kind === "stale") return { kind: "stale", fence: commit.fence };
-  if (applied.kind === "applied" && applied.part !== null) countPart(run, applied.part, nowMs);
+  if (applied.kind === "stale") return stale(commit);
+  if (applied.kind === "applied" && applied.part !== null) {
+    countPart(run, applied.part, nowMs);
+    addTotals(run, commit);
+  }
   if (record.state === "done") run.state.chunks.done += 1;
   if (commit.release || record.state === "done") {
     release(run.semaphore, commit.fence);
@@ -135,6 +147,13 @@ function countPart(run: Run, part: PartMeta, nowMs: number): void {
   const sentence = `${verdict.failed} of the last ${verdict.settled} items failed, more than tolerate.failureRate allows`;
   if (state.spec.tolerate.then === "fail") fail(run, sentence);
   else pause(run, sentence);
+}
+
+/** In the event that accepts the part, and in no other: a repeated commit adds nothing. */
+function addTotals(run: Run, { totals }: Commit): void {
+  const { reduce } = run.state.spec;
+  if (totals === undefined || run.totals === null || reduce === null) return;
+  run.totals = mergeTotals(reduce, run.totals, totals);
 }
 
 function announce(run: Run, request: SyncRequest): void {

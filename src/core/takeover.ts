@@ -1,5 +1,6 @@
 /**
- * Another process drives the run from now on: leases of the former one are free at once, for it is gone.
+ * Another process drives the run from now on: leases of the former one are free at once, for it is gone (or
+ * when they have lingered, where the outside system may still be busy for them).
  *
  * Why it is gone makes the difference. Ended from outside (a kill, a restart), it says nothing against what it
  * worked on. Hung or died by itself, one of its items may have done it, and all lanes of the process died of that one.
@@ -11,7 +12,7 @@ import { forgetInvocation } from "./dispatch.ts";
 import { type ChunkRecord, loseLease, orphan } from "./ledger.ts";
 import { withoutHolders } from "./quota.ts";
 import type { Run } from "./run.ts";
-import { expireOtherGenerations } from "./semaphore.ts";
+import { expireOtherGenerations, type LeaseRecord } from "./semaphore.ts";
 
 /** Whoever asks drives: the former process was ended from outside, or there is none. */
 export function drive(run: Run, generation: string, nowMs: number): void {
@@ -23,21 +24,32 @@ export function drive(run: Run, generation: string, nowMs: number): void {
 
 /** The former process hung or died by itself, and `generation` takes its place. */
 export function succeed(run: Run, generation: string, nowMs: number): void {
-  const lost = freeLeases(run, generation, nowMs);
-  for (const record of lost) {
-    loseLease(record, nowMs, lost.length === 1);
+  const freed = freeLeases(run, generation, nowMs);
+  const lingering = [...run.semaphore.live.values()].map((lease) => recordOf(run, lease));
+  const alone = freed.length + lingering.length === 1;
+  for (const record of [...freed, ...lingering]) {
+    loseLease(record, nowMs, alone);
+    // Its slot stays taken until the outside system is done with it, and the chunk with its slot.
+    if (lingering.includes(record)) record.state = "active";
     run.ledger.put(record);
   }
 }
 
-/** Ends the leases of other generations; returns their chunks, still as they were. */
+/**
+ * Ends the leases of other generations; returns their chunks, still as they were. Leases that linger stay: their term
+ * ends when the outside system has let go of them.
+ */
 function freeLeases(run: Run, generation: string, nowMs: number): readonly ChunkRecord[] {
   if (run.state.generation !== generation) run.state.quota = withoutHolders(run.state.quota, nowMs);
   run.state.generation = generation;
-  return expireOtherGenerations(run.semaphore, generation).map((lease) => {
-    forgetInvocation(run.dispatch, lease.invocation);
-    const record = run.ledger.get(lease.chunk);
-    assert(record !== undefined, "a lease is for a chunk of the ledger");
-    return record;
-  });
+  for (const lease of run.semaphore.live.values()) {
+    if (lease.generation !== generation) forgetInvocation(run.dispatch, lease.invocation);
+  }
+  return expireOtherGenerations(run.semaphore, generation, nowMs).map((lease) => recordOf(run, lease));
+}
+
+function recordOf(run: Run, lease: LeaseRecord): ChunkRecord {
+  const record = run.ledger.get(lease.chunk);
+  assert(record !== undefined, "a lease is for a chunk of the ledger");
+  return record;
 }

@@ -2,6 +2,7 @@
 import { currentPerSecond } from "./activity.ts";
 import { remainingSeconds } from "./estimate.ts";
 import { effectiveRate } from "./quota.ts";
+import { shortTotals } from "./reduce.ts";
 import { configuredPerSecond, isWorking, type Run } from "./run.ts";
 import type { RunView } from "./runView.ts";
 import { isoOrNull } from "./time.ts";
@@ -36,6 +37,8 @@ export function view(run: Run, reader: Reader): RunView {
         limitPerSecond === null ? null : (effectiveRate(state.quota) ?? limitPerSecond),
       currentPerSecond: Math.round(perSecond * 10) / 10,
     },
+    totals:
+      run.totals === null || state.spec.reduce === null ? null : shortTotals(state.spec.reduce, run.totals),
     onComplete: noticeOf(run),
     coordinatorRequests: state.coordinatorRequests,
     operations: state.operations,

@@ -68,6 +68,10 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   if (state.status === "smoke" && run.semaphore.live.size > 0) {
     return `smoke stage: the first ${state.spec.smoke?.items} items go alone`;
   }
+  const lingering = lingersForMs(run, reader.nowMs);
+  if (lingering !== null) {
+    return `waiting ${seconds(lingering)}: the former process may still keep the target busy`;
+  }
   const { open } = state.quota.circuit;
   const probeInMs = open === null ? 0 : open.nextProbeMs - reader.nowMs;
   if (open?.reason === "down") {
@@ -90,6 +94,13 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   return state.trouble === null
     ? `waiting ${until}: the items that are left have to wait before their next try`
     : `waiting ${until}: ${state.trouble}`;
+}
+
+/** How long until the next slot is free, when former processes hold all that are taken; else null. */
+function lingersForMs({ semaphore, state }: Run, nowMs: number): number | null {
+  const leases = [...semaphore.live.values()];
+  if (leases.length === 0 || leases.some((lease) => lease.generation === state.generation)) return null;
+  return Math.min(...leases.map((lease) => lease.expiresAtMs)) - nowMs;
 }
 
 function whySlow(run: Run, reader: Reader): string {

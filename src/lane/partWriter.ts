@@ -7,6 +7,7 @@
  */
 import { PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
 import type { ChunkWork, CommitOutcome, PartMeta, RunSettings } from "../core/protocol.ts";
+import { reduceRows } from "../core/reduce.ts";
 import { describePart, encodePart, type PartRow, partKey, partMeta } from "../storage/parts.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { checkpointAfter, ordinalOf, ordinalsIn } from "./adopt.ts";
@@ -118,7 +119,8 @@ export class PartWriter {
     }
     if (this.#trouble === null || this.#context.signal.aborted) return;
     // Rows that cannot be written are given up: their items are called again by whoever gets the chunk.
-    await this.#commit(null, this.#committed, { release: true, trouble: this.#trouble }, RELEASE_WITHIN_MS);
+    const end = { release: true, trouble: this.#trouble };
+    await this.#commit(null, this.#committed, end, RELEASE_WITHIN_MS, []);
   }
 
   /** Looks for a part that a lost lane wrote and did not commit. */
@@ -167,7 +169,7 @@ export class PartWriter {
     withinMs: number,
   ): Promise<Published> {
     const end = { release, ...(release ? this.#extra : {}) };
-    if (rows.length === 0) return this.#commit(null, snapshot, end, withinMs);
+    if (rows.length === 0) return this.#commit(null, snapshot, end, withinMs, []);
     const { ports, work, turns, signal } = this.#context;
     const key = this.#key();
     const bytes = encodePart(rows);
@@ -183,7 +185,7 @@ export class PartWriter {
       // Our own write, whose answer was lost, is nobody else's.
       if (found.sha256 !== part.sha256) return this.#adopt(found, rows);
     }
-    const published = await this.#commit(part, snapshot, end, withinMs);
+    const published = await this.#commit(part, snapshot, end, withinMs, rows);
     if (published === "committed") this.#index(part, rows);
     return published;
   }
@@ -199,7 +201,7 @@ export class PartWriter {
     );
     if (snapshot === undefined) return this.#failure();
     const part = describePart({ ...found, chunk: work.chunk, n: this.#next, key: this.#key() });
-    const published = await this.#commit(part, snapshot, { release: false }, RELEASE_WITHIN_MS);
+    const published = await this.#commit(part, snapshot, { release: false }, RELEASE_WITHIN_MS, found.rows);
     if (published !== "committed") return published;
     for (const ordinal of settled) this.#adopted.add(ordinal);
     const kept = [...own, ...this.#rows].filter((row) => !settled.has(ordinalOf(work, row.index)));
@@ -217,10 +219,14 @@ export class PartWriter {
     snapshot: Snapshot,
     end: { readonly release: boolean; readonly trouble?: string },
     withinMs: number,
+    rows: readonly PartRow[],
   ): Promise<Published> {
-    const { fence, work, signal } = this.#context;
+    const { fence, work, signal, settings } = this.#context;
     if (signal.aborted) return "lost";
-    const heard = await this.#context.commit({ fence, chunk: work.chunk, part, snapshot, ...end }, withinMs);
+    const { reduce } = settings().spec;
+    const totals = part === null || reduce == null ? {} : { totals: reduceRows(reduce, rows) };
+    const commit = { fence, chunk: work.chunk, part, snapshot, ...end, ...totals };
+    const heard = await this.#context.commit(commit, withinMs);
     if (heard !== "committed") {
       this.#context.lost();
       return "lost";

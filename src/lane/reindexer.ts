@@ -185,6 +185,7 @@ function viewOfGone(record: CreateRun, { ok, failed }: Place): RunView {
     chunks: { total: 0, done: 0, active: 0, pending: 0 },
     lanes: { live: 0, max: record.spec.maxParallelism },
     rate: { limitPerSecond: null, effectiveLimitPerSecond: null, currentPerSecond: 0 },
+    totals: null,
     onComplete: null,
     coordinatorRequests: 0,
     operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },

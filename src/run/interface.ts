@@ -10,6 +10,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../core/protocol.ts";
+import type { FieldReport } from "../core/reduce.ts";
 import type { RunView } from "../core/runView.ts";
 import type { PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "../core/spec.ts";
 
@@ -24,6 +25,8 @@ export interface CreateRun {
   /** Embedding process that drives the run; "" when deployed. */
   readonly generation: string;
   readonly createdAtMs: number;
+  /** What the task declares; left out: 0. */
+  readonly lingerMs?: number;
 }
 
 /** Only the keys present change; null restores the default. */
@@ -80,6 +83,9 @@ export interface Run {
   patch(change: PatchRun): Promise<Control>;
   /** Only ended runs; removes the ledger. The caller removes R2 and D1 first. */
   destroy(): Promise<Control<null>>;
+
+  /** What `reduce` made of the committed rows so far, by field; null without a `reduce` and for an unknown run. */
+  report(): Promise<{ readonly [field: string]: FieldReport } | null>;
 
   /** Null when the run is unknown. */
   settings(): Promise<RunSettings | null>;

@@ -18,6 +18,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../core/protocol.ts";
+import { type FieldReport, showTotals } from "../core/reduce.ts";
 import * as core from "../core/run.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import { SPEC_DEFAULTS } from "../core/spec.ts";
@@ -112,6 +113,12 @@ export class RunObject extends DurableObject<Env> implements Run {
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
     return { kind: "ok", value: null };
+  }
+
+  async report(): Promise<{ readonly [field: string]: FieldReport } | null> {
+    const run = this.#store.run;
+    const reduce = run?.state.spec.reduce ?? null;
+    return run?.totals == null || reduce === null ? null : showTotals(reduce, run.totals);
   }
 
   async settings(): Promise<RunSettings | null> {

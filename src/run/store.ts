@@ -1,12 +1,13 @@
 /**
  * The run between memory and SQLite: loaded once, kept in memory, written when something changed.
  *
- * Invariant: leases, chunks, parts and settings are written in the same event in which they changed. The state
+ * Invariant: leases, chunks, parts, totals and settings are written in the same event in which they changed. The state
  * document is written with them, and for requests that only ask at most once in `SAVE_MS` or when the limiter's stored
  * high-water mark moved: what a restart can lose is counters, never rows, leases or issued instants.
  */
 import { LEASE_RENEW_MS } from "../core/limits.ts";
 import { afterLeap } from "../core/quota.ts";
+import type { Totals } from "../core/reduce.ts";
 import { type Run, type RunState, restartRun, startRun, type Tables } from "../core/run.ts";
 import { createSemaphore, restore, type Semaphore } from "../core/semaphore.ts";
 import { type ClockReading, type RunClock, readClock, startClock } from "../core/time.ts";
@@ -30,6 +31,7 @@ export class RunStore {
   /** Version of the quota that is stored: a newer one is stored before its answer leaves. */
   #savedVersion = 0;
   #savedSettings = 0;
+  #savedTotals: Totals | null = null;
 
   constructor(sql: SqlStorage, lanesPerInvocation: (maxParallelism: number) => number) {
     migrate(sql);
@@ -41,7 +43,7 @@ export class RunStore {
     );
     this.#clock = startClock(stored === undefined ? null : (JSON.parse(stored.clock) as RunClock), reading());
     if (stored !== undefined)
-      this.#load({ ...JSON.parse(stored.run), ...JSON.parse(stored.settings) } as RunState);
+      this.#load({ lingerMs: 0, ...JSON.parse(stored.run), ...JSON.parse(stored.settings) } as RunState);
   }
 
   /** The run clock, ms: never goes back. */
@@ -59,7 +61,7 @@ export class RunStore {
   }
 
   create(state: RunState, nowMs: number): void {
-    this.run = startRun(state, this.#tables(createSemaphore()), nowMs);
+    this.run = startRun(state, this.#tables(createSemaphore(1, state.lingerMs)), nowMs);
   }
 
   /** The run is deleted: nothing is written any more. */
@@ -84,6 +86,7 @@ export class RunStore {
     this.run.state.operations.rowsWritten += this.#sql.rowsWritten;
     this.#sql.rowsWritten = 0;
     this.#saveSettings(this.run.state);
+    this.#saveTotals(this.run.totals);
     this.#sql.all(
       "INSERT OR REPLACE INTO state VALUES (1, ?, ?)",
       JSON.stringify({ ...this.run.state, spec: undefined, itemSource: undefined }),
@@ -95,6 +98,12 @@ export class RunStore {
     if (settingsVersion === this.#savedSettings) return;
     this.#savedSettings = settingsVersion;
     this.#sql.all("INSERT OR REPLACE INTO settings VALUES (1, ?)", JSON.stringify({ spec, itemSource }));
+  }
+
+  #saveTotals(totals: Totals | null): void {
+    if (totals === null || totals === this.#savedTotals) return;
+    this.#savedTotals = totals;
+    this.#sql.all("INSERT OR REPLACE INTO totals VALUES (1, ?)", JSON.stringify(totals));
   }
 
   #saveLeases({ semaphore }: Run): void {
@@ -113,7 +122,7 @@ export class RunStore {
   #load(state: RunState): void {
     this.#savedSettings = state.settingsVersion;
     const nowMs = this.now();
-    const semaphore = createSemaphore(state.nextFence);
+    const semaphore = createSemaphore(state.nextFence, state.lingerMs);
     const leases = this.#sql.all<{ fence: number; chunk: number; invocation: string; generation: string }>(
       "SELECT * FROM leases",
     );
@@ -123,6 +132,10 @@ export class RunStore {
       this.#fences.add(lease.fence);
     }
     this.run = restartRun(state, this.#tables(semaphore), nowMs);
+    const [stored] = this.#sql.all<{ totals: string }>("SELECT totals FROM totals");
+    if (stored === undefined) return;
+    this.#savedTotals = JSON.parse(stored.totals) as Totals;
+    this.run.totals = this.#savedTotals;
   }
 
   #tables(semaphore: Semaphore): Tables {

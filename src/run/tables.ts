@@ -1,6 +1,6 @@
 /**
- * The Run object's SQLite: one document for the state and one for what it was told to do (which may hold a
- * megabyte of items and hardly changes), tables for chunks, parts and leases.
+ * The Run object's SQLite: one document for the state, one for what it was told to do (which may hold a
+ * megabyte of items and hardly changes) and one for the totals of `reduce`, tables for chunks, parts and leases.
  * Migrations are a list that only grows; `PRAGMA user_version` is not to be had, so a table counts them.
  */
 
@@ -26,6 +26,7 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE leases (
      fence INTEGER PRIMARY KEY, chunk INTEGER NOT NULL, invocation TEXT NOT NULL, generation TEXT NOT NULL
    );`,
+  "CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1), totals TEXT NOT NULL);",
 ];
 
 /** Brings the object's database up to date; called in the constructor only. */

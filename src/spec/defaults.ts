@@ -24,6 +24,7 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     tolerate: fill(SPEC_DEFAULTS.tolerate, outside.tolerate),
     checkpoint: fill(SPEC_DEFAULTS.checkpoint, outside.checkpoint),
     smoke: outside.smoke ? fill<SmokeSpec>(SMOKE_DEFAULTS, outside.smoke) : null,
+    reduce: outside.reduce ?? null,
     onComplete: outside.onComplete ?? null,
     allowPrivate: outside.allowPrivate ?? SPEC_DEFAULTS.allowPrivate,
   };

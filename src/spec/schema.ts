@@ -21,6 +21,7 @@ import { taskOf, taskRegistry } from "../tasks/registry.ts";
 import { complaintOf, type Invalid, join } from "./complaint.ts";
 import { fillDefaults } from "./defaults.ts";
 import { line, oneOf, rate, share, webAddress, wholeNumber } from "./fields.ts";
+import { reduceSchema } from "./reduceSchema.ts";
 
 /** A pause between two items that is longer would be a schedule. */
 const MAX_INTERVAL_MS = 86_400_000;
@@ -76,6 +77,7 @@ export const specSchema = z.strictObject({
   tolerate: z.strictObject(tolerate).nullish(),
   checkpoint: z.strictObject(checkpoint).nullish(),
   smoke: z.strictObject(smoke).nullish(),
+  reduce: reduceSchema.nullish(),
   onComplete: z.strictObject({ url: webAddress() }).nullish(),
   allowPrivate: z.boolean().nullish(),
 });

@@ -57,8 +57,21 @@ describe("semaphore", () => {
     const semaphore = createSemaphore();
     acquire(semaphore, { ...want, nowMs: 0 });
     acquire(semaphore, { ...want, nowMs: 0, generation: "2" });
-    expect(expireOtherGenerations(semaphore, "2").map((lease) => lease.generation)).toEqual(["1"]);
+    expect(expireOtherGenerations(semaphore, "2", 10).map((lease) => lease.generation)).toEqual(["1"]);
     expect(semaphore.live.size).toBe(1);
+  });
+
+  it("keeps the slots of other generations for as long as they may linger, however often it is told", () => {
+    const semaphore = createSemaphore(1, 5000);
+    acquire(semaphore, { ...want, nowMs: 0, max: 2 });
+    acquire(semaphore, { ...want, nowMs: 0, max: 2, generation: "2" });
+    expect(nextExpiry(semaphore)).toBe(TERM_MS + 5000);
+    expect(expireOtherGenerations(semaphore, "2", 1000)).toEqual([]);
+    expect(expireOtherGenerations(semaphore, "2", 2000)).toEqual([]);
+    expect(nextExpiry(semaphore)).toBe(6000);
+    expect(acquire(semaphore, { ...want, nowMs: 5999, max: 2, generation: "2" }).kind).toBe("full");
+    expect(expire(semaphore, 6000).map((lease) => lease.generation)).toEqual(["1"]);
+    expect(acquire(semaphore, { ...want, nowMs: 6000, max: 2, generation: "2" }).kind).toBe("acquired");
   });
 
   it("sheds the newest leases above a lowered limit, and each only once", () => {

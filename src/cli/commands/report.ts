@@ -1,0 +1,25 @@
+/** `weir report`: what a run's `reduce` made of its rows so far. Calls no target. */
+import type { Arguments } from "../arguments.ts";
+import { connect } from "../connection.ts";
+import { EXIT } from "../exit.ts";
+import { printJson } from "../output.ts";
+import { type Report, reportLines } from "../report.ts";
+
+export async function reportCommand({ words, flags }: Arguments): Promise<number> {
+  const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/report`;
+  const connection = await connect(flags, "report");
+  try {
+    const query = { merged: flags.has("merged") ? true : undefined };
+    const report = await connection.client.ask<Report>("GET", path, { query });
+    if (flags.has("json")) printJson(report);
+    else
+      process.stdout.write(
+        reportLines(report)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,38 @@
+/** The `reduce` of a spec: field of the report → rule. */
+import { z } from "zod";
+import { REDUCE_FIELDS, REDUCE_TOP } from "../core/limits.ts";
+import { ownReducers } from "../core/ownReducers.ts";
+import type { ReduceRule } from "../core/spec.ts";
+import { wholeNumber } from "./fields.ts";
+
+const MAX_FIELD_CHARS = 100;
+const RULE = `must be sum, count, min, max, mean, merge, {"mean": weight field}, {"top": 1 to ${REDUCE_TOP}, "by": field} or {"own": reducer}`;
+const FIELDS = `must have 1 to ${REDUCE_FIELDS} fields`;
+const NAME = `must name fields of 1 to ${MAX_FIELD_CHARS} characters`;
+
+const field = z.string().min(1).max(MAX_FIELD_CHARS);
+const own = z.string().refine((name) => ownReducers[name] !== undefined);
+
+const rule: z.ZodType<ReduceRule> = z.union(
+  [
+    z.enum(["sum", "count", "min", "max", "mean", "merge"]),
+    z.strictObject({ mean: field }),
+    z.strictObject({ top: wholeNumber(1, REDUCE_TOP), by: field }),
+    z.strictObject({ own, of: field.optional() }),
+  ],
+  { error: RULE },
+);
+
+export const reduceSchema = z
+  .record(
+    z
+      .string({ error: NAME })
+      .min(1, { error: NAME })
+      .max(MAX_FIELD_CHARS, { error: NAME })
+      .refine((name) => name !== "__proto__", { error: NAME }),
+    rule,
+    { error: "must be an object of field and rule" },
+  )
+  .refine((fields) => Object.keys(fields).length > 0 && Object.keys(fields).length <= REDUCE_FIELDS, {
+    error: FIELDS,
+  });
