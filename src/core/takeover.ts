@@ -30,7 +30,7 @@ export function succeed(run: Run, generation: string, nowMs: number): void {
   for (const record of [...freed, ...lingering]) {
     loseLease(record, nowMs, alone);
     // Its slot stays taken until the outside system is done with it, and the chunk with its slot.
-    if (lingering.includes(record)) record.state = "active";
+    if (record.state === "pending" && lingering.includes(record)) record.state = "active";
     run.ledger.put(record);
   }
 }
