@@ -32,8 +32,8 @@ export async function driveRun(
   const told =
     followed.kind === "ended" ? await awaitNotice(connection, followed.view, interrupts) : followed.view;
   const ending: Ending = { ...followed, view: told };
-  if (followed.kind === "ended") for (const line of await endReport(connection, told)) say(line);
   for (const line of endingLines(ending, written, connection.where)) say(line);
+  if (followed.kind === "ended") for (const line of await endReport(connection, told)) say(line);
   if (flags.has("json")) printJson(ending.view);
   return exitCode(ending);
 }

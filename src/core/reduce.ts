@@ -153,7 +153,8 @@ function showField(rule: ReduceRule, total: FieldTotal): FieldReport {
   const value = total.broken !== null || reducer === undefined ? null : reducer.show(total.state);
   const passedOver =
     unusable === 0 ? null : `${unusable} values cannot be used, the first at index ${firstUnusable}`;
-  const note = [trouble, passedOver].filter((sentence) => sentence !== null).join("; ");
+  const absent = values === 0 && missing > 0 ? "no row has this value" : null;
+  const note = [trouble, absent, passedOver].filter((sentence) => sentence !== null).join("; ");
   return { value, values, missing, unusable, note: note === "" ? null : note };
 }
 

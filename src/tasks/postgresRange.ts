@@ -14,7 +14,7 @@ import {
 import type { Json } from "../core/spec.ts";
 import { lingerMsOf, PostgresConnection, type SqlValue, type StatementResult } from "./postgresConnection.ts";
 import { isRefusedForGood, outcomeOfDatabaseFault } from "./postgresFaults.ts";
-import { requireConnection } from "./postgresTarget.ts";
+import { poolWarnings, requireConnection } from "./postgresTarget.ts";
 import { parameterOf, rowsOf } from "./postgresValues.ts";
 import { CannotOpen, type Task, type TaskOutcome } from "./task.ts";
 
@@ -59,6 +59,7 @@ export const postgresRangeTask: Task<PostgresRangeSettings, PostgresConnection> 
     if (range === null) return null;
     return { method: "SQL", url: connection, headers: {}, body: `${statement}  [${range.join(", ")}]` };
   },
+  warnings: ({ connection }, { env, maxParallelism }) => poolWarnings(env, connection, maxParallelism),
   lingerMs: ({ timeoutMs }) => lingerMsOf(timeoutMs),
   async open({ connection, timeoutMs }, { env, runId }) {
     const opened = new PostgresConnection(requireConnection(env, connection), {

@@ -21,6 +21,15 @@ export function requireConnection(env: SecretEnv, name: string): ConnectionTarge
   return target;
 }
 
+/** The connections of a pool are its own affair: what `plan` says about them. */
+export function poolWarnings(env: SecretEnv, name: string, maxParallelism: number): readonly string[] {
+  if (connectionNamed(env, name)?.isPooled !== true) return [];
+  return [
+    `through Hyperdrive ${name} the database sees the pool's connections, not the lanes: ` +
+      `set its origin connection limit to ${maxParallelism}, and its query caching to off`,
+  ];
+}
+
 /** What to do about a connection that is not there, as one sentence. */
 export function missingConnectionMessage(name: string): string {
   return `connection ${name} is missing: set WEIR_SECRET_${name} to a postgres:// URL, or bind a Hyperdrive as ${name}`;

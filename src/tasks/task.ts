@@ -109,6 +109,11 @@ export interface Task<Settings, Client = undefined> {
   run(item: Json, context: TaskContext, settings: Settings, client: Client): Promise<TaskOutcome>;
   /** The lane's slot is free when this has resolved. */
   close(client: Client): Promise<void>;
+  /** What `plan` warns of; left out: nothing. */
+  warnings?(
+    settings: Settings,
+    plan: { readonly env: SecretEnv; readonly maxParallelism: number },
+  ): readonly string[];
   /**
    * How long, after a lane's process is gone, the outside system may still be busy for it: its slot is not given to
    * another before. Left out: 0.

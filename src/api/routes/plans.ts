@@ -3,7 +3,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { estimateCost } from "../../core/cost.ts";
 import { estimatePlan } from "../../core/estimate.ts";
 import { configuredPerSecond } from "../../core/run.ts";
-import type { Json, TaskSpec } from "../../core/spec.ts";
+import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
+import type { Env } from "../../env.ts";
 import { taskOf } from "../../tasks/registry.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
@@ -66,11 +67,15 @@ planRoutes.openapi(plan, async (c) => {
     limitedBy: estimate.limitedBy,
     etaSeconds,
     costUsd: Number(cost.usd.toFixed(4)),
-    warnings: known === null ? [UNKNOWN_ITEMS] : [...estimate.warnings],
+    warnings: [...(known === null ? [UNKNOWN_ITEMS] : estimate.warnings), ...warningsOf(c.env, spec)],
     firstRequest: first === null ? null : preview(spec.task, first),
   };
   return c.json(body, 200);
 });
+
+function warningsOf(env: Env, { task, maxParallelism }: Spec): readonly string[] {
+  return taskOf(task.kind)?.warnings?.(task, { env, maxParallelism }) ?? [];
+}
 
 function preview(task: TaskSpec, item: Json) {
   const request = taskOf(task.kind)?.preview(task, item) ?? null;

@@ -40,6 +40,7 @@ export function runLines(view: RunView, nowMs: number): readonly string[] {
       "chunks",
       `${chunks.done} done, ${chunks.active} active, ${chunks.pending} pending, ${chunks.total} in all`,
     ],
+    ["totals", view.totals == null ? null : JSON.stringify(view.totals)],
     ["created", view.createdAt],
     ["started", view.startedAt],
     ["ended", view.endedAt],
