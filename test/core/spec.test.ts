@@ -42,6 +42,7 @@ describe("a spec", () => {
         tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
         checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
         smoke: null,
+        reduce: null,
         onComplete: null,
         allowPrivate: false,
       },
