@@ -35,8 +35,9 @@ export function createProgress(screen: Screen, options: { readonly colour: boole
 export function barLines(view: RunView, nowMs: number, columns: number): readonly string[] {
   const { counts, lanes } = view;
   const share = shareDone(view);
-  const filled = Math.round((share ?? 0) * BAR_CHARS);
-  const bar = "█".repeat(filled) + "░".repeat(BAR_CHARS - filled);
+  const calls = counts.attempts + counts.throttled;
+  const called = calls > counts.done ? `${count(calls)} called  ` : "";
+  const bar = barOf(share ?? 0, counts.items === null ? 0 : calls / counts.items);
   const throttled = counts.throttled > 0 ? `  ${count(counts.throttled)} throttled` : "";
   return [
     [
@@ -48,8 +49,15 @@ export function barLines(view: RunView, nowMs: number, columns: number): readonl
     ]
       .filter((part) => part !== "")
       .join("  "),
-    `${count(counts.ok)} ok  ${count(counts.failed)} failed${throttled}  ${whyOf(view)}`,
+    `${called}${count(counts.ok)} ok  ${count(counts.failed)} failed${throttled}  ${whyOf(view)}`,
   ].map((line) => cut(line, columns));
+}
+
+/** Committed solid, called and not committed yet light: lanes commit a hundred rows at once. */
+function barOf(done: number, called: number): string {
+  const solid = Math.round(done * BAR_CHARS);
+  const light = Math.max(0, Math.min(BAR_CHARS, Math.round(called * BAR_CHARS)) - solid);
+  return "█".repeat(solid) + "▒".repeat(light) + "░".repeat(BAR_CHARS - solid - light);
 }
 
 /** One line that says it all, for logs. */
@@ -158,6 +166,6 @@ function whyOf(view: RunView): string {
 
 function coloured(line: string, row: number, view: RunView): string {
   if (row === 0)
-    return line.replace(/^[█░]+/, (bar) => `\x1b[${view.counts.failed > 0 ? 33 : 32}m${bar}\x1b[0m`);
+    return line.replace(/^[█▒░]+/, (bar) => `\x1b[${view.counts.failed > 0 ? 33 : 32}m${bar}\x1b[0m`);
   return `\x1b[2m${line}\x1b[0m`;
 }

@@ -70,6 +70,15 @@ describe("progress", () => {
     );
   });
 
+  test("draws what is called and not committed yet lighter, and says how much that is", () => {
+    const counts = { items: 1000, done: 250, ok: 250, failed: 0, attempts: 490, throttled: 10 };
+    const [bar, words] = barLines(view({ counts }), NOW, 100);
+    expect(bar).toMatch(/^█{6}▒{6}░{12} 25 %/);
+    expect(words).toMatch(/^500 called {2}250 ok/);
+    const [, ended] = barLines(view({ counts: { ...counts, done: 500, ok: 500 } }), NOW, 100);
+    expect(ended).toMatch(/^500 ok/);
+  });
+
   test("on a terminal takes back what it drew before it draws again", () => {
     const terminal = screen(true);
     const progress = createProgress(terminal, { colour: false });
