@@ -1,9 +1,11 @@
 /** The bindings of the Worker, as `wrangler.toml` declares them. */
 import type { QueueMessage } from "./core/protocol.ts";
 import type { RunObject } from "./run/object.ts";
+import type { ScheduleObject } from "./schedule/object.ts";
 
 export interface Env {
   readonly RUN: DurableObjectNamespace<RunObject>;
+  readonly SCHEDULE: DurableObjectNamespace<ScheduleObject>;
   readonly BUCKET: R2Bucket;
   readonly DB: D1Database;
   readonly LANES_0: Queue<QueueMessage>;
@@ -19,6 +21,8 @@ export interface Env {
   readonly WEIR_GENERATION?: string;
   /** Former generations, separated by spaces, whose runtime hung or died by itself: their runs go on in this one. */
   readonly WEIR_SUCCEEDS?: string;
+  /** Set to "driven" by an embedding process that stays (`weir dev`): only there schedules fire. */
+  readonly WEIR_SCHEDULES?: string;
   /** Secrets: `WEIR_SECRET_<NAME>` and `WEIR_SECRET_<NAME>_HOSTS`. */
   readonly [secret: `WEIR_SECRET_${string}`]: string | undefined;
 }

@@ -1,11 +1,16 @@
-/** The Worker: requests go to the API, messages to the lanes, the minute's tick to the watchdog. Wiring only. */
+/**
+ * The Worker: requests go to the API, messages to the lanes, the minute's tick to the schedules and the watchdog.
+ * Wiring only.
+ */
 import { createApp } from "./api/app.ts";
 import type { QueueMessage } from "./core/protocol.ts";
 import type { Env } from "./env.ts";
 import { consume } from "./lane/consumer.ts";
 import { pokeQuietRuns } from "./run/watchdog.ts";
+import { tickSchedules } from "./schedule/tick.ts";
 
 export { RunObject } from "./run/object.ts";
+export { ScheduleObject } from "./schedule/object.ts";
 
 const app = createApp();
 
@@ -13,6 +18,7 @@ export default {
   fetch: app.fetch,
   queue: consume,
   async scheduled(controller, env) {
+    await tickSchedules(env, Date.now());
     await pokeQuietRuns(env, controller.scheduledTime);
   },
 } satisfies ExportedHandler<Env, QueueMessage>;

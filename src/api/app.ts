@@ -4,6 +4,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
+import { fireSchema, scheduleChangeSchema, scheduleSchema } from "../schedule/settings.ts";
 import { patchSchema, retrySchema, specSchema } from "../spec/schema.ts";
 import { authorise } from "./auth.ts";
 import { type Api, type ApiEnv, newApi } from "./context.ts";
@@ -19,6 +20,8 @@ import { reportRoutes } from "./routes/report.ts";
 import { resultRoutes } from "./routes/results.ts";
 import { retryRoutes } from "./routes/retry.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { scheduleControlRoutes } from "./routes/scheduleControl.ts";
+import { scheduleRoutes } from "./routes/schedules.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 
@@ -35,11 +38,20 @@ const RESOURCES: readonly Api[] = [
   failureRoutes,
   manifestRoutes,
   chunkRoutes,
+  scheduleRoutes,
+  scheduleControlRoutes,
   reindexRoutes,
 ];
 
 /** Bodies that handlers check by these schemas themselves: see `describedBody`. */
-const BODIES = { Spec: specSchema, Patch: patchSchema, Retry: retrySchema };
+const BODIES = {
+  Spec: specSchema,
+  Patch: patchSchema,
+  Retry: retrySchema,
+  NewSchedule: scheduleSchema,
+  ScheduleChange: scheduleChangeSchema,
+  NewFire: fireSchema,
+};
 
 /** The app that answers every request of the Worker. */
 export function createApp(): Api {

@@ -103,6 +103,15 @@ export const numberCursor = z.coerce
   .min(0, { error: CURSOR })
   .optional();
 
+/** The header under which a creation may be sent again. */
+export const idempotencyHeader = z.object({
+  "idempotency-key": z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible characters")
+    .optional()
+    .openapi({ description: "the same key and body give the same one; another body is a conflict" }),
+});
+
 /** No parameters: any is refused by name. */
 export const noQuery = z.strictObject({});
 

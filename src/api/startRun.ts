@@ -51,8 +51,11 @@ export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> 
   };
 }
 
-/** Creates the run `id` and gives it as it is then. Repeating it with the same id changes nothing. */
-export async function startRun(env: Env, id: string, ready: ReadySpec): Promise<RunView> {
+/**
+ * Creates the run `id` and gives it as it is then. Repeating it with the same id changes nothing.
+ * `schedule`: the one that starts it.
+ */
+export async function startRun(env: Env, id: string, ready: ReadySpec, schedule?: string): Promise<RunView> {
   const input: CreateRun = {
     runId: id,
     rootId: ready.parent?.rootId ?? id,
@@ -60,6 +63,7 @@ export async function startRun(env: Env, id: string, ready: ReadySpec): Promise<
     spec: ready.spec,
     itemSource: ready.itemSource,
     generation: env.WEIR_GENERATION ?? "",
+    ...(schedule === undefined ? {} : { schedule }),
     createdAtMs: Date.now(),
     lingerMs: taskOf(ready.spec.task.kind)?.lingerMs?.(ready.spec.task) ?? 0,
   };

@@ -149,6 +149,7 @@ async function own(
     runtime = await startRuntime(folder, ownership, {
       port,
       drives: kind !== "brief",
+      drivesSchedules: kind === "dev",
       repairs: command === "reindex",
     });
   } catch (error) {

@@ -46,6 +46,8 @@ export interface EmbeddedOptions {
   readonly port: number;
   /** Null makes a new one. */
   readonly token: string | null;
+  /** This process stays: schedules may fire in it. */
+  readonly drivesSchedules: boolean;
   /** See `applyMigrations`. */
   readonly repairs: boolean;
 }
@@ -87,6 +89,7 @@ function createMiniflare(
     readonly succeeds: readonly string[];
     readonly port: number;
     readonly token: string;
+    readonly drivesSchedules: boolean;
     readonly log: (line: string) => void;
   },
 ): Miniflare {
@@ -113,6 +116,7 @@ function createMiniflare(
             WEIR_TOKEN: input.token,
             WEIR_GENERATION: input.generation,
             WEIR_SUCCEEDS: input.succeeds.join(" "),
+            ...(input.drivesSchedules ? { WEIR_SCHEDULES: "driven" } : {}),
           },
           unsafeDirectSockets: [{ host: "127.0.0.1", port: input.port }],
         },

@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "./embedded.ts";
+import { everyMinute } from "./everyMinute.ts";
 import type { Ownership } from "./owner.ts";
 import { endProcess, isAlive } from "./processes.ts";
 import { Pulse } from "./pulse.ts";
@@ -18,7 +19,6 @@ import { recordedWorkerd } from "./watchdog.ts";
 
 /** Looked at this often. */
 const LOOK_MS = 500;
-const CRON_MS = 60_000;
 /** Starts in a row that may fail. */
 const STARTS = 10;
 /** An item costs five starts before it is found. Who needs more than this has another trouble. */
@@ -40,6 +40,8 @@ export interface RuntimeOptions {
   readonly repairs: boolean;
   /** False: it is only read from, and gone in a moment. */
   readonly drives: boolean;
+  /** True: it stays, and schedules fire in it. */
+  readonly drivesSchedules: boolean;
 }
 
 /** Starts the runtime and looks after it. Throws as `startEmbedded` does. */
@@ -50,7 +52,7 @@ export async function startRuntime(
 ): Promise<Runtime> {
   const { generation } = ownership;
   const embedded = await startEmbedded(folder, { ...options, generation, succeeds: [], token: null });
-  const supervisor = new Supervisor(folder, ownership, embedded);
+  const supervisor = new Supervisor(folder, ownership, embedded, options.drivesSchedules);
   if (options.drives) void supervisor.watch();
   return supervisor;
 }
@@ -60,7 +62,8 @@ class Supervisor implements Runtime {
   readonly token: string;
   readonly #folder: StateFolder;
   readonly #ownership: Ownership;
-  readonly #cron: NodeJS.Timeout;
+  readonly #endCron: () => void;
+  readonly #drivesSchedules: boolean;
   readonly #stopping = new AbortController();
   /** Generations whose runtime hung or died. */
   readonly #former: string[] = [];
@@ -72,7 +75,8 @@ class Supervisor implements Runtime {
   #lost: string | null = null;
   #tell: (sentence: string) => void = () => {};
 
-  constructor(folder: StateFolder, ownership: Ownership, embedded: Embedded) {
+  constructor(folder: StateFolder, ownership: Ownership, embedded: Embedded, drivesSchedules: boolean) {
+    this.#drivesSchedules = drivesSchedules;
     this.address = embedded.address;
     this.token = embedded.token;
     this.#folder = folder;
@@ -81,7 +85,9 @@ class Supervisor implements Runtime {
     this.#pulse = pulseOf(embedded);
     this.#generation = ownership.generation;
     ownership.announce({ address: this.address, token: this.token, workerd: embedded.workerd });
-    this.#cron = setInterval(() => void this.#embedded.tick().catch(() => {}), CRON_MS).unref();
+    this.#endCron = everyMinute(() => this.#tick());
+    // What fell due while nobody was here does not wait for the next minute.
+    if (drivesSchedules) this.#tick();
   }
 
   lost(): string | null {
@@ -95,7 +101,7 @@ class Supervisor implements Runtime {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearInterval(this.#cron);
+    this.#endCron();
     await this.#restarting;
     await this.#embedded.stop();
   }
@@ -155,11 +161,16 @@ class Supervisor implements Runtime {
       succeeds: this.#former,
       port: Number(new URL(this.address).port),
       token: this.token,
+      drivesSchedules: this.#drivesSchedules,
       repairs: false,
     });
     this.#pulse = pulseOf(this.#embedded);
     this.#ownership.announce({ workerd: this.#embedded.workerd });
     // Runs that nobody looks at go on as well.
+    this.#tick();
+  }
+
+  #tick(): void {
     void this.#embedded.tick().catch(() => {});
   }
 

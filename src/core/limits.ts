@@ -232,6 +232,28 @@ export const CATALOG_PAGE_BYTES = 4_000_000;
 export const FAILURE_GROUPS = 100;
 export const SAMPLES_PER_GROUP = 3;
 
+// --- schedules ---
+
+/** One tick looks at all that are due: 1,000 object calls are a second's work, far below the platform's bound. */
+export const MAX_SCHEDULES = 1000;
+/** With `overlap: allow`: a schedule whose runs never end must not start one a minute for ever. */
+export const MAX_ACTIVE_RUNS_PER_SCHEDULE = 20;
+/** Cron triggers come once a minute and may be late: a fire this late was not missed. */
+export const SCHEDULE_ON_TIME_MS = 3 * 60_000;
+/** Whoever was away for longer than a month looks before he goes on. */
+export const MAX_CATCH_UP_MS = 31 * 86_400_000;
+/** Missed instants are counted up to this: a schedule of every minute misses 40,000 in a month. */
+export const MISSED_COUNTED = 100;
+/** Fires with a run that a schedule remembers, and, apart from them, fires without one. */
+export const FIRES_KEPT = 500;
+export const IDLE_FIRES_KEPT = 200;
+/** Schedules looked at at once in a tick: each is a call to its object, and perhaps a run started. */
+export const SCHEDULES_AT_ONCE = 20;
+/** The next instants that a schedule tells. */
+export const NEXT_FIRES_SHOWN = 5;
+/** Placeholders make a spec longer: a schedule's own has less room, so that what it becomes still fits. */
+export const MAX_SCHEDULE_BYTES = 1_000_000;
+
 assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
 assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");
 assert(SLICE_MAX_MS + MAX_CALL_TIMEOUT_MS < PLATFORM_CONSUMER_MS, "the last call of a slice can end");

@@ -32,6 +32,8 @@ export interface RunState {
   readonly createdAtMs: number;
   /** What the task declares: how long a slot stays taken after its process is gone. */
   readonly lingerMs: number;
+  /** The schedule that started it, to be told of its end. */
+  readonly schedule?: string;
   spec: Spec;
   /** Counts up with every change that lanes must know of. */
   settingsVersion: number;
@@ -105,6 +107,8 @@ export interface NewRun {
   readonly spec: Spec;
   readonly itemSource: SourceSpec;
   readonly generation: string;
+  /** The schedule that started it, to be told of its end; absent for a run that none did. */
+  readonly schedule?: string;
   readonly createdAtMs: number;
   /** Left out: 0. */
   readonly lingerMs?: number;

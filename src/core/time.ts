@@ -66,3 +66,15 @@ export function parseDuration(text: string): number | null {
   const match = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(text.trim());
   return match === null ? null : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
 }
+
+/**
+ * Milliseconds since 1970 of an ISO 8601 instant with its offset ("2026-01-01T00:00Z", "2026-01-01T02:00:00+02:00"),
+ * or of a date alone, which means midnight in UTC. Null for anything else and for days that do not exist.
+ */
+export function parseInstant(text: string): number | null {
+  const match = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.exec(text);
+  const ms = match === null ? Number.NaN : Date.parse(text);
+  if (match === null || Number.isNaN(ms)) return null;
+  const day = new Date(`${match[1]}T00:00Z`);
+  return Number.isNaN(day.getTime()) || day.toISOString().slice(0, 10) !== match[1] ? null : ms;
+}

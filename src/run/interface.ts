@@ -24,6 +24,8 @@ export interface CreateRun {
   readonly itemSource: SourceSpec;
   /** Embedding process that drives the run; "" when deployed. */
   readonly generation: string;
+  /** The schedule that starts it; absent for a run that none does. */
+  readonly schedule?: string;
   readonly createdAtMs: number;
   /** What the task declares; left out: 0. */
   readonly lingerMs?: number;

@@ -27,6 +27,7 @@ import { succeed } from "../core/takeover.ts";
 import { view } from "../core/view.ts";
 import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Env } from "../env.ts";
+import { scheduleById } from "../schedule/stub.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import type { Control, CreateRun, LedgerRow, PatchRun, Run, UnsettledChunk } from "./interface.ts";
 import { sendNotice } from "./notify.ts";
@@ -277,7 +278,10 @@ export class RunObject extends DurableObject<Env> implements Run {
     this.#store.save(nowMs, isQuiet);
     for (const queue of effects.offers) this.#send(queue, { v: 1, kind: "work", run: run.state.id });
     for (const errand of effects.errands) this.#send(0, { v: 1, kind: errand, run: run.state.id });
-    if (this.#cataloged !== run.state.status) this.#catalog(run);
+    if (this.#cataloged !== run.state.status) {
+      this.#tellSchedule(run);
+      this.#catalog(run);
+    }
     if (driven) this.#arm(run, nowMs);
   }
 
@@ -288,6 +292,13 @@ export class RunObject extends DurableObject<Env> implements Run {
         .send(message)
         .catch((error: unknown) => console.warn("queue refused", error)),
     );
+  }
+
+  /** Its schedule looks at the next tick anyway: telling it saves that time, and may be lost. */
+  #tellSchedule({ state }: core.Run): void {
+    if (state.schedule === undefined || !isEnded(state.status)) return;
+    const told = scheduleById(this.env, state.schedule).look();
+    this.ctx.waitUntil(told.catch((error: unknown) => console.warn("schedule refused", error)));
   }
 
   #catalog(run: core.Run): void {

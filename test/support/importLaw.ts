@@ -6,7 +6,7 @@
 /** A source file by its path from the top of the project. */
 export type Sources = ReadonlyMap<string, string>;
 
-const WORKER_FOLDERS = ["api", "lane", "run", "sources", "spec", "storage", "tasks"];
+const WORKER_FOLDERS = ["api", "lane", "run", "schedule", "sources", "spec", "storage", "tasks"];
 const ABOVE_WORKER = ["src/index.ts", "src/cli/", "src/dashboard/"];
 const NAMES_THAT_SAY_NOTHING = /^(utils?|helpers?|common|managers?|services?)$/i;
 /** What makes a function depend on more than its arguments, or answer later. */

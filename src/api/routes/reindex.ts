@@ -1,7 +1,8 @@
-/** Reindex: the catalog and the failures in D1 made anew from R2 and the Run objects. */
+/** Reindex: the catalog, the failures and the list of schedules in D1 made anew from R2 and the Run objects. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { REINDEX_SLICE_MS } from "../../core/limits.ts";
 import { type ReindexCursor, reindex } from "../../lane/reindexer.ts";
+import { reindexSchedules } from "../../schedule/reindexer.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, refuseField } from "../errors.ts";
 import { CURSOR, cursorSchema, json } from "../schemas.ts";
@@ -13,12 +14,13 @@ const count = z.int().min(0);
 const rebuild = createRoute({
   method: "post",
   path: "/v1/reindex",
-  summary: "Rebuild the catalog and the failures in D1 from R2 and the Run objects",
+  summary: "Rebuild the catalog, the failures and the list of schedules in D1 from R2 and the objects",
   description: `Safe to repeat, and while runs go on. A call ends after about ${REINDEX_SLICE_MS / 1000} s; with a cursor in its answer there is more to do: ask again with it. The counts are those of one call. Idempotency keys are not rebuilt.`,
   request: { query: z.strictObject({ cursor: z.string().max(200).optional() }) },
   responses: {
     200: json(
       z.object({
+        schedules: count.openapi({ description: "schedules entered into their list, by the first call" }),
         runs: count.openapi({ description: "runs entered into the catalog" }),
         parts: count.openapi({ description: "committed parts gone through" }),
         failures: count.openapi({ description: "failed rows in them, now in D1" }),
@@ -32,8 +34,9 @@ const rebuild = createRoute({
 reindexRoutes.openapi(rebuild, async (c) => {
   const { cursor } = c.req.valid("query");
   const from = cursor === undefined ? null : readCursor(cursor);
+  const schedules = from === null ? await reindexSchedules(c.env) : 0;
   const { next, ...done } = await reindex(c.env, from, { untilMs: Date.now() + REINDEX_SLICE_MS });
-  return c.json({ ...done, cursor: next === null ? null : writeCursor(next) }, 200);
+  return c.json({ schedules, ...done, cursor: next === null ? null : writeCursor(next) }, 200);
 });
 
 function writeCursor({ run, place }: ReindexCursor): string {

@@ -15,7 +15,16 @@ import { errorResponses, Refusal } from "../errors.ts";
 import { refreshCatalog, refuseUnfinishedDescendants } from "../family.ts";
 import { newRunId, RANDOM_BYTES } from "../runId.ts";
 import { callRun, controlRun, viewEndedRun, viewRun } from "../runRpc.ts";
-import { cursorSchema, describedBody, json, noQuery, pageQuery, runParams, runSchema } from "../schemas.ts";
+import {
+  cursorSchema,
+  describedBody,
+  idempotencyHeader,
+  json,
+  noQuery,
+  pageQuery,
+  runParams,
+  runSchema,
+} from "../schemas.ts";
 import { readySpec, startRun } from "../startRun.ts";
 
 export const runRoutes = newApi();
@@ -26,13 +35,7 @@ const create = createRoute({
   summary: "Start a run",
   request: {
     query: noQuery,
-    headers: z.object({
-      "idempotency-key": z
-        .string()
-        .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible characters")
-        .optional()
-        .openapi({ description: "the same key and body give the same run; another body is a conflict" }),
-    }),
+    headers: idempotencyHeader,
     body: describedBody("Spec"),
   },
   responses: { 201: json(runSchema, "The run."), ...errorResponses },

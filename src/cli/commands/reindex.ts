@@ -6,6 +6,7 @@ import { printJson, say } from "../output.ts";
 import { count } from "../printable.ts";
 
 interface Counts {
+  readonly schedules: number;
   readonly runs: number;
   readonly parts: number;
   readonly failures: number;
@@ -15,12 +16,13 @@ interface Counts {
 export async function reindexCommand({ flags }: Arguments): Promise<number> {
   const connection = await connect(flags, "reindex");
   try {
-    let total: Counts = { runs: 0, parts: 0, failures: 0 };
+    let total: Counts = { schedules: 0, runs: 0, parts: 0, failures: 0 };
     for (let cursor: string | undefined; ; ) {
       const step: Counts & { cursor: string | null } = await connection.client.ask("POST", "/v1/reindex", {
         query: { cursor },
       });
       total = {
+        schedules: total.schedules + step.schedules,
         runs: total.runs + step.runs,
         parts: total.parts + step.parts,
         failures: total.failures + step.failures,
@@ -37,8 +39,9 @@ export async function reindexCommand({ flags }: Arguments): Promise<number> {
   }
 }
 
-function sentence({ runs, parts, failures }: Counts): string {
-  return `${counted(runs, "run")} with ${counted(failures, "failed row")}, from ${counted(parts, "part")}`;
+function sentence({ schedules, runs, parts, failures }: Counts): string {
+  const also = schedules === 0 ? "" : `, and ${counted(schedules, "schedule")}`;
+  return `${counted(runs, "run")} with ${counted(failures, "failed row")}, from ${counted(parts, "part")}${also}`;
 }
 
 function counted(n: number, noun: string): string {

@@ -1,0 +1,140 @@
+/**
+ * A schedule as it comes from outside: `unknown` in, checked settings with every default out, or the path of the
+ * first field that is wrong and one sentence. Its spec is checked as a run's would be, with an instant in the place
+ * of every placeholder.
+ */
+import { z } from "zod";
+import { MAX_CATCH_UP_MS, MAX_SCHEDULE_BYTES } from "../core/limits.ts";
+import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleRules } from "../core/scheduleState.ts";
+import type { Json } from "../core/spec.ts";
+import { parseInstant } from "../core/time.ts";
+import { complaintOf, type Invalid, join } from "../spec/complaint.ts";
+import { line, oneOf, wholeNumber } from "../spec/fields.ts";
+import { parseSpec } from "../spec/schema.ts";
+import { parseCron } from "./cron.ts";
+import { fillPlaceholders, usesWatermark } from "./placeholders.ts";
+
+const MAX_NAME_CHARS = 200;
+/** More failures in a row than this are nobody's policy. */
+const MAX_PAUSE_AFTER = 1000;
+
+/** What a schedule consists of besides its state. */
+export interface ScheduleSettings extends ScheduleRules {
+  readonly name: string | null;
+  readonly cron: string;
+  readonly timeZone: string;
+  /** As the user wrote it, placeholders and all. */
+  readonly spec: { readonly [key: string]: Json };
+}
+
+/** An instant, as milliseconds. */
+function instant() {
+  const error = 'must be an instant such as "2026-01-01T00:00Z"';
+  return z.string({ error }).refine((text) => parseInstant(text) !== null, { error });
+}
+
+const settings = {
+  name: line(MAX_NAME_CHARS).nullish(),
+  timeZone: z.string({ error: 'must be the name of a time zone, as in "Europe/Berlin"' }).max(100).nullish(),
+  overlap: oneOf(OVERLAPS).nullish(),
+  catchUpMs: wholeNumber(0, MAX_CATCH_UP_MS).nullish(),
+  pauseAfterFailures: wholeNumber(0, MAX_PAUSE_AFTER).nullish(),
+  advanceWithFailures: z.boolean().nullish(),
+  watermark: instant().nullish(),
+};
+const cron = z.string({ error: 'must be a cron expression of five fields, as in "30 2 * * 1-5"' });
+const spec = z.looseObject({}, { error: "must be the spec of a run" });
+
+/** What creates a schedule. */
+export const scheduleSchema = z.strictObject({ ...settings, cron, spec });
+/** What changes one: only the keys that are there; null restores the default. */
+export const scheduleChangeSchema = z.strictObject({
+  ...settings,
+  cron: cron.optional(),
+  spec: spec.optional(),
+});
+/** What fires one: which instant the run is told. */
+export const fireSchema = z.strictObject({ at: instant().optional() });
+
+type Parsed<Value> = ({ readonly kind: "ok" } & Value) | Invalid;
+
+/** The body of a creation. */
+export function parseSchedule(
+  input: unknown,
+  nowMs: number,
+): Parsed<{ readonly settings: ScheduleSettings; readonly watermarkMs: number | null }> {
+  const outside = scheduleSchema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, scheduleSchema, input);
+  const { watermark, ...given } = outside.data;
+  const whole = fill(given);
+  const watermarkMs = parseInstant(watermark ?? "");
+  return complaintAbout(whole, watermarkMs, nowMs) ?? { kind: "ok", settings: whole, watermarkMs };
+}
+
+/**
+ * The body of a change, merged into what the schedule is. `watermarkMs` is undefined where the change says nothing
+ * about it.
+ */
+export function parseScheduleChange(
+  input: unknown,
+  before: { readonly settings: ScheduleSettings; readonly watermarkMs: number | null },
+  nowMs: number,
+): Parsed<{ readonly settings: ScheduleSettings; readonly watermarkMs: number | null | undefined }> {
+  const outside = scheduleChangeSchema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, scheduleChangeSchema, input);
+  const { watermark, ...given } = outside.data;
+  const whole = fill({ ...before.settings, ...withoutUndefined(given) });
+  const watermarkMs = watermark === undefined ? undefined : parseInstant(watermark ?? "");
+  const now = watermarkMs === undefined ? before.watermarkMs : watermarkMs;
+  return complaintAbout(whole, now, nowMs) ?? { kind: "ok", settings: whole, watermarkMs };
+}
+
+/** The body of a fire; `atMs` undefined: now. */
+export function parseFire(input: unknown): Parsed<{ readonly atMs: number | undefined }> {
+  const outside = fireSchema.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, fireSchema, input);
+  return { kind: "ok", atMs: parseInstant(outside.data.at ?? "") ?? undefined };
+}
+
+/** A schedule's spec, checked as the run's that it will be. Paths begin with "spec". */
+export function checkScheduledSpec(
+  spec: Json,
+  values: Parameters<typeof fillPlaceholders>[1],
+): Invalid | null {
+  const bytes = JSON.stringify(spec).length;
+  if (bytes > MAX_SCHEDULE_BYTES) {
+    const message = `has ${bytes} characters; a schedule's may have ${MAX_SCHEDULE_BYTES}: name an input instead`;
+    return { kind: "invalid", path: "spec", message };
+  }
+  const parsed = parseSpec(fillPlaceholders(spec, values));
+  return parsed.kind === "ok" ? null : { ...parsed, path: join("spec", parsed.path) };
+}
+
+function complaintAbout(
+  { cron, timeZone, spec }: ScheduleSettings,
+  watermarkMs: number | null,
+  nowMs: number,
+): Invalid | null {
+  const calendar = parseCron(cron, timeZone);
+  if (calendar.kind === "invalid") return calendar;
+  if (watermarkMs === null && usesWatermark(spec)) {
+    const message =
+      'is missing: the spec says {{watermark}}; give the instant its first run begins from, as in "2026-01-01T00:00Z"';
+    return { kind: "invalid", path: "watermark", message };
+  }
+  return checkScheduledSpec(spec, { scheduledAtMs: nowMs, watermarkMs });
+}
+
+function fill(
+  given: {
+    readonly [Key in keyof ScheduleSettings]?: unknown;
+  },
+): ScheduleSettings {
+  const nothing = { name: null, ...SCHEDULE_DEFAULTS };
+  const said = Object.entries(given).filter(([, value]) => value !== null && value !== undefined);
+  return { ...nothing, ...Object.fromEntries(said) } as ScheduleSettings;
+}
+
+function withoutUndefined(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+}

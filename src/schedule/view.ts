@@ -1,0 +1,59 @@
+/** A schedule and its fires as users see them. */
+import { NEXT_FIRES_SHOWN } from "../core/limits.ts";
+import { type Fire, type ScheduleState, waitingFire } from "../core/scheduleState.ts";
+import { isoOrNull } from "../core/time.ts";
+import type { FireView, ScheduleView } from "./interface.ts";
+import type { ScheduleStore } from "./store.ts";
+
+/** The schedule as it is now; null when it is unknown. `drives`: this Weir fires schedules. */
+export function viewSchedule(
+  store: ScheduleStore,
+  reader: { readonly nowMs: number; readonly drives: boolean; readonly withSpec: boolean },
+): ScheduleView | null {
+  const { about } = store;
+  if (about === null) return null;
+  const { state } = store;
+  const { spec, ...settings } = about.settings;
+  const isPaused = state.pausedWhy !== null;
+  const next = isPaused ? [] : store.calendar.next(reader.nowMs, NEXT_FIRES_SHOWN);
+  const last = store.lastFire();
+  return {
+    id: about.id,
+    status: isPaused ? "paused" : "active",
+    why: whyOf(state, next, reader.drives),
+    ...settings,
+    watermark: isoOrNull(state.watermarkMs),
+    failuresInRow: state.failuresInRow,
+    createdAt: new Date(about.createdAtMs).toISOString(),
+    next: next.map((ms) => new Date(ms).toISOString()),
+    open: state.open.map(viewFire),
+    last: last === null ? null : viewFire(last),
+    ...(reader.withSpec ? { spec } : {}),
+  };
+}
+
+/** A fire as users see it. */
+export function viewFire(fire: Fire): FireView {
+  return {
+    scheduledAt: new Date(fire.scheduledAtMs).toISOString(),
+    cause: fire.cause,
+    outcome: fire.outcome,
+    why: fire.why,
+    run: fire.run,
+    watermark: isoOrNull(fire.watermarkMs),
+    firedAt: new Date(fire.firedAtMs).toISOString(),
+    startedAt: isoOrNull(fire.startedAtMs),
+    endedAt: isoOrNull(fire.endedAtMs),
+  };
+}
+
+function whyOf(state: ScheduleState, next: readonly number[], drives: boolean): string {
+  const busy = state.open.find((fire) => fire.outcome === "running");
+  const run = busy === undefined ? "" : `run ${busy.run} has not ended`;
+  const waits = waitingFire(state) === undefined || run === "" ? "" : "one fire waits: ";
+  if (state.pausedWhy !== null) return `paused: ${state.pausedWhy}${run === "" ? "" : `; ${run}`}`;
+  if (!drives) return "fires only while weir dev runs here";
+  if (run !== "") return `${waits}${run}`;
+  if (state.open.length > 0) return "its run is being started";
+  return next[0] === undefined ? "no instant is left" : `fires next at ${new Date(next[0]).toISOString()}`;
+}
