@@ -56,8 +56,12 @@ export function parseArguments(argv: readonly string[]): Arguments {
     if (!argument.startsWith("--")) {
       if (argument.startsWith("-") && argument !== "-")
         throw new UsageError(`unknown flag ${shown(argument)}`);
-      if (command === null) command = commandNamed(argument);
-      else words.push(argument);
+      if (command !== null) words.push(argument);
+      else if (!isGroup(argument)) command = commandNamed(argument);
+      else if (!HELP.has(argv[i + 1] ?? "")) {
+        command = commandOf(argument, argv[i + 1]);
+        i++;
+      }
       continue;
     }
     const [name = "", attached] = splitOnce(argument.slice(2), "=");
@@ -83,6 +87,22 @@ export function parseArguments(argv: readonly string[]): Arguments {
 
 const ALIASES: Readonly<Record<string, string>> = { "-h": "--help", "-V": "--version" };
 
+const HELP: ReadonlySet<string> = new Set(["--help", "-h"]);
+
+/** True for the first word of commands of two. */
+function isGroup(word: string): boolean {
+  return COMMANDS.some((candidate) => candidate.name.startsWith(`${word} `));
+}
+
+function commandOf(group: string, action: string | undefined): Command {
+  const command = COMMANDS.find((candidate) => candidate.name === `${group} ${action}`);
+  if (command !== undefined) return command;
+  const actions = COMMANDS.filter((candidate) => candidate.name.startsWith(`${group} `));
+  const names = actions.map((candidate) => candidate.name.slice(group.length + 1)).join(", ");
+  const what = action === undefined || action.startsWith("-") ? "" : `, not ${shown(action)}`;
+  throw new UsageError(`weir ${group} needs one of ${names}${what}`);
+}
+
 function commandNamed(name: string): Command {
   const command = COMMANDS.find((candidate) => candidate.name === name);
   if (command !== undefined) return command;
@@ -92,7 +112,7 @@ function commandNamed(name: string): Command {
 
 /** A flag of the command; before the command's name, of the command that follows. */
 function flagNamed(name: string, command: Command | null, rest: readonly string[]): Flag {
-  const owner = command ?? COMMANDS.find((candidate) => rest.includes(candidate.name));
+  const owner = command ?? COMMANDS.find(({ name }) => name.split(" ").every((word) => rest.includes(word)));
   const flag = [...(owner?.flags ?? []), ...GLOBAL_FLAGS].find((candidate) => candidate.name === name);
   if (flag !== undefined) return flag;
   const known = (owner?.flags ?? []).map((candidate) => `--${candidate.name}`).join(" ");

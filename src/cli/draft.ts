@@ -8,6 +8,7 @@ import { readFileSync, statSync } from "node:fs";
 import { MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { parseDuration } from "../core/time.ts";
+import type { Invalid } from "../spec/complaint.ts";
 import { parsePatch, parseSpec } from "../spec/schema.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
@@ -26,8 +27,15 @@ export interface Draft {
 
 type JsonObject = { readonly [key: string]: Json };
 
-/** The draft of `run` and `plan`. Throws UsageError with one line that names flag or field and what is accepted. */
-export function draftSpec(words: readonly string[], flags: Flags): Draft {
+/**
+ * The draft of `run` and `plan`. Throws UsageError with one line that names flag or field and what is accepted.
+ * `parse`: what checks the spec, where it is not yet one that runs.
+ */
+export function draftSpec(
+  words: readonly string[],
+  flags: Flags,
+  parse: (spec: JsonObject) => { readonly kind: "ok" } | Invalid = parseSpec,
+): Draft {
   const [file] = words;
   const written = file === undefined ? null : readSpecFile(file);
   if (written === null) requireFlags(flags);
@@ -43,7 +51,7 @@ export function draftSpec(words: readonly string[], flags: Flags): Draft {
     retry: withFlag(objectOf(written?.retry), "maxAttempts", wholeFlag(flags, "max-attempts")),
   });
   const nameOf = (path: string) => fieldName(path, flags, file ?? null);
-  const parsed = parseSpec(spec);
+  const parsed = parse(spec);
   if (parsed.kind === "invalid") throw new UsageError(`${nameOf(parsed.path)}: ${printable(parsed.message)}`);
   return { spec, input, nameOf };
 }

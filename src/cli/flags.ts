@@ -1,4 +1,5 @@
 /** The flags there are: one table that parsing, help and error messages are made from. */
+import { scheduleCommands } from "./scheduleFlags.ts";
 
 export interface Flag {
   readonly name: string;
@@ -68,6 +69,7 @@ const DETACH_FLAG: Flag = {
 };
 
 export interface Command {
+  /** One word, or two: a group and what to do in it. */
   readonly name: string;
   readonly arguments: string;
   readonly help: string;
@@ -209,6 +211,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [],
     words: [1, 1],
   },
+  ...scheduleCommands(SPEC_FLAGS),
   {
     name: "reindex",
     arguments: "",

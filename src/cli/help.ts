@@ -53,6 +53,14 @@ const NOTES: Readonly<Record<string, string>> = {
   The new run takes what no earlier retry has settled. Flags like --url and --header change the task for it alone.
   weir results RUN --merged then gives one row for every item of RUN: the newest.
 `,
+  "schedule add": `
+  The spec is described as for weir run: by flags, by SPEC.json, or by both. {{scheduledAt}} in any of its strings is
+  the instant that fired, {{watermark}} the instant of the last run that completed. Embedded, a schedule fires only
+  while weir dev runs; deployed it always does. Its input is read anew by every run.
+`,
+  "schedule fire": `
+  Says what came of it: a run, or a place in the queue, or nothing because of --overlap. The same --at twice is one run.
+`,
   reindex: `
   For a database that was lost or emptied. Nothing is called, rows are not touched, and it may be broken off and
   repeated at any time, also while runs go on.

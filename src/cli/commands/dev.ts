@@ -11,10 +11,13 @@ import { type Connection, connectDev } from "../connection.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { takeInterrupts } from "../interrupts.ts";
 import { say } from "../output.ts";
+import { listLine } from "../scheduleLines.ts";
+import { allSchedules } from "./schedule.ts";
 
 const DEFAULT_PORT = 8787;
 const LOOK_MS = 250;
 const DRAIN_MS = 10_000;
+const SCHEDULES_SAID = 20;
 
 export async function devCommand({ flags }: Arguments): Promise<number> {
   const port = flags.wholeNumber("port", { least: 0, most: 65_535 }) ?? DEFAULT_PORT;
@@ -24,6 +27,7 @@ export async function devCommand({ flags }: Arguments): Promise<number> {
     process.stdout.write(`${connection.client.address}/#token=${connection.token}\n`);
     connection.listen(say);
     say("weir dev: ready; commands in other terminals reach it. Ctrl-C ends it.");
+    await saySchedules(connection.client);
     const lost = await untilInterrupted(connection, interrupts.listen);
     if (lost !== null) throw new CommandError(lost);
     await pauseRuns(connection);
@@ -31,6 +35,14 @@ export async function devCommand({ flags }: Arguments): Promise<number> {
   } finally {
     await connection.close();
   }
+}
+
+/** What fires while this process lives. */
+async function saySchedules(client: Client): Promise<void> {
+  const schedules = await allSchedules(client);
+  for (const view of schedules.slice(0, SCHEDULES_SAID)) say(`drives schedule ${listLine(view)}`);
+  if (schedules.length > SCHEDULES_SAID)
+    say(`and ${schedules.length - SCHEDULES_SAID} more: weir schedule list`);
 }
 
 /** Null after Ctrl-C; else why Weir is gone. */

@@ -1,0 +1,84 @@
+/** What the flags of `weir schedule` ask for, as the API takes it; its complaints come back by the flag's name. */
+import { parseDuration, parseInstant } from "../core/time.ts";
+import { fillPlaceholders } from "../schedule/placeholders.ts";
+import { parseSpec } from "../spec/schema.ts";
+import { type Flags, shown } from "./arguments.ts";
+import { ApiError } from "./client.ts";
+import { type Draft, draftSpec } from "./draft.ts";
+import { UsageError } from "./exit.ts";
+
+/** A spec with placeholders, checked with an instant in their place. Throws UsageError. */
+export function draftScheduledSpec(words: readonly string[], flags: Flags): Draft {
+  const now = Date.now();
+  return draftSpec(words, flags, (spec) =>
+    parseSpec(fillPlaceholders(spec, { scheduledAtMs: now, watermarkMs: now })),
+  );
+}
+
+/** The settings among the flags; "none" takes a name or a watermark away. Throws UsageError. */
+export function draftRules(flags: Flags): { readonly [key: string]: unknown } {
+  const given = {
+    name: textOrNone(flags, "name"),
+    cron: flags.get("cron") ?? undefined,
+    timeZone: flags.get("zone") ?? undefined,
+    overlap: flags.get("overlap") ?? undefined,
+    catchUpMs: catchUp(flags),
+    pauseAfterFailures:
+      flags.wholeNumber("pause-after", { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? undefined,
+    advanceWithFailures: yesOrNo(flags, "advance-with-failures"),
+    watermark: textOrNone(flags, "watermark"),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** The instant of a flag, as it was typed; undefined when it was not given. Throws UsageError. */
+export function instantFlag(flags: Flags, name: string): string | undefined {
+  const text = flags.get(name);
+  if (text === null) return undefined;
+  if (parseInstant(text) !== null) return text;
+  throw new UsageError(`--${name}: ${shown(text)} is no instant; accepted: 2026-01-01T00:00Z`);
+}
+
+/** A complaint of the API in the words the user typed. `draft`: where the spec came from, if one was given. */
+export async function askAboutSchedule<T>(draft: Draft | null, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
+    const { path } = error;
+    const isOfSpec = draft !== null && (path === "spec" || path.startsWith("spec."));
+    const name = isOfSpec ? draft.nameOf(path.slice("spec.".length)) : (FLAG_OF[path] ?? path);
+    throw new UsageError(`${name}: ${error.message}`);
+  }
+}
+
+const FLAG_OF: Readonly<Record<string, string>> = {
+  name: "--name",
+  cron: "--cron",
+  timeZone: "--zone",
+  overlap: "--overlap",
+  catchUpMs: "--catch-up",
+  pauseAfterFailures: "--pause-after",
+  advanceWithFailures: "--advance-with-failures",
+  watermark: "--watermark",
+};
+
+function textOrNone(flags: Flags, name: string): string | null | undefined {
+  const text = flags.get(name);
+  return text === null ? undefined : text === "none" ? null : text;
+}
+
+function catchUp(flags: Flags): number | undefined {
+  const text = flags.get("catch-up");
+  if (text === null) return undefined;
+  const ms = text === "0" ? 0 : parseDuration(text);
+  if (ms === null) throw new UsageError(`--catch-up: ${shown(text)} is not a time; accepted: 30m, 1h, 0`);
+  return Math.round(ms);
+}
+
+function yesOrNo(flags: Flags, name: string): boolean | undefined {
+  const text = flags.get(name);
+  if (text === null) return undefined;
+  if (text === "yes" || text === "no") return text === "yes";
+  throw new UsageError(`--${name}: ${shown(text)}; accepted: yes or no`);
+}
