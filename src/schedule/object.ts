@@ -47,8 +47,9 @@ export class ScheduleObject extends DurableObject<Env> implements Schedule {
   }
 
   async view(withSpec: boolean): Promise<ScheduleView | null> {
+    const runWhy = await this.#runWhy();
     const drives = drivesSchedules(this.env);
-    return viewSchedule(this.#store, { nowMs: Date.now(), drives, withSpec });
+    return viewSchedule(this.#store, { nowMs: Date.now(), drives, withSpec, runWhy });
   }
 
   async settings(): ReturnType<Schedule["settings"]> {
@@ -121,6 +122,15 @@ export class ScheduleObject extends DurableObject<Env> implements Schedule {
   /** Caught as a whole: the platform drops an alarm after six failed retries. */
   override async alarm(): Promise<void> {
     await this.#indexOrRetry();
+  }
+
+  /** What a run that has not ended waits for: it may be all that holds the schedule up. */
+  async #runWhy(): Promise<string | null> {
+    if (this.#store.about === null) return null;
+    const run = this.#store.state.open.find((fire) => fire.outcome === "running")?.run;
+    if (run === undefined || run === null) return null;
+    const view = await callRun(this.env, run, (one) => one.view()).catch(() => null);
+    return view?.why ?? null;
   }
 
   async #fireNow(atMs: number): Promise<void> {

@@ -5,10 +5,18 @@ import { isoOrNull } from "../core/time.ts";
 import type { FireView, ScheduleView } from "./interface.ts";
 import type { ScheduleStore } from "./store.ts";
 
-/** The schedule as it is now; null when it is unknown. `drives`: this Weir fires schedules. */
+/**
+ * The schedule as it is now; null when it is unknown. `drives`: this Weir fires schedules. `runWhy`: what its run
+ * that has not ended says of itself.
+ */
 export function viewSchedule(
   store: ScheduleStore,
-  reader: { readonly nowMs: number; readonly drives: boolean; readonly withSpec: boolean },
+  reader: {
+    readonly nowMs: number;
+    readonly drives: boolean;
+    readonly withSpec: boolean;
+    readonly runWhy: string | null;
+  },
 ): ScheduleView | null {
   const { about } = store;
   if (about === null) return null;
@@ -20,7 +28,7 @@ export function viewSchedule(
   return {
     id: about.id,
     status: isPaused ? "paused" : "active",
-    why: whyOf(state, next, reader.drives),
+    why: whyOf(state, next, reader),
     ...settings,
     watermark: isoOrNull(state.watermarkMs),
     failuresInRow: state.failuresInRow,
@@ -47,9 +55,14 @@ export function viewFire(fire: Fire): FireView {
   };
 }
 
-function whyOf(state: ScheduleState, next: readonly number[], drives: boolean): string {
+function whyOf(
+  state: ScheduleState,
+  next: readonly number[],
+  { drives, runWhy }: { readonly drives: boolean; readonly runWhy: string | null },
+): string {
   const busy = state.open.find((fire) => fire.outcome === "running");
-  const run = busy === undefined ? "" : `run ${busy.run} has not ended`;
+  const run =
+    busy === undefined ? "" : `run ${busy.run} has not ended${runWhy === null ? "" : ` (${runWhy})`}`;
   const waits = waitingFire(state) === undefined || run === "" ? "" : "one fire waits: ";
   if (state.pausedWhy !== null) return `paused: ${state.pausedWhy}${run === "" ? "" : `; ${run}`}`;
   if (!drives) return "fires only while weir dev runs here";

@@ -233,6 +233,9 @@ describe("overlap", () => {
     const { id } = await add({ spec: SLOW });
     for (const at of four) await fire(id, at);
     expect(await outcomes(id)).toEqual(["running", "skipped", "skipped", "skipped"]);
+    const [run] = (await show(id)).open;
+    await call("POST", `/v1/runs/${run?.run}/pause`);
+    expect((await show(id)).why).toBe(`run ${run?.run} has not ended (paused: by request)`);
     await cancelAll(id);
     await idle(id);
   });
