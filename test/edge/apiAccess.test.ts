@@ -191,6 +191,7 @@ const PATHS = [
   "/v1/runs/{id}/failures/summary",
   "/v1/runs/{id}/manifest",
   "/v1/runs/{id}/pause",
+  "/v1/runs/{id}/report",
   "/v1/runs/{id}/results",
   "/v1/runs/{id}/resume",
   "/v1/runs/{id}/retry",
