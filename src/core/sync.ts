@@ -110,14 +110,17 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   if (lease === undefined || lease.chunk !== commit.chunk || record === undefined) {
     return stale(commit);
   }
+  const wasDone = record.state === "done";
   const applied = applyCommit(record, commit, nowMs);
   if (applied.kind === "stale") return stale(commit);
   if (applied.kind === "applied" && applied.part !== null) {
     countPart(run, applied.part, nowMs);
     addTotals(run, commit);
   }
-  if (record.state === "done") run.state.chunks.done += 1;
-  if (commit.release || record.state === "done") {
+  const isDone = record.state === "done";
+  if (isDone && !wasDone) run.state.chunks.done += 1;
+  // A task that lingers holds something of the target's until its lane says that it has let go.
+  if (commit.release || (isDone && run.state.lingerMs === 0)) {
     release(run.semaphore, commit.fence);
     handBack(record, nowMs, commit.trouble === undefined ? null : refusedForMs(record.refusals));
     if (commit.trouble !== undefined) run.state.trouble = commit.trouble;

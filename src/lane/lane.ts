@@ -128,6 +128,7 @@ export class Lane {
   async #workChunk(): Promise<End> {
     if (this.#mustStop()) return { trouble: null };
     if (this.#lease.work.adopt) await this.#writer.adoptWritten();
+    if (this.#reader.isAtEnd && this.#progress.waiting.size === 0) return { trouble: null };
     const opening = await this.#openTask();
     if (opening.kind !== "ok") return { trouble: opening.kind === "refused" ? opening.trouble : null };
     const task = opening.value;

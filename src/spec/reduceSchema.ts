@@ -11,7 +11,9 @@ const FIELDS = `must have 1 to ${REDUCE_FIELDS} fields`;
 const NAME = `must name fields of 1 to ${MAX_FIELD_CHARS} characters`;
 
 const field = z.string().min(1).max(MAX_FIELD_CHARS);
-const own = z.string().refine((name) => ownReducers[name] !== undefined);
+const own = z.string().refine((name) => ownReducers[name] !== undefined, {
+  error: "must be the name of a reducer in src/core/ownReducers.ts",
+});
 
 const rule: z.ZodType<ReduceRule> = z.union(
   [

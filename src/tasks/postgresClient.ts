@@ -36,7 +36,9 @@ export class PostgresClient {
     options: { readonly application: string; readonly timeoutMs: number },
   ): Promise<PostgresClient> {
     const client = new PostgresClient(connectionString, options.application);
-    const timer = setTimeout(() => client.#socket.abandon(), options.timeoutMs);
+    // First goodbye, so that the server lets go of a connection that it was slow to make; then without its word.
+    const late = setTimeout(() => client.#socket.end(), options.timeoutMs);
+    const lost = setTimeout(() => client.#socket.abandon(), 2 * options.timeoutMs);
     try {
       await client.#client.connect();
       return client;
@@ -44,7 +46,8 @@ export class PostgresClient {
       await client.close(options.timeoutMs);
       throw faultOf(fault);
     } finally {
-      clearTimeout(timer);
+      clearTimeout(late);
+      clearTimeout(lost);
     }
   }
 

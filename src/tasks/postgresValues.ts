@@ -10,7 +10,8 @@ import type { SqlValue, StatementResult } from "./postgresClient.ts";
 
 const BOOL = 16;
 const INTEGERS = new Set([20, 21, 23, 26]);
-const DECIMALS = new Set([700, 701, 1700]);
+const FLOATS = new Set([700, 701]);
+const NUMERIC = 1700;
 const JSONS = new Set([114, 3802]);
 const JSON_NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
 const TIMESTAMP = 1114;
@@ -28,7 +29,8 @@ export function jsonOf(text: string | null, typeOid: number): Json {
   if (text === null) return null;
   if (typeOid === BOOL) return text === "t";
   if (INTEGERS.has(typeOid)) return parseJson(text);
-  if (DECIMALS.has(typeOid)) return decimalOf(text);
+  if (FLOATS.has(typeOid)) return Number.isFinite(Number(text)) ? Number(text) : text;
+  if (typeOid === NUMERIC) return decimalOf(text);
   if (JSONS.has(typeOid)) return parseJson(text);
   if (typeOid === TIMESTAMP || typeOid === TIMESTAMPTZ) return timeOf(text);
   return text;

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { LEASE_MARGIN_MS, LEASE_TTL_MS, REFUSED_TO_PAUSE } from "../../src/core/limits.ts";
 import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { Trouble } from "../../src/core/protocol.ts";
+import { reduceRows } from "../../src/core/reduce.ts";
 import { cancel, finished, patch, pause, resume } from "../../src/core/run.ts";
 import { SPEC_DEFAULTS } from "../../src/core/spec.ts";
 import { view } from "../../src/core/view.ts";
@@ -50,6 +51,47 @@ describe("sync", () => {
     const lane = new Invocation(run, "a");
     const [lease] = lane.ask(0).leases;
     expect(lane.ask(TERM_MS + 1, { capacity: 0 }).lost).toEqual([lease!.fence]);
+  });
+
+  it("adds the totals of a part with its commit, and those of a repeated commit not again", () => {
+    const run = plannedRun(10, { chunkSize: 10, reduce: { n: "sum" } });
+    const lane = new Invocation(run, "a");
+    const [lease] = lane.ask(0).leases;
+    const rows = [{ ok: true, line: '{"index":0,"item":1,"ok":true,"value":{"n":7}}' }];
+    const commit = commitOf(lease!, 4, { release: false, totals: reduceRows({ n: "sum" }, rows) });
+    lane.ask(1, { commits: [commit] });
+    expect(lane.ask(2, { commits: [commit] }).commits).toEqual([{ kind: "committed", fence: 1 }]);
+    expect(view(run, { nowMs: 3, wallMs: 3, driven: true }).totals).toEqual({ n: 7 });
+    lane.ask(TERM_MS + 9);
+    lane.ask(TERM_MS + 10, { commits: [{ ...commit, part: { ...commit.part!, n: 1 } }] });
+    expect(view(run, { nowMs: 3, wallMs: 3, driven: true }).totals, "no lease, no totals").toEqual({ n: 7 });
+  });
+
+  it("keeps the slot of a task that lingers until its lane has let go, also when its chunk is done", () => {
+    const run = plannedRun(20, { chunkSize: 10, maxParallelism: 1 }, 5000);
+    const lane = new Invocation(run, "a");
+    const [lease] = lane.ask(0).leases;
+    const done = commitOf(lease!, 10, { release: false });
+    expect(lane.ask(1, { commits: [done] }).leases).toEqual([]);
+    expect([run.semaphore.live.size, run.state.chunks.done]).toEqual([1, 1]);
+    expect(lane.ask(2, { commits: [{ ...done, part: null, release: true }] }).leases).toHaveLength(1);
+    expect([run.semaphore.live.size, run.state.chunks.done]).toEqual([1, 1]);
+  });
+
+  it("lets slots of a former process linger, takes no commit of it, and holds nothing against its items", () => {
+    const run = plannedRun(10, { chunkSize: 10, maxParallelism: 1 }, 5000);
+    const former = new Invocation(run, "a");
+    const [lease] = former.ask(0).leases;
+    resume(run, "2", 100);
+    expect(former.ask(200, { commits: [commitOf(lease!, 10)] }).commits[0]?.kind).toBe("stale");
+    const next = new Invocation(run, "b");
+    expect(next.ask(5099, { generation: "2" }).leases).toEqual([]);
+    expect(view(run, { nowMs: 5000, wallMs: 0, driven: true }).why).toBe(
+      "waiting 1 s: the former process may still keep the target busy",
+    );
+    const [own] = next.ask(5100, { generation: "2" }).leases;
+    expect(own?.work).toMatchObject({ adopt: true, careful: false });
+    expect(run.ledger.get(0)?.expiries).toBe(0);
   });
 
   it("finishes when the last chunk is committed and nothing else is owed", () => {

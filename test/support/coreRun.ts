@@ -17,7 +17,7 @@ export function spec(change: Partial<Spec> = {}): Spec {
 }
 
 /** A run with `items` planned in chunks of the spec's size; the run clock starts at 0. */
-export function plannedRun(items: number, change: Partial<Spec> = {}): Run {
+export function plannedRun(items: number, change: Partial<Spec> = {}, lingerMs = 0): Run {
   const state = createState(
     {
       id: "r_1",
@@ -27,12 +27,13 @@ export function plannedRun(items: number, change: Partial<Spec> = {}): Run {
       itemSource: { kind: "items", items: [] },
       generation: "1",
       createdAtMs: 0,
+      lingerMs,
     },
     0,
   );
   const run = startRun(
     state,
-    { semaphore: createSemaphore(), ledger: new MemoryLedger(), lanesPerInvocation: () => 5 },
+    { semaphore: createSemaphore(1, lingerMs), ledger: new MemoryLedger(), lanesPerInvocation: () => 5 },
     0,
   );
   const size = state.spec.chunkSize;
