@@ -14,7 +14,7 @@ import type { Json } from "./spec.ts";
 import {
   CannotExpand,
   expand,
-  insertedText,
+  insertedEscaped,
   insertedValue,
   type Parsed,
   PieceWriter,
@@ -175,7 +175,8 @@ function expandString(template: Template, item: Json, out: PieceWriter): void {
   out.text('"');
   for (const part of template) {
     if (part.kind === "secret") out.secret({ secret: part.name, as: "json" });
-    else out.text(escapeJson(part.kind === "text" ? part.text : insertedText(item, part)));
+    else if (part.kind === "text") out.text(escapeJson(part.text));
+    else out.text(insertedEscaped(item, part, escapeJson));
   }
   out.text('"');
 }

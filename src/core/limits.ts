@@ -113,6 +113,10 @@ export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 /** Of an answer that is not wanted this much is read, so that its connection can be used again. */
 export const DRAIN_BYTES = 64 * 1024;
 export const MAX_REDIRECTS = 20;
+/** Items in one call; all of them may wait for another try at once, beside `DEFERRED_PER_CHUNK`: 70 KB in the ledger. */
+export const MAX_BATCH = 1000;
+/** Characters of a call's items together: what a lane holds of them, and well below what servers take in a body. */
+export const BATCH_CHARS = 2_000_000;
 /** A shorter secret cannot be told from ordinary text, so it could not be masked: it counts as missing. */
 export const SECRET_MIN_CHARS = 4;
 

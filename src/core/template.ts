@@ -1,5 +1,6 @@
 /**
- * Templates: text of the spec with insertions `{{item}}`, `{{item.field.field}}` and `{{secret:NAME}}`.
+ * Templates: text of the spec with insertions `{{item}}`, `{{item.field.field}}` and `{{secret:NAME}}`; where one call
+ * carries several items, `{{items}}` and `{{items.field}}` for all of them.
  *
  * A template is parsed once, when it is the spec's own text. Expanding it puts values between the literal pieces
  * and never looks at the result again: an item that contains `{{secret:KEY}}` stays those characters.
@@ -7,6 +8,7 @@
  * Where text has a structure (a URL, JSON, a header), `urlTemplate`, `bodyTemplate` and `headerTemplate` keep
  * every insertion in its place.
  */
+import { assert } from "./assert.ts";
 import { isExactNumber } from "./json.ts";
 import type { Json } from "./spec.ts";
 
@@ -22,8 +24,16 @@ export type SecretText = readonly (string | SecretPiece)[];
 
 export type TemplatePart =
   | { readonly kind: "text"; readonly text: string }
-  /** `path` is empty for `{{item}}`; `source` is how the spec wrote it, for messages. */
-  | { readonly kind: "item"; readonly path: readonly string[]; readonly source: string }
+  /**
+   * `path` is empty for `{{item}}`; `source` is how the spec wrote it, for messages. `isList`: `{{items}}`, what is
+   * expanded is a list of items.
+   */
+  | {
+      readonly kind: "item";
+      readonly path: readonly string[];
+      readonly source: string;
+      readonly isList?: true;
+    }
   | { readonly kind: "secret"; readonly name: string };
 
 export type Template = readonly TemplatePart[];
@@ -65,10 +75,11 @@ export function parseTemplate(text: string): Parsed<Template> {
 function parseInsertion(source: string): Parsed<TemplatePart> {
   if (source.startsWith("secret:")) return parseSecret(source.slice("secret:".length).trim());
   const [root, ...path] = source.split(".");
-  if (root !== "item" || path.some((field) => field === "")) {
+  if ((root !== "item" && root !== "items") || path.some((field) => field === "")) {
     return { kind: "invalid", message: `{{${source}}} is unknown; ${ACCEPTED}` };
   }
-  return { kind: "ok", value: { kind: "item", path, source } };
+  const isList = root === "items" ? ({ isList: true } as const) : {};
+  return { kind: "ok", value: { kind: "item", path, source, ...isList } };
 }
 
 function parseSecret(name: string): Parsed<TemplatePart> {
@@ -83,6 +94,11 @@ export function usesItem(template: Template): boolean {
   return template.some((part) => part.kind === "item");
 }
 
+/** The insertions of one item, or those of all items of a call. */
+export function insertionsOf(template: Template, which: "one" | "all"): readonly TemplatePart[] {
+  return template.filter((part) => part.kind === "item" && (part.isList === true) === (which === "all"));
+}
+
 /** Names of the secrets in the template, each once. */
 export function secretsOf(template: Template): string[] {
   return [...new Set(template.flatMap((part) => (part.kind === "secret" ? [part.name] : [])))];
@@ -93,6 +109,7 @@ export function secretsOf(template: Template): string[] {
  * a request with a hole in it is never what was meant.
  */
 export function insertedValue(item: Json, part: TemplatePart & { readonly kind: "item" }): Json {
+  if (part.isList === true) return listed(item).map((one) => insertedValue(one, ofOne(part)));
   let value: Json | undefined = item;
   for (const field of part.path) value = fieldOf(value, field);
   if (value === undefined) throw new CannotExpand(`${part.source} is missing`);
@@ -104,6 +121,29 @@ export function insertedValue(item: Json, part: TemplatePart & { readonly kind: 
 function fieldOf(value: Json | undefined, field: string): Json | undefined {
   if (typeof value !== "object" || value === null || isExactNumber(value)) return undefined;
   return Object.hasOwn(value, field) ? (value as { readonly [key: string]: Json })[field] : undefined;
+}
+
+/** What is expanded where `{{items}}` may stand is the list of a call's items. */
+function listed(items: Json): readonly Json[] {
+  assert(Array.isArray(items), "{{items}} is expanded with a list");
+  return items as readonly Json[];
+}
+
+function ofOne({ path, source }: TemplatePart & { readonly kind: "item" }) {
+  return { kind: "item", path, source } as const;
+}
+
+/** The text of an insertion with `escaped` around each value; several values are parted by commas. Throws CannotExpand. */
+export function insertedEscaped(
+  item: Json,
+  part: TemplatePart & { readonly kind: "item" },
+  escaped: (text: string) => string,
+): string {
+  if (part.isList !== true) return escaped(insertedText(item, part));
+  const one = ofOne(part);
+  return listed(item)
+    .map((each) => escaped(insertedText(each, one)))
+    .join(",");
 }
 
 /** The text that an insertion stands for. Throws CannotExpand also for an object or a list. */
@@ -146,7 +186,7 @@ export function expand(
   const out = new PieceWriter();
   for (const part of template) {
     if (part.kind === "text") out.text(part.text);
-    else if (part.kind === "item") out.text(escaping.text(insertedText(item, part)));
+    else if (part.kind === "item") out.text(insertedEscaped(item, part, escaping.text));
     else
       out.secret(escaping.as === undefined ? { secret: part.name } : { secret: part.name, as: escaping.as });
   }

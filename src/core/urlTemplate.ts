@@ -8,6 +8,7 @@
 import type { Json } from "./spec.ts";
 import {
   CannotExpand,
+  insertedEscaped,
   insertedText,
   type Parsed,
   PieceWriter,
@@ -103,7 +104,7 @@ export function expandUrl(url: UrlTemplate, item: Json): SecretText {
     } else if (n === 0) {
       out.text(absoluteUrl(insertedText(item, part), part.source, url.template.length > 1));
     } else {
-      const encoded = component(insertedText(item, part), part.source);
+      const encoded = insertedEscaped(item, part, (text) => component(text, part.source));
       mayBeDots ||= inPath && encoded.startsWith(".");
       out.text(encoded);
     }

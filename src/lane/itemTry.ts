@@ -39,7 +39,8 @@ export function settleUncalled(context: TryContext, work: ChunkWork, item: Item,
   return true;
 }
 
-function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"; message: string } | null {
+/** Why an item is not to be called; null when it is. */
+export function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"; message: string } | null {
   if (item.invalid !== undefined) return { kind: "parse", message: item.invalid };
   if (work.condemned?.includes(item.ordinal) !== true) return null;
   return { kind: "task", message: `the lane died ${EXPIRIES_TO_FAIL_ITEM} times on this item` };
@@ -47,19 +48,30 @@ function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"; messa
 
 /** Calls once and settles or defers the item. False: there was no outcome, the lane cannot go on. */
 export async function tryItem(context: TryContext, item: Item, tries: Tries): Promise<boolean> {
-  const outcome = await call(context, item);
-  if (outcome === null || context.signal.aborted) return false;
-  tell(context, item, outcome);
+  const { task, seat, signal } = context;
+  const outcome = await call<TaskOutcome>(
+    context,
+    () => task.run({ item: item.value, index: item.index, permits: seat, signal }),
+    (failure) => failure,
+  );
+  if (outcome === null || signal.aborted) return false;
+  tell(context, item.index, outcome);
   await conclude(context, item, tries, outcome);
   return true;
 }
 
-/** Null: no outcome, the item stays where it was. */
-async function call(context: TryContext, item: Item): Promise<TaskOutcome | null> {
-  const { host, task, seat, signal } = context;
+/** A call that failed in a way that the task did not foresee. */
+export type Failure = Extract<TaskOutcome, { readonly kind: "permanent" }>;
+
+/** Null: no outcome, the items stay where they were. */
+export async function call<T>(
+  { host, seat, signal }: TryContext,
+  run: () => Promise<T>,
+  failed: (failure: Failure) => T,
+): Promise<T | null> {
   seat.beginTry();
   try {
-    return await task.run({ item: item.value, index: item.index, permits: seat, signal });
+    return await run();
   } catch (fault) {
     if (fault instanceof LaneStopped || signal.aborted) return null;
     if (fault instanceof SecretMissing) {
@@ -68,12 +80,12 @@ async function call(context: TryContext, item: Item): Promise<TaskOutcome | null
       return null;
     }
     const called = seat.lastPermit !== null;
-    return { kind: "permanent", errorKind: "task", message: messageOf(fault), called };
+    return failed({ kind: "permanent", errorKind: "task", message: messageOf(fault), called });
   }
 }
 
-/** Reports how the try ended, as far as it concerns more than its item. */
-function tell({ host, seat }: TryContext, item: Item, outcome: TaskOutcome): void {
+/** Reports how the try ended, as far as it concerns more than its item (of several: the first). */
+export function tell({ host, seat }: TryContext, index: number, outcome: TaskOutcome): void {
   const permit = seat.lastPermit;
   if (permit === null) return;
   const { epoch, probe } = permit;
@@ -81,7 +93,7 @@ function tell({ host, seat }: TryContext, item: Item, outcome: TaskOutcome): voi
   if (kind === null) host.tally.answer(probe, seat.triedAtMs);
   else {
     const retryAfterMs = outcome.kind === "throttled" ? outcome.retryAfterMs : null;
-    host.tally.trouble({ kind, index: item.index, epoch, retryAfterMs, probe });
+    host.tally.trouble({ kind, index, epoch, retryAfterMs, probe });
   }
   if (probe) host.hurry(0);
   else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
@@ -126,9 +138,13 @@ async function settleUnlessDown(
   tries: Tries,
   settled: Settled,
 ): Promise<void> {
-  const { host, settlement, progress, signal, task } = context;
-  await host.nextAnswer(0);
-  if (signal.aborted) return;
+  await context.host.nextAnswer(0);
+  if (!context.signal.aborted) settleOrWait(context, item, tries, settled);
+}
+
+/** The row of an item whose last attempt ended down, or another try while the target is down for everybody. */
+export function settleOrWait(context: TryContext, item: Item, tries: Tries, settled: Settled): void {
+  const { host, settlement, progress, task } = context;
   if (!host.isTargetDown()) {
     settlement.settle(item, settled, task.mask);
     return;

@@ -10,10 +10,12 @@ import type { Lease } from "../core/protocol.ts";
 import { type Item, SourceError } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { CannotOpen, LaneStopped, SecretMissing } from "../tasks/task.ts";
+import { gather, tryBatch } from "./batchTry.ts";
 import { type Insisted, insist } from "./insist.ts";
-import { settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
+import { refusalOf, settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
 import type { LaneHost } from "./laneHost.ts";
 import { PartWriter } from "./partWriter.ts";
+import { LanePause } from "./pause.ts";
 import type { OpenTask } from "./ports.ts";
 import { Progress } from "./progress.ts";
 import { Reader } from "./reader.ts";
@@ -34,6 +36,8 @@ type Next =
 /** How often a lane that only waits for word about credentials looks again. */
 const HELD_LOOK_MS = 250;
 
+const STOPPED: End = { trouble: null };
+
 const HAND_BACK: Next = { kind: "end", trouble: null };
 
 export class Lane {
@@ -48,8 +52,7 @@ export class Lane {
   readonly #writer: PartWriter;
   readonly #reader: Reader;
   readonly #settlement: Settlement;
-  #wake: (() => void) | null = null;
-  #nextStartMs = Number.NEGATIVE_INFINITY;
+  readonly #pause: LanePause;
 
   constructor(host: LaneHost, lease: Lease, deadlineMs: number) {
     const { clock, ports } = host;
@@ -59,6 +62,7 @@ export class Lane {
     this.#host = host;
     this.#lease = lease;
     this.#seat = host.seat(() => this.deadlineMs);
+    this.#pause = new LanePause(clock, this.#seat);
     this.#progress = new Progress(work.checkpoint, clock.now());
     const { signal } = this.#abort;
     const refused = (sentence: string) => host.tally.refused(sentence);
@@ -105,19 +109,19 @@ export class Lane {
   /** Finish the call, commit, give the lease back; begin no try. */
   stop(): void {
     this.#seat.stop();
-    this.#wake?.();
+    this.#pause.wake();
   }
 
   /** The lease is not ours any more: no call, no part. */
   abandon(): void {
     this.#abort.abort(new LaneStopped());
-    this.#wake?.();
+    this.#pause.wake();
   }
 
   /** An answer came, or the invocation's state changed. */
   look(): void {
     this.#writer.cutIfDue();
-    if (this.#settlement.heldBack > 0 || this.#host.isEnding()) this.#wake?.();
+    if (this.#settlement.heldBack > 0 || this.#host.isEnding()) this.#pause.wake();
   }
 
   /** The target is down for everybody: tries that ended down since the last answered call are given back. */
@@ -174,8 +178,14 @@ export class Lane {
       }
       const next = await this.#next(task);
       if (next.kind === "end") return next;
-      if (next.kind === "pause") await this.#pause(next.ms);
-      else if (!(await this.#work(context, next.item, next.tries))) return { trouble: null };
+      if (next.kind === "pause") await this.#pause.wait(next.ms);
+      else {
+        const end =
+          task.batch === undefined
+            ? await this.#work(context, next.item, next.tries)
+            : await this.#workGroup(context, task.batch, next);
+        if (end !== null) return end;
+      }
     }
   }
 
@@ -203,57 +213,60 @@ export class Lane {
   }
 
   async #read(read: () => ReturnType<Reader["next"]>, tries: Tries): Promise<Next> {
+    const found = await this.#fromSource(read);
+    if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries };
+    if (found.kind === "ok") return { kind: "end", trouble: "the source has fewer items than were planned" };
+    return { kind: "end", trouble: found.kind === "refused" ? found.trouble : null };
+  }
+
+  /** A source that cannot be used any more stops the run, which says why. */
+  async #fromSource<T>(read: () => Promise<Insisted<T>>): Promise<Insisted<T>> {
     try {
-      const found = await read();
-      if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries };
-      if (found.kind === "ok")
-        return { kind: "end", trouble: "the source has fewer items than were planned" };
-      return { kind: "end", trouble: found.kind === "refused" ? found.trouble : null };
+      return await read();
     } catch (fault) {
       if (!(fault instanceof SourceError)) throw fault;
       this.#host.tally.block(fault.message);
       this.#host.hurry(0);
-      return HAND_BACK;
+      return { kind: "lost" };
     }
   }
 
-  /** One try of one item, or its row without a call. False: the lane cannot go on. */
-  async #work(context: TryContext, item: Item, tries: Tries): Promise<boolean> {
+  /** One try of one item, or its row without a call. An end: the lane cannot go on. */
+  async #work(context: TryContext, item: Item, tries: Tries): Promise<End | null> {
     const { work } = this.#lease;
-    if (settleUncalled(context, work, item, tries)) return true;
-    if (!(await this.#pace())) return false;
+    if (settleUncalled(context, work, item, tries)) return null;
+    if (!(await this.#mayCall())) return STOPPED;
     if (work.careful) await this.#host.announce(this.fence, item.ordinal);
-    if (this.#mustStop() || !(await tryItem(context, item, tries))) return false;
+    if (this.#mustStop() || !(await tryItem(context, item, tries))) return STOPPED;
     if (work.careful) await this.#writer.commitNow();
-    return true;
+    return null;
   }
 
-  /** At least `minIntervalMs` plus jitter between the starts of two tries of this lane. False: no time for it. */
-  async #pace(): Promise<boolean> {
-    const { minIntervalMs, jitterMs } = this.#host.settings().spec.pacing;
-    if (minIntervalMs === 0 && jitterMs === 0) return true;
-    const { clock } = this.#host;
-    while (clock.now() < this.#nextStartMs) {
-      if (this.#mustStop() || this.#host.isEnding()) return false;
-      await this.#pause(this.#nextStartMs - clock.now());
-    }
-    this.#nextStartMs = clock.now() + minIntervalMs + jitterMs * clock.random();
-    return true;
+  /** The same for all items that one call may carry; a careful lane sends one. */
+  async #workGroup(
+    context: TryContext,
+    batch: NonNullable<OpenTask["batch"]>,
+    first: Extract<Next, { kind: "item" }>,
+  ): Promise<End | null> {
+    const { work } = this.#lease;
+    const { item, tries } = first;
+    if (settleUncalled(context, work, item, tries)) return null;
+    const most = work.careful ? 1 : batch.most;
+    const isCallable = (one: Item) => refusalOf(work, one) === null;
+    const from = { reader: this.#reader, most, isCallable };
+    const group = await this.#fromSource(() => gather({ item, tries }, context, from));
+    if (group.kind !== "ok") return { trouble: group.kind === "refused" ? group.trouble : null };
+    if (work.careful) await this.#host.announce(this.fence, item.ordinal);
+    if (!(await tryBatch(context, batch, group.value, () => this.#mayCall()))) return STOPPED;
+    if (work.careful) await this.#writer.commitNow();
+    return null;
   }
 
-  /** Waits until the time is over or something changed. */
-  async #pause(ms: number): Promise<void> {
-    const { clock } = this.#host;
-    this.#seat.idleUntil(clock.now() + ms);
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      const cancel = clock.after(ms, resolve);
-      this.#wake = () => {
-        cancel();
-        resolve();
-      };
-    });
-    this.#wake = null;
+  /** Waits for the lane's pace. False: no call may be made any more. */
+  async #mayCall(): Promise<boolean> {
+    const { pacing } = this.#host.settings().spec;
+    const mayWait = () => !this.#mustStop() && !this.#host.isEnding();
+    return (await this.#pause.untilNextStart(pacing, mayWait)) && !this.#mustStop();
   }
 }
 

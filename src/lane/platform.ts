@@ -34,8 +34,10 @@ async function openTask(env: Env, settings: RunSettings, egress: Egress): Promis
   const task = taskOf(settings.spec.task.kind);
   assert(task !== null, "a checked spec names a task that is there");
   const client = await task.open(settings.spec.task, { runId: settings.run, env });
+  const most = task.batch?.(settings.spec.task) ?? 1;
   return {
     run: (input) => egress.run({ ...input, task, client }),
+    ...(most > 1 ? { batch: { most, run: (input) => egress.runBatch({ ...input, task, client }) } } : {}),
     mask: (text) => egress.mask(text),
     close: () => task.close(client),
   };

@@ -4,7 +4,7 @@ import type { Json } from "../core/spec.ts";
 import type { Item } from "../sources/source.ts";
 import type { PartRow } from "../storage/parts.ts";
 import type { Permits } from "../tasks/permits.ts";
-import type { TaskOutcome } from "../tasks/task.ts";
+import type { BatchOutcome, TaskOutcome } from "../tasks/task.ts";
 
 /** A part as it lies in the store. */
 export interface StoredPart {
@@ -41,6 +41,16 @@ export interface OpenTask {
     readonly permits: Permits;
     readonly signal: AbortSignal;
   }): Promise<TaskOutcome>;
+  /** Items that one call may carry; absent: every item has a call of its own. */
+  readonly batch?: {
+    readonly most: number;
+    /** One try of several items by one call. Rejects like `run`. */
+    run(input: {
+      readonly items: readonly { readonly item: Json; readonly index: number }[];
+      readonly permits: Permits;
+      readonly signal: AbortSignal;
+    }): Promise<BatchOutcome>;
+  };
   mask(text: string): string;
   close(): Promise<void>;
 }

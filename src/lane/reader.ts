@@ -20,8 +20,8 @@ export class Reader {
   readonly #progress: Progress;
   readonly #context: InsistContext;
   #items: AsyncIterator<Item> | null = null;
-  /** The item at the cursor, read and not settled yet. */
-  #ahead: Item | null = null;
+  /** Items from the cursor on, read and not settled yet. */
+  #ahead: Item[] = [];
 
   constructor(
     plan: Pick<ChunkWork, "count" | "until">,
@@ -36,18 +36,39 @@ export class Reader {
   }
 
   get isAtEnd(): boolean {
-    return this.#progress.cursor >= Math.min(this.#plan.count, this.#plan.until ?? Number.POSITIVE_INFINITY);
+    return this.#progress.cursor >= this.#end;
+  }
+
+  get #end(): number {
+    return Math.min(this.#plan.count, this.#plan.until ?? Number.POSITIVE_INFINITY);
   }
 
   /** The item at the cursor; null when the source has fewer items than were planned. Throws SourceError. */
   async next(): Promise<Insisted<Item | null>> {
     const { cursor } = this.#progress;
-    if (this.#ahead?.ordinal === cursor) return { kind: "ok", value: this.#ahead };
-    const read = await insist("the source", () => this.#advanceTo(cursor), this.#context);
+    while (this.#ahead.length > 0 && (this.#ahead[0]?.ordinal ?? 0) < cursor) this.#ahead.shift();
+    const [ahead] = this.#ahead;
+    if (ahead?.ordinal === cursor) return { kind: "ok", value: ahead };
+    const read = await this.#insist(() => this.#advanceTo(cursor));
     if (read.kind === "ok" && read.value !== null) {
-      this.#ahead = read.value;
+      this.#ahead = [read.value];
       this.#progress.found(read.value);
     }
+    return read;
+  }
+
+  /**
+   * The item `n` behind the cursor, after `next` gave the one at it and `peek` those between; null at the end of what
+   * this lane may work on. Throws SourceError.
+   */
+  async peek(n: number): Promise<Insisted<Item | null>> {
+    const ahead = this.#ahead[n];
+    if (ahead !== undefined) return { kind: "ok", value: ahead };
+    // Not by the cursor: it may move meanwhile, when a part that another lane wrote is adopted.
+    const ordinal = (this.#ahead[n - 1]?.ordinal ?? this.#progress.cursor - 1) + 1;
+    if (ordinal >= this.#end) return { kind: "ok", value: null };
+    const read = await this.#insist(() => this.#advanceTo(ordinal));
+    if (read.kind === "ok" && read.value !== null) this.#ahead.push(read.value);
     return read;
   }
 
@@ -55,22 +76,42 @@ export class Reader {
   async again(waiting: Waiting): Promise<Insisted<Item | null>> {
     if (waiting.item !== null) return { kind: "ok", value: waiting.item };
     const { ordinal, position } = waiting;
-    return insist(
-      "the source",
-      async () => {
-        for await (const item of this.#read({ ordinal, position })) return item;
-        return null;
-      },
-      this.#context,
-    );
+    return this.#insist(async () => {
+      for await (const item of this.#read({ ordinal, position })) return item;
+      return null;
+    });
+  }
+
+  /** Several waiting items, ascending, read in one go where memory does not have them. Throws SourceError. */
+  async againAll(waiting: readonly Waiting[]): Promise<Insisted<readonly Item[]>> {
+    const missing = waiting.filter((one) => one.item === null);
+    const [first] = missing;
+    const last = missing[missing.length - 1];
+    const kept = waiting.flatMap((one) => (one.item === null ? [] : [one.item]));
+    if (first === undefined || last === undefined) return { kind: "ok", value: kept };
+    const wanted = new Set(missing.map((one) => one.ordinal));
+    const { ordinal, position } = first;
+    return this.#insist(async () => {
+      const items = [...kept];
+      for await (const item of this.#read({ ordinal, position })) {
+        if (wanted.has(item.ordinal)) items.push(item);
+        if (item.ordinal >= last.ordinal) break;
+      }
+      return items.sort((a, b) => a.ordinal - b.ordinal);
+    });
   }
 
   async close(): Promise<void> {
     await this.#items?.return?.().catch(() => {});
   }
 
+  #insist<T>(act: () => Promise<T>): Promise<Insisted<T>> {
+    return insist("the source", act, this.#context);
+  }
+
   async #advanceTo(ordinal: number): Promise<Item | null> {
-    const from = { ordinal, position: this.#progress.position };
+    const { cursor, position } = this.#progress;
+    const from = { ordinal, position: ordinal === cursor ? position : null };
     this.#items ??= this.#read(from)[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -79,7 +120,7 @@ export class Reader {
         if (value.ordinal >= ordinal) return value;
       }
     } catch (fault) {
-      // An iterator that threw is at its end: the next try begins at the cursor.
+      // An iterator that threw is at its end: the next try begins anew.
       this.#items = null;
       throw fault;
     }

@@ -6,6 +6,7 @@
  * or the spec says allowPrivate; a try that its lane stopped has no outcome.
  */
 
+import { assert } from "../core/assert.ts";
 import type { Mask } from "../core/mask.ts";
 import type { RunSettings } from "../core/protocol.ts";
 import { isPublicHost } from "../core/publicHost.ts";
@@ -16,23 +17,38 @@ import type { Permits } from "./permits.ts";
 import { taskOf } from "./registry.ts";
 import { isHostForSecret, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
 import { writeSecret } from "./secretText.ts";
-import { CallRefused, type OutgoingRequest, SecretMissing, type Task, type TaskOutcome } from "./task.ts";
+import {
+  type BatchOutcome,
+  CallRefused,
+  type OutgoingRequest,
+  SecretMissing,
+  type Task,
+  type TaskOutcome,
+} from "./task.ts";
 import { Try } from "./try.ts";
+
+/** What every try needs. */
+export interface OneTry {
+  readonly task: Task<unknown, unknown>;
+  readonly client: unknown;
+  readonly permits: Permits;
+  /** Ends when the lane has to stop. */
+  readonly signal: AbortSignal;
+}
+
+export interface IndexedItem {
+  readonly item: Json;
+  readonly index: number;
+}
 
 export interface Egress {
   /**
    * Runs one try of one item and gives its outcome, secrets masked. Whatever the task throws becomes an outcome,
    * except LaneStopped and SecretMissing, with which it rejects.
    */
-  run(input: {
-    readonly task: Task<unknown, unknown>;
-    readonly client: unknown;
-    readonly item: Json;
-    readonly index: number;
-    readonly permits: Permits;
-    /** Ends when the lane has to stop. */
-    readonly signal: AbortSignal;
-  }): Promise<TaskOutcome>;
+  run(input: OneTry & { readonly item: Json; readonly index: number }): Promise<TaskOutcome>;
+  /** The same for one call with several items. */
+  runBatch(input: OneTry & { readonly items: readonly IndexedItem[] }): Promise<BatchOutcome>;
   /** The text with every secret of the spec replaced by `[secret:NAME]`. */
   mask(text: string): string;
 }
@@ -57,22 +73,64 @@ export function createEgress(options: {
   const task = options.task ?? taskOf(settings.spec.task.kind);
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
+  const attempted = async <T>(
+    { permits, signal }: OneTry,
+    indexes: readonly [number, ...number[]],
+    act: (attempt: Try) => Promise<T>,
+    failed: (outcome: TaskOutcome) => T,
+  ): Promise<T> => {
+    const attempt = new Try({ indexes, settings, signal, permits, gate, mask: mask.text });
+    try {
+      return await act(attempt);
+    } catch (fault) {
+      attempt.throwIfStopped(null);
+      return failed(maskOutcome(outcomeOfFault(attempt.timeoutOf(fault), attempt.called), mask));
+    } finally {
+      attempt.end();
+    }
+  };
   return {
     mask: mask.text,
-    run: async ({ task, client, item, index, permits, signal }) => {
-      const attempt = new Try({ index, settings, signal, permits, gate, mask: mask.text });
-      try {
-        const outcome = await task.run(item, attempt, settings.spec.task, client);
-        attempt.throwIfStopped(outcome);
-        return maskOutcome(outcome, mask);
-      } catch (fault) {
-        attempt.throwIfStopped(null);
-        return maskOutcome(outcomeOfFault(attempt.timeoutOf(fault), attempt.called), mask);
-      } finally {
-        attempt.end();
-      }
+    run: (input) =>
+      attempted<TaskOutcome>(
+        input,
+        [input.index],
+        async (attempt) => {
+          const outcome = await input.task.run(input.item, attempt, settings.spec.task, input.client);
+          attempt.throwIfStopped(outcome);
+          return maskOutcome(outcome, mask);
+        },
+        (outcome) => outcome,
+      ),
+    runBatch: (input) => {
+      const [first, ...others] = input.items.map(({ index }) => index);
+      const items = input.items.map(({ item }) => item);
+      assert(
+        first !== undefined && input.task.runBatch !== undefined,
+        "a batch has items and a task for them",
+      );
+      return attempted<BatchOutcome>(
+        input,
+        [first, ...others],
+        async (attempt) => {
+          const outcome = await input.task.runBatch?.(items, attempt, settings.spec.task, input.client);
+          assert(outcome !== undefined, "the task takes batches");
+          attempt.throwIfStopped(outcome.kind === "whole" ? outcome.outcome : null);
+          return maskBatch(outcome, mask);
+        },
+        (outcome) =>
+          outcome.kind === "ok" ? { kind: "each", outcomes: [outcome] } : { kind: "whole", outcome },
+      );
     },
   };
+}
+
+function maskBatch(outcome: BatchOutcome, mask: Mask): BatchOutcome {
+  if (outcome.kind === "each") {
+    return { kind: "each", outcomes: outcome.outcomes.map((one) => maskOutcome(one, mask)) };
+  }
+  const message = mask.text(outcome.outcome.message);
+  return { kind: "whole", outcome: { ...outcome.outcome, message } };
 }
 
 function maskOutcome(outcome: TaskOutcome, mask: Mask): TaskOutcome {

@@ -1,5 +1,5 @@
 /**
- * The task `http`: one request per item, redirects followed by hand.
+ * The task `http`: one request per item, or with `batch` for several, redirects followed by hand.
  *
  * Every request, each hop of a redirect too, goes through `context.fetch` and so takes its own permit. A redirect
  * to another origin carries no secret and no credential header.
@@ -12,8 +12,16 @@ import { expandUrl } from "../core/urlTemplate.ts";
 import { drain } from "./answer.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { outcomeOfStatus, outcomeOfValue, statusLine } from "./httpAnswer.ts";
+import { callBatch, entryOf } from "./httpBatch.ts";
 import { type HttpPlan, type HttpSettings, httpSchema, planHttp, secretsOfPlan } from "./httpSettings.ts";
-import { CallRefused, type OutgoingRequest, type Task, type TaskContext, type TaskOutcome } from "./task.ts";
+import {
+  type BatchOutcome,
+  CallRefused,
+  type OutgoingRequest,
+  type Task,
+  type TaskContext,
+  type TaskOutcome,
+} from "./task.ts";
 
 export const httpTask: Task<HttpSettings> = {
   kind: "http",
@@ -29,7 +37,8 @@ export const httpTask: Task<HttpSettings> = {
   secrets: (settings) => secretsOfPlan(planOf(settings)),
   preview(settings, item) {
     try {
-      return show(build(planOf(settings), settings, item));
+      const plan = planOf(settings);
+      return show(build(plan, settings, plan.batch === null ? item : [entryOf(plan.batch, item)]));
     } catch (fault) {
       if (fault instanceof CannotExpand) return null;
       throw fault;
@@ -37,6 +46,8 @@ export const httpTask: Task<HttpSettings> = {
   },
   open: async () => undefined,
   run: callOnce,
+  batch: ({ batch }) => batch ?? 1,
+  runBatch: callForAll,
   close: async () => {},
 };
 
@@ -83,11 +94,34 @@ async function callOnce(item: Json, context: TaskContext, settings: HttpSettings
   } catch (fault) {
     return outcomeOfFault(fault, false);
   }
-  if (settings.idempotencyHeader !== null) {
-    const name = settings.idempotencyHeader.toLowerCase();
-    request = { ...request, headers: { ...request.headers, [name]: [await context.idempotencyKey()] } };
-  }
-  return follow(request, context, settings, plan);
+  return follow(await withKey(request, context, settings), context, settings, plan);
+}
+
+async function callForAll(
+  items: readonly Json[],
+  context: TaskContext,
+  settings: HttpSettings,
+): Promise<BatchOutcome> {
+  const { batch, ...plan } = planOf(settings);
+  if (batch === null) throw new Error("calls with several items have a plan");
+  // With results `failWhen` looks at each of them, not at the answer.
+  const answerPlan = { ...plan, batch, failWhen: batch.results === null ? plan.failWhen : null };
+  return callBatch(
+    items,
+    { ...plan, batch },
+    (entries) => build(answerPlan, settings, entries),
+    async (request) => follow(await withKey(request, context, settings), context, settings, answerPlan),
+  );
+}
+
+async function withKey(
+  request: OutgoingRequest,
+  context: TaskContext,
+  { idempotencyHeader }: HttpSettings,
+): Promise<OutgoingRequest> {
+  if (idempotencyHeader === null) return request;
+  const name = idempotencyHeader.toLowerCase();
+  return { ...request, headers: { ...request.headers, [name]: [await context.idempotencyKey()] } };
 }
 
 async function follow(

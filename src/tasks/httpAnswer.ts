@@ -3,6 +3,7 @@
  * An expected status is a value whatever its class would be.
  */
 import { parseJson, stringifyJson } from "../core/json.ts";
+import { jsonAt } from "../core/jsonPointer.ts";
 import { parseRetryAfter } from "../core/retryAfter.ts";
 import type { Json } from "../core/spec.ts";
 import { drain, readText } from "./answer.ts";
@@ -86,7 +87,7 @@ export async function outcomeOfValue(
     return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null };
   }
   const { failWhen } = plan;
-  if (failWhen !== null && textAt(value, failWhen.path) === failWhen.equals) {
+  if (failWhen !== null && failsBy(value, failWhen)) {
     return { kind: "permanent", errorKind: "http", message: failWhen.says, status, called: true };
   }
   return { kind: "ok", value, status };
@@ -106,12 +107,8 @@ function answerValue(text: string, wanted: HttpSettings["value"], response: Resp
   }
 }
 
-/** The JSON text of what stands at a path, or undefined where nothing stands. */
-function textAt(value: Json, path: readonly string[]): string | undefined {
-  let at: Json | undefined = value;
-  for (const step of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, step)) return undefined;
-    at = (at as { readonly [key: string]: Json })[step];
-  }
-  return at === undefined ? undefined : stringifyJson(at);
+/** Whether a value is one that `failWhen` names. */
+export function failsBy(value: Json, failWhen: NonNullable<HttpPlan["failWhen"]>): boolean {
+  const found = jsonAt(value, failWhen.path);
+  return found !== undefined && stringifyJson(found) === failWhen.equals;
 }

@@ -5,11 +5,13 @@
 import { z } from "zod";
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
 import { complainAboutHeaderName, parseHeaderTemplate } from "../core/headerTemplate.ts";
-import { MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
+import { pointerSteps } from "../core/jsonPointer.ts";
+import { MAX_BATCH, MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { secretsOf, type Template, usesItem } from "../core/template.ts";
 import { parseUrlTemplate, type UrlTemplate } from "../core/urlTemplate.ts";
 import { oneOf, wholeNumber } from "../spec/fields.ts";
+import { type BatchPlan, complainAboutBatch, planBatch } from "./httpBatchSettings.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
@@ -46,6 +48,14 @@ export const httpSchema = z.strictObject({
   maxRedirects: wholeNumber(0, MAX_REDIRECTS).default(5),
   /** Name of a header that carries the item's idempotency key. */
   idempotencyHeader: z.string().nullable().default(null),
+  /** Items that one call carries, as `{{items}}`: it takes one permit, and every item gets a row. Left out: 1. */
+  batch: wholeNumber(1, MAX_BATCH).optional(),
+  /** What stands for each item in `{{items}}`, as JSON with `{{item}}` in it; left out: the item itself. */
+  each: json.optional(),
+  /** Where the answer has the items' results: a list in their order, or with `match` a list or an object by key. */
+  results: pointer.optional(),
+  /** Results are found by what stands at `item` in the item and at `result` in a result of a list. */
+  match: z.strictObject({ item: pointer.default(""), result: pointer.default("") }).optional(),
   /** A longer answer is a failed row: a cut one would look like a whole one. */
   maxResponseBytes: wholeNumber(1, MAX_RESPONSE_BYTES).default(1_048_576),
 });
@@ -71,6 +81,8 @@ export interface HttpPlan {
     readonly equals: string;
     readonly says: string;
   } | null;
+  /** How calls with several items are made; null where each item has a call of its own. */
+  readonly batch: BatchPlan | null;
 }
 
 export type PlannedHttp =
@@ -97,6 +109,8 @@ export function planHttp(settings: HttpSettings): PlannedHttp {
   if (body.value !== null && (method === "GET" || method === "HEAD")) {
     return invalid("body", `a ${method} request has no body; accepted with "method": "POST" and others`);
   }
+  const batch = planBatch(settings);
+  if (batch.kind === "invalid") return batch;
   const plan: HttpPlan = {
     method,
     url: url.value,
@@ -104,8 +118,9 @@ export function planHttp(settings: HttpSettings): PlannedHttp {
     body: body.value,
     expected: expectedStatuses(settings.expect),
     failWhen: planFailWhen(settings.failWhen),
+    batch: batch.plan,
   };
-  const complaint = complain(settings, plan);
+  const complaint = complainAboutBatch(settings, plan, templatesOf(plan)) ?? complain(settings, plan);
   return complaint === null ? { kind: "ok", plan } : { kind: "invalid", complaint };
 }
 
@@ -140,10 +155,9 @@ function expectedStatuses(patterns: readonly (string | number)[]): readonly bool
 
 function planFailWhen(failWhen: HttpSettings["failWhen"]): HttpPlan["failWhen"] {
   if (failWhen === null) return null;
-  const path = failWhen.pointer.split("/").slice(1);
   const equals = JSON.stringify(failWhen.equals);
   return {
-    path: path.map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~")),
+    path: pointerSteps(failWhen.pointer),
     equals,
     says: `the answer has ${equals} at ${failWhen.pointer === "" ? "its root" : failWhen.pointer}`,
   };

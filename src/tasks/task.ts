@@ -13,10 +13,10 @@ import type { SecretEnv } from "./secrets.ts";
 export type { SecretText };
 
 export interface TaskContext {
-  /** Index of the item in the root run's source. */
+  /** Index of the item in the root run's source; of several items in one call the first one's. */
   readonly index: number;
   readonly runId: string;
-  /** A hash of root run and index: the same for every try and every retry run. Hex, 64 characters. */
+  /** A hash of root run and index (of several items: all their indexes): the same for every try and every retry run. Hex, 64 characters. */
   idempotencyKey(): Promise<string>;
   /** Ends when the lane must stop (its lease, a cancel). Tasks pass it on. */
   readonly signal: AbortSignal;
@@ -76,6 +76,16 @@ export type TaskOutcome =
       readonly called: boolean;
     };
 
+/** How one call for several items ended. */
+export type BatchOutcome =
+  /** One outcome for each item, in their order. */
+  | { readonly kind: "each"; readonly outcomes: readonly TaskOutcome[] }
+  /**
+   * The call failed for all of them. Throttled or transient: it is tried again as it was. Permanent: the items are
+   * called again in halves, down to the one that is refused.
+   */
+  | { readonly kind: "whole"; readonly outcome: Exclude<TaskOutcome, { readonly kind: "ok" }> };
+
 export interface Task<Settings, Client = undefined> {
   readonly kind: string;
   readonly schema: z.ZodType<Settings>;
@@ -107,6 +117,15 @@ export interface Task<Settings, Client = undefined> {
    */
   open(settings: Settings, context: OpenContext): Promise<Client>;
   run(item: Json, context: TaskContext, settings: Settings, client: Client): Promise<TaskOutcome>;
+  /** Items that one call may carry: above 1 `runBatch` is called in the place of `run`. Left out: 1. */
+  batch?(settings: Settings): number;
+  /** One try of several items by one call. */
+  runBatch?(
+    items: readonly Json[],
+    context: TaskContext,
+    settings: Settings,
+    client: Client,
+  ): Promise<BatchOutcome>;
   /** The lane's slot is free when this has resolved. */
   close(client: Client): Promise<void>;
   /** What `plan` warns of; left out: nothing. */

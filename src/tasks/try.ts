@@ -17,7 +17,8 @@ import {
 } from "./task.ts";
 
 interface TryInput {
-  readonly index: number;
+  /** Of one item, or of all items of one call. */
+  readonly indexes: readonly [number, ...number[]];
   readonly settings: RunSettings;
   readonly signal: AbortSignal;
   readonly permits: Permits;
@@ -37,7 +38,7 @@ export class Try implements TaskContext {
 
   constructor(input: TryInput) {
     this.#input = input;
-    this.index = input.index;
+    this.index = input.indexes[0];
     this.runId = input.settings.run;
     this.signal = input.signal;
     this.mask = input.mask;
@@ -89,7 +90,7 @@ export class Try implements TaskContext {
   }
 
   readonly idempotencyKey = async (): Promise<string> => {
-    const name = new TextEncoder().encode(`${this.#input.settings.root}:${this.index}`);
+    const name = new TextEncoder().encode(`${this.#input.settings.root}:${this.#input.indexes.join(",")}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", name));
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   };

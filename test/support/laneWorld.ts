@@ -11,11 +11,11 @@ import type { Spec } from "../../src/core/spec.ts";
 import { sync } from "../../src/core/sync.ts";
 import type { Clock } from "../../src/lane/clock.ts";
 import { Invocation } from "../../src/lane/invocation.ts";
-import type { LanePorts } from "../../src/lane/ports.ts";
+import type { LanePorts, OpenTask } from "../../src/lane/ports.ts";
 import { Tally } from "../../src/lane/report.ts";
 import type { Item } from "../../src/sources/source.ts";
 import { decodePart, encodePart, type PartRow, sha256Hex } from "../../src/storage/parts.ts";
-import { LaneStopped, type TaskOutcome } from "../../src/tasks/task.ts";
+import { type BatchOutcome, LaneStopped, type TaskOutcome } from "../../src/tasks/task.ts";
 import { plannedRun } from "./coreRun.ts";
 import { seeded, VirtualTime } from "./virtualTime.ts";
 
@@ -28,6 +28,9 @@ export interface WorldOptions {
   readonly timerLateMs?: (random: () => number) => number;
   /** How a try ends; called when its answer comes. Absent: ok. */
   readonly outcome?: (index: number, tryNumber: number, atMs: number) => TaskOutcome;
+  /** Items that one call carries; then `batchOutcome` tells how a call ends (absent: ok for each). */
+  readonly batch?: number;
+  readonly batchOutcome?: (indexes: readonly number[], callNumber: number) => BatchOutcome;
   /** Throws for a request that the network loses before (`request`) or after (`answer`) the Run saw it. */
   readonly network?: (which: "request" | "answer", request: SyncRequest) => void;
   /** How much longer a request is on its way. */
@@ -41,7 +44,11 @@ export interface WorldOptions {
 export interface Call {
   readonly index: number;
   readonly atMs: number;
+  /** Of all items that the call carries. */
+  readonly indexes: readonly number[];
 }
+
+const OK: TaskOutcome = { kind: "ok", value: null, status: 200 };
 
 export class LaneWorld {
   readonly time = new VirtualTime();
@@ -173,9 +180,34 @@ export class LaneWorld {
             return outcome;
           }
         },
+        ...this.#batch(process),
         mask: (text) => text,
         close: async () => {},
       }),
+    };
+  }
+
+  #batch(process: Process): Pick<OpenTask, "batch"> {
+    const { batch: most } = this.#options;
+    if (most === undefined) return {};
+    return {
+      batch: {
+        most,
+        run: async ({ items, permits, signal }) => {
+          for (;;) {
+            const permit = await permits.take(signal);
+            if (!permit.use()) continue;
+            const indexes = items.map((item) => item.index);
+            this.calls.push({ index: indexes[0] ?? -1, atMs: this.time.nowMs, indexes });
+            const callNumber = this.calls.length;
+            await process.sleep(between(this.#options.latencyMs ?? [25, 75], this.random));
+            permit.done();
+            if (signal.aborted) throw new LaneStopped();
+            const outcome = this.#options.batchOutcome?.(indexes, callNumber);
+            return outcome ?? { kind: "each", outcomes: indexes.map(() => OK) };
+          }
+        },
+      },
     };
   }
 
@@ -187,14 +219,12 @@ export class LaneWorld {
   }
 
   async #call(index: number, signal: AbortSignal, process: Process): Promise<TaskOutcome> {
-    this.calls.push({ index, atMs: this.time.nowMs });
+    this.calls.push({ index, atMs: this.time.nowMs, indexes: [index] });
     const tryNumber = (this.#tries.get(index) ?? 0) + 1;
     this.#tries.set(index, tryNumber);
     await process.sleep(between(this.#options.latencyMs ?? [25, 75], this.random));
     if (signal.aborted) throw new LaneStopped();
-    return (
-      this.#options.outcome?.(index, tryNumber, this.time.nowMs) ?? { kind: "ok", value: null, status: 200 }
-    );
+    return this.#options.outcome?.(index, tryNumber, this.time.nowMs) ?? OK;
   }
 }
 

@@ -7,7 +7,7 @@ import { createEgress } from "../../src/tasks/egress.ts";
 import type { Permits } from "../../src/tasks/permits.ts";
 import { taskOf } from "../../src/tasks/registry.ts";
 import type { SecretEnv } from "../../src/tasks/secrets.ts";
-import type { Task, TaskOutcome } from "../../src/tasks/task.ts";
+import type { BatchOutcome, Task, TaskOutcome } from "../../src/tasks/task.ts";
 
 export interface Arrival {
   readonly method: string;
@@ -79,6 +79,22 @@ export interface TryOptions {
 
 /** Checks the task's settings as a spec's and runs one try. */
 export async function tryItem(task: TaskSpec, item: Json, options: TryOptions = {}): Promise<TaskOutcome> {
+  const { egress, ...input } = wayOut(task, options);
+  return egress.run({ ...input, item, index: options.index ?? 0 });
+}
+
+/** The same for one call that carries all items. */
+export async function tryBatch(
+  task: TaskSpec,
+  items: readonly Json[],
+  options: TryOptions = {},
+): Promise<BatchOutcome> {
+  const { egress, ...input } = wayOut(task, options);
+  const first = options.index ?? 0;
+  return egress.runBatch({ ...input, items: items.map((item, n) => ({ item, index: first + n })) });
+}
+
+function wayOut(task: TaskSpec, options: TryOptions) {
   const source = { kind: "range", from: 0, to: 1 };
   const parsed = parseSpec({ source, task, allowPrivate: options.allowPrivate ?? false });
   if (parsed.kind === "invalid") throw new Error(`${parsed.path} ${parsed.message}`);
@@ -87,14 +103,13 @@ export async function tryItem(task: TaskSpec, item: Json, options: TryOptions = 
     env: options.env ?? {},
     settings: { version: 1, run: "run", root: "root", spec, itemSource: source, child: false },
   });
-  return egress.run({
+  return {
+    egress,
     task: taskOf(task.kind) as Task<unknown, unknown>,
     client: undefined,
-    item,
-    index: options.index ?? 0,
     permits: options.permits ?? new OpenPermits(),
     signal: options.signal ?? new AbortController().signal,
-  });
+  };
 }
 
 /** Answers with what arrived, as JSON. */
