@@ -131,6 +131,10 @@ export const POSTGRES_TIMEOUT_MS = 30_000;
 /** What one statement may return: a report of a range, not its rows. */
 export const POSTGRES_MAX_ROWS = 1000;
 export const POSTGRES_MAX_CHARS = 100_000;
+/** Records in one insert: many enough that the round trip is nothing, few enough to be done in milliseconds. */
+export const LOAD_PAGE_ROWS = 1000;
+/** Characters of one insert's records: what a lane holds of a file besides one line. */
+export const LOAD_PAGE_CHARS = 2_000_000;
 
 // --- rows and parts ---
 

@@ -110,7 +110,7 @@ export function parseSpec(input: unknown): Result<"spec", Spec> {
   if (!outside.success) return complaintOf(outside.error, specSchema, input);
   const source = parseSource(outside.data.source);
   if (source.kind === "invalid") return source;
-  const task = parseTask(outside.data.task);
+  const task = parseTask(withInherited(outside.data.task, source.source));
   if (task.kind === "invalid") return task;
   const spec = fillDefaults(outside.data, source.source, task.task);
   if (spec.retry.maxDelayMs < spec.retry.baseDelayMs) {
@@ -134,6 +134,13 @@ export function parseTask(input: unknown): Result<"task", TaskSpec> {
     return { kind: "invalid", path: join("task", complaint.path), message: complaint.message };
   }
   return { kind: "ok", task: settings.data as TaskSpec };
+}
+
+/** What a task takes over from the source: an object's store need not be written down twice. */
+function withInherited(task: SpecInput["task"], source: SourceSpec): SpecInput["task"] {
+  const keys = taskOf(task.kind)?.inherits ?? [];
+  const inherited = keys.filter((key) => task[key] == null && source[key] != null);
+  return { ...task, ...Object.fromEntries(inherited.map((key) => [key, source[key]])) };
 }
 
 function parseSource(outside: SpecInput["source"]): Result<"source", SourceSpec> {

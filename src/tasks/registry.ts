@@ -1,12 +1,17 @@
 /** The tasks there are: one line each. A spec names one by its kind. How to add one: docs/own-task.md. */
 import { httpTask } from "./http.ts";
+import { postgresLoadTask } from "./postgresLoad.ts";
 import { postgresRangeTask } from "./postgresRange.ts";
 import type { Task } from "./task.ts";
 
 /** By kind. Has no prototype: a kind such as "constructor" finds nothing. */
 export const taskRegistry: Readonly<Record<string, Task<unknown, unknown>>> = Object.assign(
   Object.create(null),
-  { http: httpTask, "postgres-range": postgresRangeTask } satisfies Record<string, Task<unknown, unknown>>,
+  {
+    http: httpTask,
+    "postgres-load": postgresLoadTask,
+    "postgres-range": postgresRangeTask,
+  } satisfies Record<string, Task<unknown, unknown>>,
 );
 
 /** The task of a kind; null when there is none. */

@@ -89,6 +89,8 @@ export type BatchOutcome =
 export interface Task<Settings, Client = undefined> {
   readonly kind: string;
   readonly schema: z.ZodType<Settings>;
+  /** Settings that are taken from the spec's source, by the same keys, where the task does not give them. */
+  readonly inherits?: readonly string[];
   /**
    * Beyond the schema: what a spec must not say (a missing {{item}}, literal credentials, an unknown secret name).
    * Returns the first complaint with the path below `task`, or null. Pure.

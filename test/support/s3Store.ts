@@ -14,6 +14,8 @@ export interface S3Options {
   readonly secretAccessKey?: string;
   /** Keys in one page of a listing, at most. */
   readonly pageKeys?: number;
+  /** A free one when left out. */
+  readonly port?: number;
 }
 
 export class S3Double {
@@ -28,6 +30,7 @@ export class S3Double {
   fault: (request: { readonly key: string | null; readonly nth: number }) => number | null = () => null;
   readonly #region: string;
   readonly #pageKeys: number;
+  readonly #port: number;
   readonly #server: Server;
   #requests = 0;
 
@@ -37,11 +40,12 @@ export class S3Double {
     this.secretAccessKey = options.secretAccessKey ?? "weir/test+secret/access/key";
     this.#region = options.region ?? "auto";
     this.#pageKeys = options.pageKeys ?? 1000;
+    this.#port = options.port ?? 0;
     this.#server = createServer((request, response) => this.#answer(request, response));
   }
 
   async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, "127.0.0.1", resolve));
     return this;
   }
 
