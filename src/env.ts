@@ -23,6 +23,8 @@ export interface Env {
   readonly WEIR_SUCCEEDS?: string;
   /** Set to "driven" by an embedding process that stays (`weir dev`): only there schedules fire. */
   readonly WEIR_SCHEDULES?: string;
+  /** "yes": none of its items was to blame for the end of the last one. */
+  readonly WEIR_BLAMELESS?: string;
   /** Secrets: `WEIR_SECRET_<NAME>` and `WEIR_SECRET_<NAME>_HOSTS`. */
   readonly [secret: `WEIR_SECRET_${string}`]: string | undefined;
 }

@@ -42,6 +42,8 @@ export interface EmbeddedOptions {
   readonly generation: string;
   /** Generations of this process whose runtime hung or died: their runs go on in this one. */
   readonly succeeds: readonly string[];
+  /** The last one ended for a reason that lies in none of its items. */
+  readonly blameless: boolean;
   /** 0 takes a free one. */
   readonly port: number;
   /** Null makes a new one. */
@@ -87,6 +89,7 @@ function createMiniflare(
     readonly folder: StateFolder;
     readonly generation: string;
     readonly succeeds: readonly string[];
+    readonly blameless: boolean;
     readonly port: number;
     readonly token: string;
     readonly drivesSchedules: boolean;
@@ -117,6 +120,7 @@ function createMiniflare(
             WEIR_GENERATION: input.generation,
             WEIR_SUCCEEDS: input.succeeds.join(" "),
             ...(input.drivesSchedules ? { WEIR_SCHEDULES: "driven" } : {}),
+            WEIR_BLAMELESS: input.blameless ? "yes" : "no",
           },
           unsafeDirectSockets: [{ host: "127.0.0.1", port: input.port }],
         },

@@ -24,6 +24,9 @@ const STARTS = 10;
 /** An item costs five starts before it is found. Who needs more than this has another trouble. */
 const MAX_RESTARTS = 100;
 const END_MS = 5000;
+/** A wall clock that parts from the monotonic one by more than this between two looks was set. */
+const CLOCK_SET_MS = 5000;
+const CLOCK_SET = "works with a clock that was set";
 
 export interface Runtime {
   readonly address: string;
@@ -51,7 +54,13 @@ export async function startRuntime(
   options: RuntimeOptions,
 ): Promise<Runtime> {
   const { generation } = ownership;
-  const embedded = await startEmbedded(folder, { ...options, generation, succeeds: [], token: null });
+  const embedded = await startEmbedded(folder, {
+    ...options,
+    generation,
+    succeeds: [],
+    blameless: false,
+    token: null,
+  });
   const supervisor = new Supervisor(folder, ownership, embedded, options.drivesSchedules);
   if (options.drives) void supervisor.watch();
   return supervisor;
@@ -67,6 +76,7 @@ class Supervisor implements Runtime {
   readonly #stopping = new AbortController();
   /** Generations whose runtime hung or died. */
   readonly #former: string[] = [];
+  #wallOffsetMs = wallOffsetMs();
   #embedded: Embedded;
   #pulse: Pulse | null;
   #generation: string;
@@ -127,16 +137,20 @@ class Supervisor implements Runtime {
   /** What is wrong with it, as a predicate; null when nothing is. */
   async #trouble(): Promise<string | null> {
     if (this.#hasDied()) return "has died";
+    // Measured: timers of workerd that run when the clock is set back ring when the old time comes again.
+    if (this.#wasClockSet()) return CLOCK_SET;
     return (await this.#pulse?.hasStopped()) ? "does not yield any more" : null;
   }
 
   async #restart(trouble: string): Promise<void> {
     if (this.#former.length >= MAX_RESTARTS) throw new Error(`there were ${MAX_RESTARTS} restarts`);
-    this.#tell(`the runtime ${trouble}: starting it again, and looking for the item that did it`);
+    const blameless = trouble === CLOCK_SET;
+    const search = blameless ? "" : ", and looking for the item that did it";
+    this.#tell(`the runtime ${trouble}: starting it again${search}`);
     for (let start = 1; !this.#isStopping; start++) {
       await this.#endFormer();
       try {
-        await this.#startNext();
+        await this.#startNext(blameless);
         return;
       } catch (error) {
         // The item may have been called before the start was over; a port may be free in a moment.
@@ -153,12 +167,13 @@ class Supervisor implements Runtime {
   }
 
   /** The former runtime is gone. */
-  async #startNext(): Promise<void> {
+  async #startNext(blameless: boolean): Promise<void> {
     this.#former.push(this.#generation);
     this.#generation = this.#ownership.nextGeneration();
     this.#embedded = await this.#startLooking({
       generation: this.#generation,
       succeeds: this.#former,
+      blameless,
       port: Number(new URL(this.address).port),
       token: this.token,
       drivesSchedules: this.#drivesSchedules,
@@ -196,6 +211,13 @@ class Supervisor implements Runtime {
     }
   }
 
+  #wasClockSet(): boolean {
+    const offsetMs = wallOffsetMs();
+    const wasSet = Math.abs(offsetMs - this.#wallOffsetMs) > CLOCK_SET_MS;
+    this.#wallOffsetMs = offsetMs;
+    return wasSet;
+  }
+
   async #pause(): Promise<void> {
     await sleep(LOOK_MS, undefined, { ref: false, signal: this.#stopping.signal }).catch(() => {});
   }
@@ -204,6 +226,10 @@ class Supervisor implements Runtime {
     const { workerd } = this.#embedded;
     return workerd !== null && !isAlive(workerd);
   }
+}
+
+function wallOffsetMs(): number {
+  return Date.now() - performance.now();
 }
 
 function pulseOf({ workerd, address }: Embedded): Pulse | null {

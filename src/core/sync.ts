@@ -47,6 +47,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
   expireLeases(run, nowMs);
   const current = request.generation === run.state.generation;
   const lost = current ? renew(run.semaphore, request.held, request.invocation, nowMs) : [...request.held];
+  freeLeft(run, request, nowMs);
   const commits = request.commits.map((commit) =>
     current ? commitOne(run, request.invocation, commit, nowMs) : stale(commit),
   );
@@ -102,6 +103,22 @@ export function expireLeases(run: Run, nowMs: number): void {
 
 function stale({ fence }: Commit): CommitOutcome {
   return { kind: "stale", fence };
+}
+
+/**
+ * Leases that their holder does not name any more are free at once: it has stopped working on them. So lanes that gave
+ * up because their clock was set forward keep no slot until the lease is over.
+ */
+function freeLeft(run: Run, request: SyncRequest, nowMs: number): void {
+  for (const lease of run.semaphore.live.values()) {
+    if (lease.invocation !== request.invocation || request.held.includes(lease.fence)) continue;
+    if (request.commits.some((commit) => commit.fence === lease.fence)) continue;
+    const record = run.ledger.get(lease.chunk);
+    assert(record !== undefined, "a lease is for a chunk of the ledger");
+    release(run.semaphore, lease.fence);
+    orphan(record, nowMs);
+    run.ledger.put(record);
+  }
 }
 
 function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number): CommitOutcome {

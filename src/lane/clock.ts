@@ -15,13 +15,28 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: monotone(() => performance.now()),
   after(ms, f) {
     const timer = setTimeout(f, Math.max(0, Math.ceil(ms)));
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),
 };
+
+/**
+ * A clock that stands still for a moment where `read` steps back, and goes on from there: in workerd
+ * `performance.now()` follows the wall clock, and one set back by an hour would make every lane wait for an hour.
+ */
+export function monotone(read: () => number): () => number {
+  let offsetMs = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    const readMs = read() + offsetMs;
+    if (readMs < lastMs) offsetMs += lastMs - readMs;
+    lastMs = Math.max(lastMs, readMs);
+    return lastMs;
+  };
+}
 
 /** Resolves after `ms`, or at once when `signal` ends; never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

@@ -23,7 +23,7 @@ import * as core from "../core/run.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import { SPEC_DEFAULTS } from "../core/spec.ts";
 import { settingsOf, sync } from "../core/sync.ts";
-import { succeed } from "../core/takeover.ts";
+import { drive, succeed } from "../core/takeover.ts";
 import { view } from "../core/view.ts";
 import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Env } from "../env.ts";
@@ -253,13 +253,14 @@ export class RunObject extends DurableObject<Env> implements Run {
     return view(run, { nowMs: this.#store.now(), wallMs: Date.now(), driven: this.#isDriven(run) });
   }
 
-  /** Goes on where the runtime before this one hung or died by itself. */
+  /** Goes on where a former runtime of the same process ended. */
   #succeed(): void {
     const run = this.#store.run;
     const { WEIR_SUCCEEDS = "", WEIR_GENERATION = "" } = this.env;
     if (run === null || !WEIR_SUCCEEDS.split(" ").includes(run.state.generation)) return;
     if (run.state.generation === "") return;
-    succeed(run, WEIR_GENERATION, this.#store.now());
+    const takeOver = this.env.WEIR_BLAMELESS === "yes" ? drive : succeed;
+    takeOver(run, WEIR_GENERATION, this.#store.now());
     this.#after();
   }
 

@@ -150,6 +150,28 @@ describe("sync", () => {
     ]);
   });
 
+  it("waits for a silent probe as long as its task lets a call take", () => {
+    const task = { kind: "http", url: "https://example.com/{{item}}", timeoutMs: 120_000 };
+    const run = plannedRun(100, { chunkSize: 10, task, quota: { requests: "10/s", burst: null } });
+    const downs = Array.from({ length: 10 }, (_, item) => trouble("down", item));
+    new Invocation(run, "a").ask(0, { report: report({ troubles: downs, troublesSinceAnswer: 10 }) });
+    const probing = new Invocation(run, "b").ask(5000, { want: 1 }).grant;
+    expect(probing).toMatchObject({ kind: "granted", probe: true });
+    expect(new Invocation(run, "c").ask(60_000, { want: 1 }).grant.kind).toBe("deferred");
+    expect(new Invocation(run, "c2").ask(130_000, { want: 1 }).grant).toMatchObject({ probe: true });
+  });
+
+  it("frees a lease at once that its holder does not name any more", () => {
+    const run = plannedRun(10, { chunkSize: 10 });
+    const lane = new Invocation(run, "a");
+    const [lease] = lane.ask(0).leases;
+    const [again] = lane.ask(1, { held: [] }).leases;
+    expect([again?.work.chunk, again?.work.adopt]).toEqual([lease?.work.chunk, true]);
+    expect(lane.ask(2, { commits: [commitOf(lease!, 10)] }).commits).toEqual([
+      { kind: "stale", fence: lease?.fence },
+    ]);
+  });
+
   it("joins what is committed when cancelled, then is cancelled", () => {
     const run = plannedRun(20, { chunkSize: 10 });
     const lane = new Invocation(run, "a");
