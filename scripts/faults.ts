@@ -3,7 +3,7 @@
  * Worker in two processes) against a target in another process. Each figure stands beside what it has to be; exit
  * code 1 when one is missed. A quarter of an hour in all.
  *
- *   --only kills|outage|limit|revoked|frozen|stalled|database    one of them
+ *   --only kills|outage|limit|revoked|frozen|stalled|database|clock    one of them
  *   --write                                                      puts what was printed into docs/benchmarks.md
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { spawnTarget } from "../test/support/spawnTarget.ts";
 import type { TargetOptions } from "../test/support/targetOptions.ts";
 import { Workspace } from "../test/support/weir.ts";
+import { clock } from "./faults/clock.ts";
 import { database } from "./faults/database.ts";
 import { frozen, stalled } from "./faults/frozen.ts";
 import { kills } from "./faults/kills.ts";
@@ -33,6 +34,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   frozen,
   stalled,
   database,
+  clock,
 };
 
 const { values } = parseArgs({

@@ -42,10 +42,12 @@ export function startIds(
   target: Target,
   ids: number,
   flags: readonly string[] = FLAGS,
+  env: Readonly<Record<string, string>> = {},
 ): WeirProcess {
   place.write("ids.txt", idLines(ids));
   const url = `${target.url}/v1/users/{{item}}`;
-  return place.start(["run", "--input", "ids.txt", "--url", url, "--out", "rows.jsonl", "--json", ...flags]);
+  const args = ["run", "--input", "ids.txt", "--url", url, "--out", "rows.jsonl", "--json", ...flags];
+  return place.start(args, env);
 }
 
 export async function calls(target: Target, atLeast: number): Promise<void> {
