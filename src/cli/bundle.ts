@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { join, resolve } from "node:path";
-import type { Plugin } from "esbuild";
+import type { BuildOptions, Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
 
 /** The project's folder. */
@@ -44,11 +44,9 @@ export async function build(): Promise<void> {
   if (!isFresh("options")) await buildOptions();
 }
 
-async function buildWorker(): Promise<void> {
-  const startedMs = Date.now();
-  const { build: bundle } = await import("esbuild");
-  const result = await bundle({
-    entryPoints: [join(PROJECT, "src/index.ts")],
+/** How a Worker is made of its sources, for esbuild: all but entry and outcome. */
+export function workerBuild(): BuildOptions {
+  return {
     absWorkingDir: PROJECT,
     bundle: true,
     format: "esm",
@@ -57,10 +55,19 @@ async function buildWorker(): Promise<void> {
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "pg-native"],
     plugins: [lazyBuiltins],
+    logLevel: "error",
+  };
+}
+
+async function buildWorker(): Promise<void> {
+  const startedMs = Date.now();
+  const { build: bundle } = await import("esbuild");
+  const result = await bundle({
+    ...workerBuild(),
+    entryPoints: [join(PROJECT, "src/index.ts")],
     outfile: join(DIST, "worker.js"),
     metafile: true,
     write: false,
-    logLevel: "error",
   });
   const text = result.outputFiles[0]?.text ?? "";
   writeWhole("worker.js", text);

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog, type V4WorkerOptions } from "miniflare";
-import { loadBundle, PROJECT } from "../../src/cli/bundle.ts";
+import { loadBundle, PROJECT, workerBuild } from "../../src/cli/bundle.ts";
 import { statements } from "../../src/cli/migrations.ts";
 import { CHUNK_QUEUES } from "../../src/core/limits.ts";
 import type { PartMeta } from "../../src/core/protocol.ts";
@@ -191,15 +191,9 @@ function consumersOf(options: V4WorkerOptions, has: (queue: number) => boolean) 
 
 async function bundleFarLanes(): Promise<string> {
   const { outputFiles } = await build({
+    ...workerBuild(),
     entryPoints: [resolve(import.meta.dirname, "farLanes.ts")],
-    bundle: true,
-    format: "esm",
-    target: "es2024",
-    platform: "browser",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
     write: false,
-    logLevel: "error",
   });
   return outputFiles[0]?.text ?? "";
 }
