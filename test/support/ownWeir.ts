@@ -27,7 +27,7 @@ export function copyWithTask(folder: string, kind: string, module: string): stri
   const text = readFileSync(registry, "utf8");
   const added = text
     .replace("import type { Task }", `import { ${kind}Task } from "./${kind}.ts";\nimport type { Task }`)
-    .replace("{ http: httpTask", `{ ${kind}: ${kind}Task, http: httpTask`);
+    .replace("http: httpTask", `${kind}: ${kind}Task,\n    http: httpTask`);
   if (!added.includes(`${kind}: ${kind}Task`)) throw new Error("the registry has changed its form");
   writeFileSync(registry, added);
   return join(folder, "src/cli/weir.js");
