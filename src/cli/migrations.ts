@@ -35,11 +35,14 @@ export async function applyMigrations(
       "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
     )
     .run();
-  if (await hasNoTables(database)) await database.prepare("DELETE FROM d1_migrations").run();
   const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
   const applied = new Set(results.map((row) => row.name));
+  const tables = await tablesOf(database);
   for (const { name, sql } of migrations) {
-    if (applied.has(name)) continue;
+    if (applied.has(name)) {
+      if (!isUndone(sql, tables)) continue;
+      await database.prepare("DELETE FROM d1_migrations WHERE name = ?1").bind(name).run();
+    }
     const note = database.prepare("INSERT INTO d1_migrations (name) VALUES (?1)").bind(name);
     await database.batch([...statements(sql).map((statement) => database.prepare(statement)), note]);
   }
@@ -54,12 +57,17 @@ function isThere(folder: StateFolder): boolean {
   return files.some((file) => file.endsWith(".sqlite") && basename(file) !== "metadata.sqlite");
 }
 
-/** True when nothing is there but the platform's own tables and the notes. */
-async function hasNoTables(database: D1Database): Promise<boolean> {
+async function tablesOf(database: D1Database): Promise<ReadonlySet<string>> {
   const { results } = await database
     .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
     .all<{ name: string }>();
-  return results.every(({ name }) => /^(d1_|_cf_|sqlite_)/.test(name));
+  return new Set(results.map((row) => row.name));
+}
+
+/** True for a migration that made tables of which none is there any more. */
+function isUndone(sql: string, tables: ReadonlySet<string>): boolean {
+  const made = [...sql.matchAll(/^CREATE TABLE (\w+)/gm)].map((match) => match[1] ?? "");
+  return made.length > 0 && made.every((table) => !tables.has(table));
 }
 
 /** The statements of a migration, without comments. */
