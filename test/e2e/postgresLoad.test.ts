@@ -1,4 +1,9 @@
 /** Gzip files in an object store become rows of a real PostgreSQL: each once, whatever is killed in between. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type PostgresServer, startPostgres } from "../support/postgres.ts";
@@ -7,6 +12,7 @@ import { S3Double } from "../support/s3Store.ts";
 import { until } from "../support/until.ts";
 import { Workspace } from "../support/weir.ts";
 
+const EXAMPLE = resolve(import.meta.dirname, "../../docs/examples/postgres-load");
 const FILES = 100;
 const ROWS_PER_FILE = 1500;
 const CONNECTIONS = 8;
@@ -180,6 +186,37 @@ describe("postgres-load", () => {
       2,
       expect.stringContaining("secret S3_SECRET is missing"),
     ]);
+  });
+});
+
+describe("the example of postgres-load", () => {
+  test("loads its five files, and skips every record the second time", async () => {
+    const workspace = new Workspace();
+    const child = spawn(process.execPath, [join(EXAMPLE, "servers.ts"), "0"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    try {
+      const printed = createInterface(child.stdout)[Symbol.asyncIterator]();
+      const lines: string[] = [];
+      while (lines.length < 4) lines.push((await printed.next()).value as string);
+      const endpoint = (lines[0] ?? "").slice("# ".length);
+      const env = Object.fromEntries(
+        lines.slice(1).map((line) => /^export (\w+)='(.*)'$/.exec(line)?.slice(1) as [string, string]),
+      );
+      const spec = readFileSync(join(EXAMPLE, "spec.json"), "utf8");
+      workspace.write("spec.json", spec.replace("http://127.0.0.1:8333", endpoint));
+      for (const inserted of [100, 0]) {
+        const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env);
+        expect(ended.exitCode, ended.stderr).toBe(0);
+        const values = workspace.rows("rows.jsonl").map((row) => row.value);
+        expect(values).toEqual(Array(5).fill({ rows: 100, inserted, skipped: 100 - inserted }));
+      }
+    } finally {
+      const ended = once(child, "exit");
+      child.stdin.end();
+      await ended;
+      await workspace.close();
+    }
   });
 });
 
