@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { type PostgresServer, startPostgres, watchConnections } from "../support/postgres.ts";
 import { isAlive, killAll } from "../support/processTree.ts";
 import { S3Double } from "../support/s3Store.ts";
 import { until } from "../support/until.ts";
@@ -23,7 +23,7 @@ describe("postgres-load", () => {
   let workspace: Workspace;
 
   beforeAll(async () => {
-    server = await startPostgres({ maxConnections: CONNECTIONS + 6 });
+    server = await startPostgres({ connections: CONNECTIONS });
   });
   afterAll(() => server.close());
   beforeEach(async () => {
@@ -33,6 +33,7 @@ describe("postgres-load", () => {
     await server.query(
       "CREATE TABLE orders (id bigint PRIMARY KEY, customer text NOT NULL, total numeric(12,2), placed timestamptz, tags jsonb, file int)",
     );
+    await server.query("GRANT INSERT, UPDATE ON orders TO lanes");
   });
   afterEach(async () => {
     await workspace.close();
@@ -89,7 +90,8 @@ describe("postgres-load", () => {
     // A short limit: the slots of killed lanes are given away when their statements must have ended.
     workspace.write("spec.json", JSON.stringify(spec({ timeoutMs: 5000 })));
     const args = ["run", "spec.json", "--out", "rows.jsonl"];
-    const seen = countConnections(server);
+    const watch = watchConnections(server);
+    const refusedBefore = server.refused();
     const running = workspace.start(args, env());
     const run = await running.runId();
     const done = async () =>
@@ -103,7 +105,7 @@ describe("postgres-load", () => {
     expect(atKill).toBeLessThan(FILES);
 
     const resumed = await workspace.weir([...args, "--resume"], env());
-    const most = await seen.stop();
+    const { most } = await watch.stop();
     expect(resumed.exitCode, resumed.stderr).toBe(0);
     const rows = FILES * ROWS_PER_FILE;
     expect(await total()).toEqual({ rows, ids: rows, sum: String((rows * (rows - 1)) / 2) });
@@ -118,6 +120,7 @@ describe("postgres-load", () => {
     }
     expect(await workspace.status(run)).toMatchObject({ status: "completed", counts: { ok: FILES } });
     expect(most).toBeLessThanOrEqual(CONNECTIONS);
+    expect(server.refused() - refusedBefore, "connections that would have been one too many").toBe(0);
     expect(most).toBeGreaterThan(1);
   });
 
@@ -219,25 +222,3 @@ describe("the example of postgres-load", () => {
     }
   });
 });
-
-/** Asks the server every 50 ms how many connections are ours; `stop` gives the most. */
-function countConnections(server: PostgresServer): { stop(): Promise<number> } {
-  let most = 0;
-  let isOver = false;
-  const counting = (async () => {
-    while (!isOver) {
-      const [row] = await server.query(
-        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE 'weir%'",
-      );
-      most = Math.max(most, Number(row?.n));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  })();
-  return {
-    async stop() {
-      isOver = true;
-      await counting;
-      return most;
-    },
-  };
-}

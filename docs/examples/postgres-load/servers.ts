@@ -16,8 +16,9 @@ for (let file = 0; file < 5; file++) {
   store.put(`orders/${file}.jsonl.gz`, gzipSync(orders.map((order) => `${JSON.stringify(order)}\n`).join("")));
 }
 
-const server = await startPostgres({ maxConnections: 10 });
+const server = await startPostgres({ connections: 4 });
 await server.query("CREATE TABLE orders (id bigint PRIMARY KEY, customer text, total numeric(12,2))");
+await server.query("GRANT INSERT ON orders TO lanes");
 
 console.log(`# ${store.endpoint}`);
 const variables = { ...store.secrets, WEIR_SECRET_ORDERS_DB: server.connectionString };
