@@ -7,7 +7,13 @@
  */
 import { isExactNumber, stringifyJson } from "./json.ts";
 import { jsonAt } from "./jsonPointer.ts";
-import type { Json } from "./spec.ts";
+import type { Json, Spec } from "./spec.ts";
+
+/** Items that one call of a run carries when nothing is refused: what plans and forecasts reckon with. */
+export function itemsPerCall({ task, chunkSize }: Pick<Spec, "task" | "chunkSize">): number {
+  const { batch } = task;
+  return typeof batch === "number" && batch > 1 ? Math.min(batch, chunkSize) : 1;
+}
 
 /** Groups that still have to be called, the next one first. */
 export type Groups<T> = readonly (readonly T[])[];

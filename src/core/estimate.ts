@@ -45,6 +45,8 @@ export function estimatePlan(input: {
   readonly ratePerSecond: number | null;
   readonly burst?: number | null;
   readonly callMs?: number;
+  /** Items that one call carries. */
+  readonly perCall?: number;
 }): PlanEstimate {
   const callMs = input.callMs ?? PLANNED_CALL_MS;
   const chunks = Math.ceil(input.items / input.chunkSize);
@@ -53,7 +55,7 @@ export function estimatePlan(input: {
   return {
     chunks,
     limitedBy: chunks < input.maxParallelism && expected.limitedBy === "lanes" ? "items" : expected.limitedBy,
-    etaSeconds: Math.ceil(input.items / expected.perSecond),
+    etaSeconds: Math.ceil(input.items / (input.perCall ?? 1) / expected.perSecond),
     warnings: planWarnings({ ...input, callMs, chunks }),
   };
 }

@@ -1,5 +1,6 @@
 /** The run as users see it, made from the state: `RunView` of the REST contract. */
 import { currentPerSecond } from "./activity.ts";
+import { itemsPerCall } from "./batch.ts";
 import { remainingSeconds } from "./estimate.ts";
 import { effectiveRate } from "./quota.ts";
 import { shortTotals } from "./reduce.ts";
@@ -48,7 +49,10 @@ export function view(run: Run, reader: Reader): RunView {
 function eta(run: Run, perSecond: number, reader: Reader): string | null {
   const { state } = run;
   if (!isWorking(run) || !state.plan.complete) return null;
-  const left = remainingSeconds({ left: state.items - state.counts.done, perSecond });
+  const left = remainingSeconds({
+    left: state.items - state.counts.done,
+    perSecond: perSecond * itemsPerCall(state.spec),
+  });
   return isoOrNull(left === null ? null : reader.wallMs + left * 1000);
 }
 

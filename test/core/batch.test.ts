@@ -1,7 +1,14 @@
 /** Calls that carry several items: split down to the refused one, results to their items, a row for each. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { afterRefusal, callsToIsolate, findResults, type Groups } from "../../src/core/batch.ts";
+import {
+  afterRefusal,
+  callsToIsolate,
+  findResults,
+  type Groups,
+  itemsPerCall,
+} from "../../src/core/batch.ts";
+import { estimatePlan } from "../../src/core/estimate.ts";
 import { jsonAt, pointerSteps } from "../../src/core/jsonPointer.ts";
 import type { Json } from "../../src/core/spec.ts";
 import { parseSpec } from "../../src/spec/schema.ts";
@@ -45,6 +52,16 @@ describe("a refused group", () => {
         expect(calls).toBeLessThanOrEqual(callsToIsolate(size, bad.length));
       }),
     );
+  });
+});
+
+describe("a plan of batches", () => {
+  test("reckons with as many items a call as fit into batch and chunk", () => {
+    const perCall = (batch: number | undefined, chunkSize: number) =>
+      itemsPerCall({ task: { kind: "http", ...(batch === undefined ? {} : { batch }) }, chunkSize });
+    expect([perCall(undefined, 1000), perCall(100, 1000), perCall(100, 30)]).toEqual([1, 100, 30]);
+    const given = { items: 100_000, chunkSize: 1000, maxParallelism: 100, ratePerSecond: 10 };
+    expect(estimatePlan({ ...given, perCall: 100 }).etaSeconds).toBe(101);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Plans: what a spec would do, how long it would take and what limits it. Starts nothing, calls no target. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { itemsPerCall } from "../../core/batch.ts";
 import { estimateCost } from "../../core/cost.ts";
 import { estimatePlan } from "../../core/estimate.ts";
 import { configuredPerSecond } from "../../core/run.ts";
@@ -52,7 +53,13 @@ planRoutes.openapi(plan, async (c) => {
   const items = known ?? 0;
   const { chunkSize, maxParallelism } = spec;
   const ratePerSecond = configuredPerSecond(spec);
-  const estimate = estimatePlan({ items, chunkSize, maxParallelism, ratePerSecond });
+  const estimate = estimatePlan({
+    items,
+    chunkSize,
+    maxParallelism,
+    ratePerSecond,
+    perCall: itemsPerCall(spec),
+  });
   const { chunks, etaSeconds } = estimate;
   const cost = estimateCost({
     items,
