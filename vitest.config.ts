@@ -1,11 +1,25 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { answerOf } from "./test/support/site.ts";
+
+const siteLog: string[] = [];
 
 /**
  * The outside system of the edge tests: whatever a lane calls ends here. `/users/<id>` answers 404 for ids that
- * end in 7, `/healed/<id>` answers every id, everything else takes a second.
+ * end in 7, `/healed/<id>` answers every id, everything else takes a second. Hosts below `site.test` are web sites;
+ * `log.site.test` tells what the others were asked for.
  */
-async function outsideSystem(request: { readonly url: string }): Promise<Response> {
+async function outsideSystem(request: {
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
+}): Promise<Response> {
+  const url = new URL(request.url);
+  if (url.hostname === "log.site.test") return Response.json(siteLog);
+  if (url.hostname.endsWith(".site.test")) {
+    siteLog.push(request.url);
+    const { body, ...answer } = answerOf(url, request.headers.get("user-agent"));
+    return new Response(body as BodyInit, answer);
+  }
   const [, kind, id = ""] = new URL(request.url).pathname.split("/");
   if (kind === "users" && id.endsWith("7")) return new Response("no such user", { status: 404 });
   if (kind !== "users" && kind !== "healed") await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -2,6 +2,7 @@
 import type { QueueMessage } from "./core/protocol.ts";
 import type { RunObject } from "./run/object.ts";
 import type { ScheduleObject } from "./schedule/object.ts";
+import type { Browser } from "./tasks/rendered.ts";
 
 export interface Env {
   readonly RUN: DurableObjectNamespace<RunObject>;
@@ -12,6 +13,8 @@ export interface Env {
   readonly LANES_1: Queue<QueueMessage>;
   readonly LANES_2: Queue<QueueMessage>;
   readonly LANES_3: Queue<QueueMessage>;
+  /** Browser Rendering, for pages that only a browser can show; absent: they are said to need one. */
+  readonly BROWSER?: Browser;
   /** Bearer token of the API: 32 characters or more, or everything but /healthz answers 503. */
   readonly WEIR_TOKEN?: string;
   /**

@@ -39,6 +39,8 @@ export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> 
   const { spec } = parsed;
   const [missing] = missingSecrets(spec, env);
   if (missing !== undefined) throw new Refusal("invalid", missingSecretMessage(missing), "task");
+  const [binding] = missingBindings(env, spec);
+  if (binding !== undefined) throw new Refusal("invalid", missingBindingMessage(binding), "task.browser");
   const parent = await parentOf(env, spec.source);
   const pinned = await pin(env, spec.source);
   if (pinned.items === 0) throw noItems(parent);
@@ -75,6 +77,15 @@ export async function startRun(env: Env, id: string, ready: ReadySpec, schedule?
     console.warn(`catalog refused run ${id}:`, error);
   });
   return view;
+}
+
+function missingBindings(env: Env, spec: Spec): readonly "BROWSER"[] {
+  const needed = taskOf(spec.task.kind)?.bindings?.(spec.task) ?? [];
+  return needed.filter((name) => env[name] === undefined);
+}
+
+function missingBindingMessage(name: string): string {
+  return `needs the Browser Rendering binding ${name}, which this Weir does not have: deploy it with [browser] binding = "${name}" in wrangler.toml; without "browser": true such pages are failed rows that say so`;
 }
 
 async function parentOf(env: Env, source: SourceSpec): Promise<Parentage | null> {

@@ -136,6 +136,27 @@ export const LOAD_PAGE_ROWS = 1000;
 /** Characters of one insert's records: what a lane holds of a file besides one line. */
 export const LOAD_PAGE_CHARS = 2_000_000;
 
+// --- pages ---
+
+/** A row is for one page; what needs more fields is a program of its own. */
+export const MAX_FIELDS = 50;
+/** Matches of one field of a page: with all fields they stay far below a row's part. */
+export const MAX_FIELD_VALUES = 1000;
+/** RFC 9309 wants at least 500 KiB of a robots.txt to be read; what is beyond is not. */
+export const ROBOTS_BYTES = 512 * 1024;
+/** Redirects of a robots.txt that are followed: RFC 9309 wants at least five. */
+export const ROBOTS_REDIRECTS = 5;
+/** RFC 9309: a robots.txt is asked for again after a day. */
+export const ROBOTS_KEPT_MS = 24 * 3_600_000;
+/** Hosts whose robots.txt an isolate keeps: most are a kilobyte. */
+export const ROBOTS_HOSTS_KEPT = 2000;
+/** Characters of robots.txt an isolate keeps in all; parsed they take about twice that. */
+export const ROBOTS_CHARS_KEPT = 8_000_000;
+/** While another lane fetches a robots.txt, items of its host are put off by this. */
+export const ROBOTS_WAIT_MS = 250;
+/** A `Crawl-delay` beyond this counts as this: an item waits in its lane that long between two hops. */
+export const CRAWL_DELAY_MAX_MS = 60_000;
+
 // --- rows and parts ---
 
 export const MAX_ROW_ITEM_BYTES = 4096;

@@ -10,7 +10,7 @@ import { afterRefusal, type Groups } from "../core/batch.ts";
 import { stringifyJson } from "../core/json.ts";
 import { BATCH_CHARS } from "../core/limits.ts";
 import type { Item } from "../sources/source.ts";
-import type { BatchOutcome, TaskOutcome } from "../tasks/task.ts";
+import { type BatchOutcome, HostNotDue, type TaskOutcome } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
 import { call, settleOrWait, type TryContext, tell } from "./itemTry.ts";
 import type { OpenTask } from "./ports.ts";
@@ -104,6 +104,12 @@ export async function tryBatch(
     if (!(await mayCall())) return false;
     const outcome = await callAll(context, batch, next);
     if (outcome === null || context.signal.aborted) return false;
+    if (outcome instanceof HostNotDue) {
+      const dueMs = context.host.clock.now() + outcome.inMs;
+      for (const { item, tries } of next) context.settlement.defer(item, tries, dueMs, false);
+      groups = rest;
+      continue;
+    }
     tell(context, next[0]?.item.index ?? 0, outcome.kind === "whole" ? outcome.outcome : ANSWERED);
     if (isRefused(outcome) && next.length > 1) {
       groups = afterRefusal(next, rest);
@@ -117,7 +123,11 @@ export async function tryBatch(
 /** Stands for a call that was answered: what its items' own outcomes are concerns nobody else. */
 const ANSWERED: TaskOutcome = { kind: "ok", value: null };
 
-function callAll(context: TryContext, batch: Batch, group: readonly Due[]): Promise<BatchOutcome | null> {
+function callAll(
+  context: TryContext,
+  batch: Batch,
+  group: readonly Due[],
+): Promise<BatchOutcome | HostNotDue | null> {
   const { seat, signal } = context;
   const items = group.map(({ item }) => ({ item: item.value, index: item.index }));
   return call<BatchOutcome>(

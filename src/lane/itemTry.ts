@@ -7,7 +7,7 @@ import { EXPIRIES_TO_FAIL_ITEM } from "../core/limits.ts";
 import type { ChunkWork } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
-import { LaneStopped, SecretMissing, type TaskOutcome } from "../tasks/task.ts";
+import { HostNotDue, LaneStopped, SettingMissing, type TaskOutcome } from "../tasks/task.ts";
 import type { LaneHost } from "./laneHost.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Progress } from "./progress.ts";
@@ -55,6 +55,10 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
     (failure) => failure,
   );
   if (outcome === null || signal.aborted) return false;
+  if (outcome instanceof HostNotDue) {
+    context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, false);
+    return true;
+  }
   tell(context, item.index, outcome);
   await conclude(context, item, tries, outcome);
   return true;
@@ -63,18 +67,19 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
 /** A call that failed in a way that the task did not foresee. */
 export type Failure = Extract<TaskOutcome, { readonly kind: "permanent" }>;
 
-/** Null: no outcome, the items stay where they were. */
+/** Null: no outcome, the items stay where they were. HostNotDue: no outcome either, but the lane goes on. */
 export async function call<T>(
   { host, seat, signal }: TryContext,
   run: () => Promise<T>,
   failed: (failure: Failure) => T,
-): Promise<T | null> {
+): Promise<T | HostNotDue | null> {
   seat.beginTry();
   try {
     return await run();
   } catch (fault) {
     if (fault instanceof LaneStopped || signal.aborted) return null;
-    if (fault instanceof SecretMissing) {
+    if (fault instanceof HostNotDue) return fault;
+    if (fault instanceof SettingMissing) {
       host.tally.block(fault.message);
       host.hurry(0);
       return null;

@@ -48,7 +48,7 @@ function egressPerSettings(env: Env): (settings: RunSettings) => Egress {
   let made: { readonly version: number; readonly egress: Egress } | null = null;
   return (settings) => {
     if (made?.version !== settings.version) {
-      made = { version: settings.version, egress: createEgress({ env, settings }) };
+      made = { version: settings.version, egress: createEgress({ env, settings, browser: env.BROWSER }) };
     }
     return made.egress;
   };

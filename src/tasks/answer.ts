@@ -25,6 +25,23 @@ export async function readText(response: Response, maxBytes: number): Promise<An
   }
 }
 
+/** The first `maxBytes` bytes of the body as UTF-8 text, up to the last whole line; the rest is given up. */
+export async function readStart(response: Response, maxBytes: number): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of response.body ?? []) {
+      pieces.push(piece.subarray(0, maxBytes - length));
+      length += piece.byteLength;
+      if (length > maxBytes) break;
+    }
+  } catch (fault) {
+    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
+  }
+  const text = new TextDecoder().decode(joined(pieces, Math.min(length, maxBytes)));
+  return length > maxBytes ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
+}
+
 /** Reads a body that nobody wants, so that its connection can be used again; gives up on a long one. */
 export async function drain(response: Response): Promise<void> {
   try {
@@ -41,8 +58,8 @@ function isKnownToFit(response: Response, maxBytes: number): boolean {
   return length !== null && Number(length) <= maxBytes && !response.headers.has("content-encoding");
 }
 
-/** Null when there is more than `maxBytes`: the rest is given up. */
-async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+/** The body; null when there is more than `maxBytes`: the rest is given up. */
+export async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | null> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   // An early return from the loop cancels the body.
@@ -51,6 +68,10 @@ async function readBytes(response: Response, maxBytes: number): Promise<Uint8Arr
     if (length > maxBytes) return null;
     pieces.push(piece);
   }
+  return joined(pieces, length);
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {

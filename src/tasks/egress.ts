@@ -15,6 +15,7 @@ import type { SecretText } from "../core/template.ts";
 import { outcomeOfFault } from "./faults.ts";
 import type { Permits } from "./permits.ts";
 import { taskOf } from "./registry.ts";
+import type { Browser } from "./rendered.ts";
 import { isHostForSecret, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
 import { writeSecret } from "./secretText.ts";
 import {
@@ -44,7 +45,7 @@ export interface IndexedItem {
 export interface Egress {
   /**
    * Runs one try of one item and gives its outcome, secrets masked. Whatever the task throws becomes an outcome,
-   * except LaneStopped and SecretMissing, with which it rejects.
+   * except what is no outcome (LaneStopped, HostNotDue, SettingMissing), with which it rejects.
    */
   run(input: OneTry & { readonly item: Json; readonly index: number }): Promise<TaskOutcome>;
   /** The same for one call with several items. */
@@ -68,8 +69,10 @@ export function createEgress(options: {
   readonly settings: RunSettings;
   /** The spec's task, where it is not the registry's. */
   readonly task?: Task<unknown, unknown>;
+  /** The binding BROWSER; absent: pages cannot be rendered. */
+  readonly browser?: Browser | undefined;
 }): Egress {
-  const { env, settings } = options;
+  const { env, settings, browser = null } = options;
   const task = options.task ?? taskOf(settings.spec.task.kind);
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
@@ -79,7 +82,7 @@ export function createEgress(options: {
     act: (attempt: Try) => Promise<T>,
     failed: (outcome: TaskOutcome) => T,
   ): Promise<T> => {
-    const attempt = new Try({ indexes, settings, signal, permits, gate, mask: mask.text });
+    const attempt = new Try({ indexes, settings, signal, permits, gate, mask: mask.text, browser });
     try {
       return await act(attempt);
     } catch (fault) {

@@ -1,19 +1,12 @@
 /**
- * What a task threw, as an outcome. Two things pass through, because they are no outcome of the item:
- * LaneStopped (no attempt, no row) and SecretMissing (the run pauses).
+ * What a task threw, as an outcome. Three things pass through, because they are no outcome of the item:
+ * LaneStopped and HostNotDue (no attempt, no row) and SettingMissing (the run pauses).
  */
-import {
-  CallFailed,
-  CallRefused,
-  CallTimedOut,
-  LaneStopped,
-  SecretMissing,
-  type TaskOutcome,
-} from "./task.ts";
+import { CallFailed, CallRefused, CallTimedOut, isNoOutcome, type TaskOutcome } from "./task.ts";
 
-/** `called`: whether a request had left in this try. Rethrows LaneStopped and SecretMissing. */
+/** `called`: whether a request had left in this try. Rethrows what is no outcome. */
 export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
-  if (fault instanceof LaneStopped || fault instanceof SecretMissing) throw fault;
+  if (isNoOutcome(fault)) throw fault;
   if (fault instanceof CallTimedOut) return transient("timeout", fault.message);
   if (fault instanceof CallFailed) return transient("network", fault.message);
   const errorKind = fault instanceof CallRefused ? "disallowed" : "task";

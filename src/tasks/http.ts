@@ -5,23 +5,17 @@
  * to another origin carries no secret and no credential header.
  */
 import { expandBody } from "../core/bodyTemplate.ts";
-import { expandHeader, isCredentialHeader } from "../core/headerTemplate.ts";
+import { expandHeader } from "../core/headerTemplate.ts";
 import type { Json } from "../core/spec.ts";
 import { CannotExpand, hideSecrets, type SecretText } from "../core/template.ts";
 import { expandUrl } from "../core/urlTemplate.ts";
 import { drain } from "./answer.ts";
 import { outcomeOfFault } from "./faults.ts";
-import { outcomeOfStatus, outcomeOfValue, statusLine } from "./httpAnswer.ts";
+import { outcomeOfStatus, outcomeOfValue } from "./httpAnswer.ts";
 import { callBatch, entryOf } from "./httpBatch.ts";
 import { type HttpPlan, type HttpSettings, httpSchema, planHttp, secretsOfPlan } from "./httpSettings.ts";
-import {
-  type BatchOutcome,
-  CallRefused,
-  type OutgoingRequest,
-  type Task,
-  type TaskContext,
-  type TaskOutcome,
-} from "./task.ts";
+import { isRedirect, redirected } from "./redirect.ts";
+import type { BatchOutcome, OutgoingRequest, Task, TaskContext, TaskOutcome } from "./task.ts";
 
 export const httpTask: Task<HttpSettings> = {
   kind: "http",
@@ -61,6 +55,11 @@ function planOf(settings: HttpSettings): HttpPlan {
   if (planned.kind === "invalid") throw new Error(`${planned.complaint.path}: ${planned.complaint.message}`);
   plans.set(settings, planned.plan);
   return planned.plan;
+}
+
+/** The request of one item. Throws CannotExpand. */
+export function requestOf(settings: HttpSettings, item: Json): OutgoingRequest {
+  return build(planOf(settings), settings, item);
 }
 
 /** Throws CannotExpand. */
@@ -141,43 +140,4 @@ async function follow(
     await drain(response);
     request = redirected(request, response);
   }
-}
-
-function isRedirect(response: Response): boolean {
-  return [301, 302, 303, 307, 308].includes(response.status) && response.headers.has("location");
-}
-
-/** The request that a redirect asks for (RFC 9110, 15.4). Throws CallRefused. */
-function redirected(request: OutgoingRequest, response: Response): OutgoingRequest {
-  const from = new URL(response.url === "" ? hideSecrets(request.url) : response.url);
-  const to = URL.parse(response.headers.get("location") ?? "", from);
-  if (to === null) throw new CallRefused(`${statusLine(response)} to something that is no URL`);
-  to.username = "";
-  to.password = "";
-  to.hash = "";
-  const becomesGet =
-    (response.status === 303 && request.method !== "HEAD") ||
-    (response.status <= 302 && request.method === "POST");
-  const next = becomesGet ? asGet(request) : request;
-  const url: SecretText = [to.href];
-  return to.origin === from.origin ? { ...next, url } : forAnotherOrigin({ ...next, url }, to.host);
-}
-
-function asGet(request: OutgoingRequest): OutgoingRequest {
-  const kept = Object.entries(request.headers).filter(([name]) => !name.startsWith("content-"));
-  return { ...request, method: "GET", body: null, headers: Object.fromEntries(kept) };
-}
-
-function forAnotherOrigin(request: OutgoingRequest, host: string): OutgoingRequest {
-  if (request.body !== null && hasSecret(request.body)) {
-    throw new CallRefused(`a redirect to ${host} would take the secret in the body there`);
-  }
-  const kept = Object.entries(request.headers).filter(
-    ([name, text]) => !isCredentialHeader(name) && !hasSecret(text),
-  );
-  return { ...request, headers: Object.fromEntries(kept) };
-}
-
-function hasSecret(text: SecretText): boolean {
-  return text.some((piece) => typeof piece !== "string");
 }

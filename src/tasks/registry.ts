@@ -2,6 +2,7 @@
 import { httpTask } from "./http.ts";
 import { postgresLoadTask } from "./postgresLoad.ts";
 import { postgresRangeTask } from "./postgresRange.ts";
+import { scrapeTask } from "./scrape.ts";
 import type { Task } from "./task.ts";
 
 /** By kind. Has no prototype: a kind such as "constructor" finds nothing. */
@@ -11,6 +12,7 @@ export const taskRegistry: Readonly<Record<string, Task<unknown, unknown>>> = Ob
     http: httpTask,
     "postgres-load": postgresLoadTask,
     "postgres-range": postgresRangeTask,
+    scrape: scrapeTask,
   } satisfies Record<string, Task<unknown, unknown>>,
 );
 

@@ -44,6 +44,10 @@ export interface OutgoingRequest {
   readonly body: SecretText | null;
   /** Time for headers and body together. */
   readonly timeoutMs: number;
+  /** Requests to this host lie at least this far apart, over the whole run; absent: as the quota says. */
+  readonly spacingMs?: number;
+  /** The page as a browser renders it (the binding BROWSER), as HTML: a GET, with no headers but `user-agent`. */
+  readonly rendered?: true;
 }
 
 export type TaskOutcome =
@@ -103,6 +107,13 @@ export interface Task<Settings, Client = undefined> {
   urls(settings: Settings): readonly string[];
   /** Names of the secrets that the settings use. */
   secrets(settings: Settings): readonly string[];
+  /** Names of the Worker's bindings that the settings need; absent: none. */
+  bindings?(settings: Settings): readonly "BROWSER"[];
+  /**
+   * True: the hosts come from the items, and each is on its own. What one of them refuses, or that it is down, says
+   * nothing about the others. Absent: the run has one target.
+   */
+  hostsVary?(settings: Settings): boolean;
   /** The request that the first item would make, secrets hidden, for `plan`; null when there is none. */
   preview(
     settings: Settings,
@@ -157,6 +168,14 @@ export class CannotOpen extends Error {
   }
 }
 
+/** What is no outcome of an item: the try comes to nothing, and the item stays where it was. */
+export type NoOutcome = LaneStopped | SettingMissing | HostNotDue;
+
+/** True for what a task must let through. */
+export function isNoOutcome(fault: unknown): fault is NoOutcome {
+  return fault instanceof LaneStopped || fault instanceof SettingMissing || fault instanceof HostNotDue;
+}
+
 /** Thrown by `context.fetch` when the lane has to stop: no attempt, no row; the item stays where it was. */
 export class LaneStopped extends Error {
   constructor() {
@@ -189,12 +208,36 @@ export class CallRefused extends Error {
   }
 }
 
-/** Thrown by `context.fetch` when a secret is missing: the run pauses and says which; no row. */
-export class SecretMissing extends Error {
+/**
+ * Thrown by `context.fetch` when the request's host is not due yet and nothing has left in this try: no attempt, no
+ * row; the lane goes on with another item and comes back to this one.
+ */
+export class HostNotDue extends Error {
+  readonly inMs: number;
+  constructor(inMs: number) {
+    super(`the host is not due for ${Math.ceil(inMs)} ms`);
+    this.name = "HostNotDue";
+    this.inMs = inMs;
+  }
+}
+
+/** Thrown when something of the environment is missing: the run pauses and says what; no row. */
+export class SettingMissing extends Error {}
+
+/** Thrown by `context.fetch` when a secret is missing. */
+export class SecretMissing extends SettingMissing {
   readonly secret: string;
   constructor(secret: string) {
     super(`secret ${secret} is missing`);
     this.name = "SecretMissing";
     this.secret = secret;
+  }
+}
+
+/** Thrown by `context.fetch` when a page is to be rendered and there is no browser. */
+export class BrowserMissing extends SettingMissing {
+  constructor() {
+    super("the Browser Rendering binding BROWSER is missing");
+    this.name = "BrowserMissing";
   }
 }

@@ -6,12 +6,15 @@ import type { RunSettings } from "../core/protocol.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
 import { describeNetworkFault } from "./faults.ts";
 import type { Permit, Permits } from "./permits.ts";
+import { askBrowser, type Browser } from "./rendered.ts";
 import {
+  BrowserMissing,
   CallFailed,
   CallTimedOut,
+  isNoOutcome,
   LaneStopped,
+  type NoOutcome,
   type OutgoingRequest,
-  SecretMissing,
   type TaskContext,
   type TaskOutcome,
 } from "./task.ts";
@@ -24,6 +27,8 @@ interface TryInput {
   readonly permits: Permits;
   readonly gate: Gate;
   readonly mask: (text: string) => string;
+  /** Null: pages cannot be rendered. */
+  readonly browser: Browser | null;
 }
 
 export class Try implements TaskContext {
@@ -33,8 +38,8 @@ export class Try implements TaskContext {
   readonly mask: (text: string) => string;
   readonly #input: TryInput;
   readonly #calls: SentCall[] = [];
-  /** LaneStopped or SecretMissing: a task that swallows it gets no outcome all the same. */
-  #stopped: LaneStopped | SecretMissing | null = null;
+  /** A task that swallows what is no outcome gets none all the same. */
+  #stopped: NoOutcome | null = null;
 
   constructor(input: TryInput) {
     this.#input = input;
@@ -53,11 +58,12 @@ export class Try implements TaskContext {
   readonly fetch = async (request: OutgoingRequest): Promise<Response> => {
     try {
       const resolved = this.#input.gate.resolve(request);
+      const send = this.#senderOf(request);
       for (const call of this.#calls) call.endIfAnswered();
-      const call = await this.#leave(resolved);
+      const call = await this.#leave(resolved, send);
       return await call.answer;
     } catch (fault) {
-      if (fault instanceof LaneStopped || fault instanceof SecretMissing) this.#stopped ??= fault;
+      if (isNoOutcome(fault)) this.#stopped ??= fault;
       throw fault;
     }
   };
@@ -68,13 +74,20 @@ export class Try implements TaskContext {
       const call = await this.#spend((permit) => new ForeignCall(leave, permit, this.signal));
       return await call.answer;
     } catch (fault) {
-      if (fault instanceof LaneStopped) this.#stopped ??= fault;
+      if (isNoOutcome(fault)) this.#stopped ??= fault;
       throw fault;
     }
   };
 
-  #leave(request: ResolvedRequest): Promise<Call> {
-    return this.#spend((permit) => new Call(request, permit, this.signal));
+  #senderOf(request: OutgoingRequest): Send {
+    const { browser } = this.#input;
+    if (request.rendered !== true) return fetchPage;
+    if (browser === null) throw new BrowserMissing();
+    return (resolved, signal) => untilAborted(askBrowser(browser, resolved), signal);
+  }
+
+  #leave(request: ResolvedRequest, send: Send): Promise<Call> {
+    return this.#spend((permit) => new Call(request, send, permit, this.signal));
   }
 
   async #spend<C extends SentCall>(leave: (permit: Permit) => C): Promise<C> {
@@ -103,7 +116,7 @@ export class Try implements TaskContext {
 
   /** What the fault of a task really was: reading an answer fails in many ways when its time is over. */
   timeoutOf(fault: unknown): unknown {
-    if (fault instanceof LaneStopped || fault instanceof SecretMissing) return fault;
+    if (isNoOutcome(fault)) return fault;
     const last = this.#calls.at(-1);
     if (last?.wasStopped) return new LaneStopped();
     return last?.timedOut === true ? new CallTimedOut(last.timeoutMs) : fault;
@@ -170,6 +183,21 @@ class ForeignCall<T> implements SentCall {
   }
 }
 
+/** Lets a request leave, in the step in which it is called. */
+type Send = (request: ResolvedRequest, signal: AbortSignal) => Promise<Response>;
+
+function fetchPage({ url, method, headers, body }: ResolvedRequest, signal: AbortSignal): Promise<Response> {
+  return fetch(url, { method, headers, body, redirect: "manual", signal });
+}
+
+/** What cannot be cut off is left alone. */
+function untilAborted<T>(pending: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    pending.then(resolve, reject);
+  });
+}
+
 /** One request that left. */
 class Call implements SentCall {
   readonly answer: Promise<Response>;
@@ -183,25 +211,19 @@ class Call implements SentCall {
   readonly #abort = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;
 
-  constructor(request: ResolvedRequest, permit: Permit, signal: AbortSignal) {
+  constructor(request: ResolvedRequest, send: Send, permit: Permit, signal: AbortSignal) {
     this.timeoutMs = request.timeoutMs;
     this.#permit = permit;
     this.#signal = signal;
     this.#timer = setTimeout(this.#onTimeout, request.timeoutMs);
     signal.addEventListener("abort", this.#onStop);
-    this.answer = this.#send(request);
+    this.answer = this.#send(request, send);
   }
 
   /** Runs synchronously up to the request's leaving. */
-  async #send({ url, method, headers, body }: ResolvedRequest): Promise<Response> {
+  async #send(request: ResolvedRequest, send: Send): Promise<Response> {
     try {
-      const response = await fetch(url, {
-        method,
-        headers,
-        body,
-        redirect: "manual",
-        signal: this.#abort.signal,
-      });
+      const response = await send(request, this.#abort.signal);
       this.#answered = true;
       return response;
     } catch (fault) {

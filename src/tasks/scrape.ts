@@ -1,0 +1,212 @@
+/**
+ * The task `scrape`: a polite fetch of one page per item, and what stands in it.
+ *
+ * robots.txt is asked before every page, the redirect's target too, and each request takes a permit of its own. A
+ * page that may not be called is not called. Only HTML is read; anything else is a failed row. Where the hosts come
+ * from the items each of them stands for itself: one that refuses or is down slows nobody else.
+ */
+import { ROBOTS_HOSTS_KEPT, ROBOTS_WAIT_MS } from "../core/limits.ts";
+import type { Json } from "../core/spec.ts";
+import { hideSecrets } from "../core/template.ts";
+import { drain, readBytes } from "./answer.ts";
+import { describeNetworkFault, outcomeOfFault } from "./faults.ts";
+import { httpTask, requestOf } from "./http.ts";
+import { outcomeOfStatus, statusLine } from "./httpAnswer.ts";
+import { type Page, readPage } from "./page.ts";
+import { decodePage } from "./pageText.ts";
+import { isRedirect, redirected } from "./redirect.ts";
+import { readRendered } from "./rendered.ts";
+import { fetchRobots, type RobotsAnswer, RobotsCache } from "./robots.ts";
+import {
+  asHttp,
+  complainAboutFields,
+  fieldRules,
+  type ScrapeSettings,
+  scrapeSchema,
+} from "./scrapeSettings.ts";
+import {
+  CallFailed,
+  HostNotDue,
+  type OutgoingRequest,
+  type Task,
+  type TaskContext,
+  type TaskOutcome,
+} from "./task.ts";
+
+export const scrapeTask: Task<ScrapeSettings> = {
+  kind: "scrape",
+  schema: scrapeSchema,
+  check(settings) {
+    if (Object.keys(settings.headers).some((name) => name.toLowerCase() === "user-agent")) {
+      return {
+        path: "headers",
+        message: "user-agent stands in userAgent, which robots.txt is asked for too",
+      };
+    }
+    return httpTask.check(httpOf(settings)) ?? complainAboutFields(settings);
+  },
+  urls: (settings) => httpTask.urls(httpOf(settings)),
+  secrets: (settings) => httpTask.secrets(httpOf(settings)),
+  bindings: (settings) => (settings.browser ? ["BROWSER"] : []),
+  hostsVary: (settings) => httpTask.urls(httpOf(settings)).length === 0,
+  preview: (settings, item) => httpTask.preview(httpOf(settings), item),
+  open: async () => undefined,
+  run: scrapeOnce,
+  close: async () => {},
+};
+
+/** A spec's settings are the same object for every item of an invocation. */
+const https = new WeakMap<ScrapeSettings, ReturnType<typeof asHttp>>();
+
+function httpOf(settings: ScrapeSettings): ReturnType<typeof asHttp> {
+  const known = https.get(settings);
+  if (known !== undefined) return known;
+  const http = asHttp(settings);
+  https.set(settings, http);
+  return http;
+}
+
+const robotsKept = new RobotsCache();
+/** Whose robots.txt is being fetched, and until when that counts. */
+const robotsUnderWay = new Map<string, number>();
+
+async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSettings): Promise<TaskOutcome> {
+  let request: OutgoingRequest;
+  try {
+    request = requestOf(httpOf(settings), item);
+  } catch (fault) {
+    return outcomeOfFault(fault, false);
+  }
+  const redirects: string[] = [];
+  for (;;) {
+    const allowed = await allow(request, context, settings, redirects.length === 0);
+    if (allowed.kind === "failed") return allowed.outcome;
+    request = { ...request, spacingMs: allowed.spacingMs };
+    const response = await context.fetch(request);
+    if (!isRedirect(response)) return read({ request, response, redirects, context, settings });
+    if (redirects.length === settings.maxRedirects) {
+      return outcomeOfStatus(response, Date.now(), `, beyond maxRedirects (${settings.maxRedirects})`);
+    }
+    await drain(response);
+    redirects.push(hideSecrets(request.url));
+    request = redirected(request, response);
+  }
+}
+
+type Allowed =
+  | { readonly kind: "allowed"; readonly spacingMs: number }
+  | { readonly kind: "failed"; readonly outcome: TaskOutcome };
+
+/** Whether the page may be called, and how far apart calls to its host should be. */
+async function allow(
+  request: OutgoingRequest,
+  context: TaskContext,
+  settings: ScrapeSettings,
+  isFirst: boolean,
+): Promise<Allowed> {
+  const url = URL.parse(hideSecrets(request.url));
+  if (!settings.robots || url === null) return { kind: "allowed", spacingMs: 0 };
+  const answer = await robotsOf(url.origin, context, settings, isFirst);
+  if (answer.kind === "failed") return answer;
+  if (answer.robots.allows(url.href)) return { kind: "allowed", spacingMs: answer.robots.crawlDelayMs };
+  const message = `robots.txt of ${url.host} disallows the page`;
+  return {
+    kind: "failed",
+    outcome: { kind: "permanent", errorKind: "disallowed", message, called: !isFirst },
+  };
+}
+
+async function robotsOf(
+  origin: string,
+  context: TaskContext,
+  settings: ScrapeSettings,
+  isFirst: boolean,
+): Promise<RobotsAnswer> {
+  const { userAgent, timeoutMs } = settings;
+  const key = `${context.runId} ${origin} ${userAgent}`;
+  const nowMs = Date.now();
+  const robots = robotsKept.get(key, nowMs);
+  if (robots !== null) return { kind: "robots", robots };
+  if (isFirst && (robotsUnderWay.get(key) ?? 0) > nowMs) throw new HostNotDue(ROBOTS_WAIT_MS);
+  if (robotsUnderWay.size > ROBOTS_HOSTS_KEPT) robotsUnderWay.clear();
+  robotsUnderWay.set(key, nowMs + timeoutMs);
+  try {
+    const answer = await fetchRobots(origin, context, { userAgent, timeoutMs });
+    if (answer.kind === "robots") {
+      robotsKept.set(key, { robots: answer.robots, chars: answer.chars ?? 0, atMs: nowMs });
+    }
+    return answer;
+  } finally {
+    robotsUnderWay.delete(key);
+  }
+}
+
+interface Answered {
+  readonly request: OutgoingRequest;
+  readonly response: Response;
+  /** URLs that were called before, in order. */
+  readonly redirects: readonly string[];
+  readonly context: TaskContext;
+  readonly settings: ScrapeSettings;
+}
+
+async function read(answered: Answered): Promise<TaskOutcome> {
+  const { request, response, context, settings } = answered;
+  const { status } = response;
+  if (!response.ok) return outcomeOfPageStatus(answered);
+  const type = response.headers.get("content-type");
+  if (type !== null && !/^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(type)) {
+    await drain(response);
+    return noPage(status, `${statusLine(response)}, but ${type.split(";")[0]?.trim()} is not HTML`);
+  }
+  const bytes = await bytesOf(response, settings.maxResponseBytes);
+  if (bytes === null) {
+    const limit = `maxResponseBytes (${settings.maxResponseBytes})`;
+    return noPage(status, `${statusLine(response)}, but the page is longer than ${limit}`);
+  }
+  const html = decodePage(bytes, type);
+  if (type === null && !html.trimStart().startsWith("<")) {
+    return noPage(status, `${statusLine(response)}, but the answer is not HTML`);
+  }
+  const page = await readPage(html, fieldRules(settings));
+  if (!page.needsBrowser) return { kind: "ok", value: rowValue(page, answered), status };
+  if (!settings.browser) return noPage(status, "the page needs a browser: it has scripts and no text");
+  const rendered = await readRendered(context, request, settings);
+  if (rendered.kind !== "html") return rendered;
+  return {
+    kind: "ok",
+    value: rowValue(await readPage(rendered.html, fieldRules(settings)), answered),
+    status,
+  };
+}
+
+function rowValue(page: Page, { request, redirects, settings }: Answered): Json {
+  const value = { url: hideSecrets(request.url), title: page.title, redirects };
+  return Object.keys(settings.fields).length === 0 ? value : { ...value, fields: page.fields };
+}
+
+/** A site that refuses everybody who is no browser (403) has not refused credentials. */
+async function outcomeOfPageStatus({ response, settings }: Answered): Promise<TaskOutcome> {
+  const outcome = await outcomeOfStatus(response, Date.now());
+  if (outcome.kind === "transient" && outcome.status === 503) {
+    const { message, status, retryAfterMs } = outcome;
+    return { kind: "throttled", message, status, retryAfterMs };
+  }
+  if (outcome.kind === "permanent" && outcome.refused === true && scrapeTask.secrets(settings).length === 0) {
+    const { refused: _, ...permanent } = outcome;
+    return permanent;
+  }
+  return outcome;
+}
+
+function noPage(status: number, message: string): TaskOutcome {
+  return { kind: "permanent", errorKind: "parse", message, status, called: true };
+}
+
+async function bytesOf(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  try {
+    return await readBytes(response, maxBytes);
+  } catch (fault) {
+    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
+  }
+}
