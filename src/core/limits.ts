@@ -31,6 +31,21 @@ export const POLL_MS = 1000;
 export const POLL_MS_PER_INVOCATION = 10;
 export const PERMITS_PER_ASK = 5000;
 
+// --- permits for single hosts ---
+
+/** An instant for a host is given out this far ahead: further ahead it would hold back other hosts' calls. */
+export const HOST_AHEAD_MS = LEAD_MS;
+/** Instants for hosts in one answer: as many as an invocation has lanes, on a machine of one's own. */
+export const HOST_PERMITS_PER_ASK = 256;
+/** What the grace of a call may cost a host's rate at most. */
+export const HOST_SPACING_SHARE = 1 / 25;
+/** Hosts that rest at once and are remembered, by the Run and by an invocation: about 1 MB. */
+export const HOSTS_TRACKED = 10_000;
+/** Slowest `quota.perHost`: a redirect waits in its lane for its host, and a slice is to end. */
+export const MIN_HOST_RATE_PER_SECOND = 1 / 60;
+/** How long a host is left alone that throttled a call and did not say for how long. */
+export const HOST_REST_MS = 5000;
+
 // --- leases ---
 
 export const LEASE_TTL_MS = 30_000;
@@ -288,6 +303,7 @@ assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well be
 assert(SLICE_MAX_MS + MAX_CALL_TIMEOUT_MS < PLATFORM_CONSUMER_MS, "the last call of a slice can end");
 assert(MIN_GRACE_MS <= GRACE_MS && GRACE_MS < LEAD_MS, "a permit asked for with the lead is usable");
 assert(FINISH_REPORT_MS < OFFER_REPEAT_MS, "a join that goes on is not offered again");
+assert(HOST_AHEAD_MS <= DEPTH_MS, "an instant for a host lies within the depth");
 assert(LEAD_MS < DEPTH_MS, "the depth holds at least one lead");
 assert(FREE_MS <= POLL_MS, "free calls end before the next poll is due");
 assert(LISTED_PER_PAGE <= CHUNKS_PER_PLAN_CALL, "a page of a listing is planned in one step");

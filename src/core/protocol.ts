@@ -160,6 +160,8 @@ export interface SyncRequest {
   readonly indexed: readonly { readonly chunk: number; readonly n: number }[];
   /** Careful chunks: the item about to be called. */
   readonly announce: readonly { readonly fence: number; readonly ordinal: number }[];
+  /** Permits wanted for single hosts, each host once; absent: none. */
+  readonly hosts?: readonly HostAsk[];
   /** Version of the settings it has; 0 for none. */
   readonly settingsVersion: number;
 }
@@ -180,6 +182,36 @@ export type Grant =
   | { readonly kind: "deferred"; readonly askAgainInMs: number }
   /** No quota: calls go freely for this long. */
   | { readonly kind: "free"; readonly forMs: number };
+
+/** Permits for calls to one host. */
+export interface HostAsk {
+  /** The host's name, without its port. */
+  readonly host: string;
+  /** Permits wanted now; 0: only to say something of the host. */
+  readonly want: number;
+  /** Calls to the host are to lie at least this far apart, whatever the spec says. */
+  readonly spacingMs: number;
+  /** Turns wanted for items that are put off where the host rests. */
+  readonly turns: number;
+  /** The host asked to be left alone for this long; 0: it did not. */
+  readonly holdMs: number;
+}
+
+/** Send instants for one host, relative to the moment of the answer. */
+export interface HostGrant {
+  readonly host: string;
+  /** One for each permit, ascending; fewer than were wanted where the host or the run has to wait. */
+  readonly sendInMs: readonly number[];
+  readonly graceMs: number;
+  readonly probe: boolean;
+  /** When the host is due again. */
+  readonly dueInMs: number;
+  /** The first turn of those that were wanted; null: none was needed. A turn is advice, not a permit. */
+  readonly turnInMs: number | null;
+  readonly turnEveryMs: number;
+  /** More than 0: the whole run has to wait this long, whatever the host allows. */
+  readonly waitInMs: number;
+}
 
 /** What a lane needs to know of the run; sent again whenever it changes. */
 export interface RunSettings {
@@ -207,6 +239,8 @@ export interface SyncAnswer {
    */
   readonly clockMs?: number;
   readonly grant: Grant;
+  /** One for each host that was asked for; absent: none was, or the run does not work. */
+  readonly hosts?: readonly HostGrant[];
   readonly leases: readonly Lease[];
   /** Held fences that are no longer known: no call, no part, drop the lane's state. */
   readonly lost: readonly number[];

@@ -10,6 +10,7 @@ import { type Activity, createActivity } from "./activity.ts";
 import { assert } from "./assert.ts";
 import type { QuotaSettings } from "./burst.ts";
 import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
+import { createHostBook, forgetHosts, type HostBook } from "./hostQuota.ts";
 import { type Ledger, newChunk } from "./ledger.ts";
 import { type Notice, startNotice } from "./notice.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
@@ -79,6 +80,8 @@ export interface Run extends Tables {
   readonly state: RunState;
   readonly activity: Activity;
   readonly dispatch: Dispatch;
+  /** When each host was called last. */
+  readonly hosts: HostBook;
   /** The last answer to each invocation, repeated for a repeated seq. */
   readonly answers: Map<string, SyncAnswer>;
   /** When plan, index and finish messages were last sent, and how long until they are sent again. */
@@ -152,6 +155,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     ...tables,
     activity: createActivity(),
     dispatch: createDispatch(),
+    hosts: createHostBook(),
     answers: new Map(),
     errands: new Map(),
     totals: state.spec.reduce == null ? null : noTotals(state.spec.reduce),
@@ -168,6 +172,7 @@ export function restartRun(state: RunState, tables: Tables, nowMs: number): Run 
   state.quota = restoreQuota(state.quota, nowMs);
   state.starts += 1;
   const run = startRun(state, tables, nowMs);
+  forgetHosts(run.hosts, nowMs);
   renewAll(run.semaphore, nowMs);
   shedAbove(run.semaphore, state.spec.maxParallelism);
   for (const { invocation } of run.semaphore.live.values()) {
@@ -335,6 +340,14 @@ export function finished(run: Run, wallMs: number): void {
   if (state.spec.onComplete !== null) state.notice = startNotice();
 }
 
+/** Calls per second to one host; null: hosts are not told apart. */
+export function hostPerSecond(spec: Spec): number | null {
+  if (spec.quota?.perHost == null) return null;
+  const rate = parseRate(spec.quota.perHost);
+  assert(rate.kind === "ok", "a stored rate was checked when it was accepted");
+  return rate.perSecond;
+}
+
 /** The configured rate in calls per second; null without a quota. */
 export function configuredPerSecond(spec: Spec): number | null {
   if (spec.quota === null) return null;
@@ -372,7 +385,11 @@ function mergeQuota(
   if (change === null) return null;
   const requests = change.requests ?? current?.requests;
   if (requests === undefined) return "incomplete";
-  return { requests, burst: change.burst === undefined ? (current?.burst ?? null) : change.burst };
+  return {
+    requests,
+    burst: change.burst === undefined ? (current?.burst ?? null) : change.burst,
+    perHost: change.perHost === undefined ? (current?.perHost ?? null) : change.perHost,
+  };
 }
 
 function merge<T extends object>(current: T, change: Partial<T> | null | undefined, defaults: T): T {

@@ -45,6 +45,8 @@ export interface QuotaSpec {
   readonly requests: string;
   /** Requests the target tolerates at once; null when not said. */
   readonly burst: number | null;
+  /** For each host on top of that, as `requests`; null or absent: hosts are not told apart. */
+  readonly perHost?: string | null;
 }
 
 /** Per lane: at least `minIntervalMs` plus a random part of `jitterMs` between the starts of two items. */

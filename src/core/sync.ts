@@ -8,6 +8,7 @@
 import { callTimeMs, recordCalls } from "./activity.ts";
 import { assert } from "./assert.ts";
 import { forgetInvocation, seeInvocation, usefulLanes } from "./dispatch.ts";
+import { grantHosts } from "./hostQuota.ts";
 import { applyCommit, type ChunkRecord, handBack, loseLease, orphan, suspectOf, toWork } from "./ledger.ts";
 import {
   EXPIRIES_TO_FAIL_ITEM,
@@ -22,6 +23,7 @@ import type {
   Commit,
   CommitOutcome,
   Grant,
+  HostGrant,
   Lease,
   PartMeta,
   Report,
@@ -31,7 +33,16 @@ import type {
 } from "./protocol.ts";
 import { grant, observe } from "./quota.ts";
 import { mergeTotals } from "./reduce.ts";
-import { configuredPerSecond, fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
+import {
+  configuredPerSecond,
+  fail,
+  finishWhenDone,
+  hostPerSecond,
+  isWorking,
+  markIndexed,
+  pause,
+  type Run,
+} from "./run.ts";
 import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
 import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
 import type { Spec } from "./spec.ts";
@@ -63,6 +74,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     seq: request.seq,
     kind: works ? "work" : "drain",
     grant: works ? permits(run, request, pollMs, nowMs) : { kind: "deferred", askAgainInMs: POLL_MS },
+    ...(works && request.hosts !== undefined && { hosts: hostPermits(run, request, pollMs, nowMs) }),
     epoch: run.state.quota.epoch,
     clockMs: nowMs + run.state.starts * CLOCKS_APART_MS,
     leases,
@@ -318,6 +330,19 @@ function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number):
 /** How long a call may take by what its task's settings say; 0 where they say nothing. */
 function callTimeoutMs({ task }: Spec): number {
   return typeof task.timeoutMs === "number" ? task.timeoutMs : 0;
+}
+
+function hostPermits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): readonly HostGrant[] {
+  const asking = {
+    nowMs,
+    holder: request.invocation,
+    perSecond: hostPerSecond(run.state.spec),
+    pollMs,
+    callTimeoutMs: callTimeoutMs(run.state.spec),
+  };
+  const given = grantHosts(run.hosts, run.state.quota, request.hosts ?? [], asking);
+  run.state.quota = given.quota;
+  return given.grants;
 }
 
 function shedOf(run: Run, invocation: string): readonly number[] {

@@ -130,11 +130,11 @@ function callAll(
 ): Promise<BatchOutcome | HostNotDue | null> {
   const { seat, signal } = context;
   const items = group.map(({ item }) => ({ item: item.value, index: item.index }));
-  return call<BatchOutcome>(
-    context,
-    () => batch.run({ items, permits: seat, signal }),
-    (outcome) => ({ kind: "whole", outcome }),
-  );
+  return call<BatchOutcome>(context, {
+    run: () => batch.run({ items, permits: seat, signal }),
+    failed: (outcome) => ({ kind: "whole", outcome }),
+    hasWaited: group.some(({ item }) => context.progress.waiting.has(item.ordinal)),
+  });
 }
 
 /** The target has refused something in the group; not so refused credentials, or a request that never left. */

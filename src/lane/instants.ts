@@ -8,6 +8,7 @@
  */
 import { type ClockMap, observeClock } from "../core/clockMap.ts";
 import type { Grant } from "../core/protocol.ts";
+import type { HostNeed } from "../tasks/permits.ts";
 
 export interface Instant {
   readonly notBeforeMs: number;
@@ -15,6 +16,8 @@ export interface Instant {
   readonly expiresMs: number;
   readonly epoch: number;
   readonly probe: boolean;
+  /** The host it is for; absent: any. */
+  readonly need?: HostNeed;
 }
 
 /** Equally spaced instants of one grant; `next` of `count` are gone. */
@@ -45,6 +48,11 @@ export interface GrantedAt {
   readonly epoch: number;
 }
 
+/** How long an instant may be used; below 0 the answer came too late. `errorMs`: of what is known of its moment. */
+export function usableMs(graceMs: number, errorMs: number): number {
+  return GRACE_SHARE * graceMs - errorMs;
+}
+
 export class Instants {
   #batches: Batch[] = [];
   #clock: ClockMap | null = null;
@@ -67,7 +75,7 @@ export class Instants {
       everyMs: Math.max(grant.everyMs, LEAST_EVERY_MS),
       count: grant.count,
       next: 0,
-      usableMs: GRACE_SHARE * grant.graceMs - (mostMs - leastMs),
+      usableMs: usableMs(grant.graceMs, mostMs - leastMs),
       epoch: at.epoch,
       probe: grant.probe,
     });

@@ -83,7 +83,12 @@ export class Invocation implements ExchangeHost, LaneHost {
     this.turns = new Turns(input.clock);
     this.tally = input.tally;
     this.#exchange = new Exchange(input.clock, input.sync, input.id, this);
-    this.#pacer = new Pacer(input.clock, this.tally, () => this.#exchange.reconsider());
+    this.#pacer = new Pacer(
+      input.clock,
+      this.tally,
+      () => this.#exchange.reconsider(),
+      (ms) => this.#exchange.hurry(ms),
+    );
   }
 
   /** Works a slice; resolves when everything is given back or lost. */
@@ -112,12 +117,14 @@ export class Invocation implements ExchangeHost, LaneHost {
 
   compose(want: number): Composed {
     this.#saidCapacity = this.#capacity();
+    const hosts = this.#pacer.hosts.asks();
     return {
       queue: this.#input.queue,
       generation: this.#input.generation,
       capacity: this.#saidCapacity,
       held: [...this.#lanes.keys()],
       want,
+      ...(hosts !== undefined && { hosts }),
       report: this.tally.take(this.#pacer.takeForfeited()),
       settingsVersion: this.#settings?.version ?? 0,
     };
@@ -198,6 +205,10 @@ export class Invocation implements ExchangeHost, LaneHost {
 
   hold(items: number): void {
     this.#heldRefused += items;
+  }
+
+  restHost(host: string, ms: number): void {
+    this.#pacer.hosts.hold(host, ms);
   }
 
   hurry(ms: number): void {

@@ -3,7 +3,7 @@
  *
  * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
  */
-import { EXPIRIES_TO_FAIL_ITEM } from "../core/limits.ts";
+import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS } from "../core/limits.ts";
 import type { ChunkWork } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
@@ -49,11 +49,11 @@ export function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"
 /** Calls once and settles or defers the item. False: there was no outcome, the lane cannot go on. */
 export async function tryItem(context: TryContext, item: Item, tries: Tries): Promise<boolean> {
   const { task, seat, signal } = context;
-  const outcome = await call<TaskOutcome>(
-    context,
-    () => task.run({ item: item.value, index: item.index, permits: seat, signal }),
-    (failure) => failure,
-  );
+  const outcome = await call<TaskOutcome>(context, {
+    run: () => task.run({ item: item.value, index: item.index, permits: seat, signal }),
+    failed: (failure) => failure,
+    hasWaited: context.progress.waiting.has(item.ordinal),
+  });
   if (outcome === null || signal.aborted) return false;
   if (outcome instanceof HostNotDue) {
     context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, false);
@@ -70,12 +70,15 @@ export type Failure = Extract<TaskOutcome, { readonly kind: "permanent" }>;
 /** Null: no outcome, the items stay where they were. HostNotDue: no outcome either, but the lane goes on. */
 export async function call<T>(
   { host, seat, signal }: TryContext,
-  run: () => Promise<T>,
-  failed: (failure: Failure) => T,
+  of: {
+    readonly run: () => Promise<T>;
+    readonly failed: (failure: Failure) => T;
+    readonly hasWaited: boolean;
+  },
 ): Promise<T | HostNotDue | null> {
-  seat.beginTry();
+  seat.beginTry(of.hasWaited);
   try {
-    return await run();
+    return await of.run();
   } catch (fault) {
     if (fault instanceof LaneStopped || signal.aborted) return null;
     if (fault instanceof HostNotDue) return fault;
@@ -85,7 +88,7 @@ export async function call<T>(
       return null;
     }
     const called = seat.lastPermit !== null;
-    return failed({ kind: "permanent", errorKind: "task", message: messageOf(fault), called });
+    return of.failed({ kind: "permanent", errorKind: "task", message: messageOf(fault), called });
   }
 }
 
@@ -93,6 +96,10 @@ export async function call<T>(
 export function tell({ host, seat }: TryContext, index: number, outcome: TaskOutcome): void {
   const permit = seat.lastPermit;
   if (permit === null) return;
+  if (permit.need?.isApart === true) {
+    tellApart(host, seat.triedAtMs, permit.need.host, outcome, permit.probe);
+    return;
+  }
   const { epoch, probe } = permit;
   const kind = troubleKind(outcome);
   if (kind === null) host.tally.answer(probe, seat.triedAtMs);
@@ -102,6 +109,15 @@ export function tell({ host, seat }: TryContext, index: number, outcome: TaskOut
   }
   if (probe) host.hurry(0);
   else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
+}
+
+/** A host that stands for itself: who throttles is left alone, and nobody else hears of it. */
+function tellApart(host: LaneHost, leftMs: number, name: string, outcome: TaskOutcome, probe: boolean): void {
+  if (outcome.kind === "throttled") {
+    host.tally.throttledApart(probe, leftMs);
+    host.restHost(name, outcome.retryAfterMs ?? HOST_REST_MS);
+  } else host.tally.answer(probe, leftMs);
+  if (probe) host.hurry(0);
 }
 
 function troubleKind(outcome: TaskOutcome): "throttled" | "down" | "refused" | null {

@@ -238,6 +238,8 @@ export class Lane {
     if (!(await this.#mayCall())) return STOPPED;
     if (work.careful) await this.#host.announce(this.fence, item.ordinal);
     if (this.#mustStop() || !(await tryItem(context, item, tries))) return STOPPED;
+    // Where no call was made there is nothing to keep apart from.
+    if (this.#seat.lastPermit === null) this.#pause.forgetStart();
     if (work.careful) await this.#writer.commitNow();
     return null;
   }

@@ -26,6 +26,8 @@ export interface LaneHost {
   /** How large the lane's first part is, as a share of a full one. */
   firstPartShare(): number;
   hold(items: number): void;
+  /** The host is not called for so long by anybody. */
+  restHost(host: string, ms: number): void;
   hurry(ms: number): void;
   nextAnswer(withinMs: number): Promise<void>;
   announce(fence: number, ordinal: number): Promise<void>;

@@ -7,9 +7,11 @@
  */
 import { STARVED_MS } from "../core/limits.ts";
 import type { SyncAnswer } from "../core/protocol.ts";
+import type { HostNeed } from "../tasks/permits.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
 import { Demand, type Standing } from "./demand.ts";
+import { HostLine } from "./hostLine.ts";
 import { type Instant, Instants } from "./instants.ts";
 import type { Tally } from "./report.ts";
 import { Seat, type SeatHost } from "./seat.ts";
@@ -34,6 +36,8 @@ export class Pacer implements SeatHost {
   readonly #tally: Tally;
   readonly #onChange: () => void;
   readonly #instants = new Instants();
+  /** Lanes that wait for a host. */
+  readonly hosts: HostLine;
   readonly #demand = new Demand();
   readonly #seats = new Set<Seat>();
   readonly #waiters = new Set<Waiter>();
@@ -45,9 +49,10 @@ export class Pacer implements SeatHost {
   #timerMs = Number.POSITIVE_INFINITY;
   #late = { byMs: 0, atMs: Number.NEGATIVE_INFINITY };
 
-  /** `onChange`: `askAtMs` may have moved. */
-  constructor(clock: Clock, tally: Tally, onChange: () => void) {
+  /** `onChange`: `askAtMs` may have moved. `hurry`: a request has to leave within so many ms. */
+  constructor(clock: Clock, tally: Tally, onChange: () => void, hurry: (ms: number) => void) {
     this.#clock = clock;
+    this.hosts = new HostLine(clock, hurry);
     this.#tally = tally;
     this.#onChange = onChange;
   }
@@ -108,6 +113,7 @@ export class Pacer implements SeatHost {
     if (!at.repeated) this.#demand.sawRoundTrip(at.receivedMs - at.sentMs);
     const granted = { ...at, clockMs: answer.clockMs, epoch: answer.epoch };
     this.#instants.observe(granted);
+    this.hosts.apply(answer.hosts, granted);
     if (answer.kind === "drain") {
       this.drain();
       return;
@@ -128,6 +134,7 @@ export class Pacer implements SeatHost {
     }
     this.#release();
     this.#refuseStarved(answer.circuit === "open");
+    this.hosts.refuseStarved(answer.circuit === "open");
   }
 
   /** The invocation winds down: lanes use what is held and take nothing new. */
@@ -136,6 +143,7 @@ export class Pacer implements SeatHost {
     this.#phase = "winding";
     this.#freeUntilMs = Number.NEGATIVE_INFINITY;
     this.#refuseUnservable();
+    this.hosts.windDown();
   }
 
   /** No further call: what is held is forfeit, who waits is sent away. */
@@ -144,6 +152,7 @@ export class Pacer implements SeatHost {
     this.#freeUntilMs = Number.NEGATIVE_INFINITY;
     this.#instants.forfeitBefore(Number.POSITIVE_INFINITY);
     for (const waiter of [...this.#waiters]) waiter.refuse();
+    this.hosts.stop(null);
     this.#setTimer(Number.POSITIVE_INFINITY);
   }
 
@@ -151,6 +160,7 @@ export class Pacer implements SeatHost {
     for (const waiter of [...this.#waiters]) {
       if (waiter.seat === seat && !seat.midTry) waiter.refuse();
     }
+    this.hosts.stop(seat);
   }
 
   // --- for seats ---
@@ -159,9 +169,10 @@ export class Pacer implements SeatHost {
     return this.#clock.now();
   }
 
-  wait(seat: Seat, signal: AbortSignal): Promise<Instant> {
+  wait(seat: Seat, signal: AbortSignal, need?: HostNeed): Promise<Instant> {
     if (signal.aborted || this.#phase === "drained") return Promise.reject(new LaneStopped());
     const nowMs = this.#clock.now();
+    if (need !== undefined) return this.#waitForHost(seat, signal, need);
     this.#arrive(seat, nowMs);
     const ready = this.#waiters.size === 0 ? this.#takeNow(nowMs) : null;
     if (ready !== null) return Promise.resolve(ready);
@@ -173,8 +184,10 @@ export class Pacer implements SeatHost {
     return this.#phase !== "drained" && instant.epoch >= this.#epoch && nowMs <= instant.expiresMs;
   }
 
-  used(seat: Seat, nowMs: number): void {
+  used(seat: Seat, instant: Instant, nowMs: number): void {
     this.#tally.callLeft();
+    // What lanes will need for hosts nobody foresees.
+    if (instant.need !== undefined) return;
     this.#demand.sawUse();
     seat.turnFromMs = nowMs;
     seat.readyMs = nowMs + this.#demand.turnMs;
@@ -199,6 +212,13 @@ export class Pacer implements SeatHost {
   }
 
   // --- inside ---
+
+  #waitForHost(seat: Seat, signal: AbortSignal, need: HostNeed): Promise<Instant> {
+    seat.readyMs = Number.POSITIVE_INFINITY;
+    seat.turnFromMs = null;
+    if (this.#phase === "winding" && !seat.midTry) return Promise.reject(new LaneStopped());
+    return this.hosts.wait(seat, need, signal);
+  }
 
   #addGrant(
     grant: Extract<SyncAnswer["grant"], { kind: "granted" }>,

@@ -43,4 +43,9 @@ export class LanePause {
     this.#nextStartMs = this.#clock.now() + minIntervalMs + jitterMs * this.#clock.random();
     return true;
   }
+
+  /** The try that began last made no call: the next one has nothing to keep apart from. */
+  forgetStart(): void {
+    this.#nextStartMs = Number.NEGATIVE_INFINITY;
+  }
 }

@@ -59,6 +59,12 @@ export class Tally {
     if (probe) this.#probeAnswered = true;
   }
 
+  /** A host of its own was throttled: it counts, and says nothing about the others. */
+  throttledApart(probe: boolean, leftMs: number): void {
+    this.#throttled += 1;
+    this.answer(probe, leftMs);
+  }
+
   /** A try ended in trouble. Beyond the bound the oldest are forgotten: the newest decide. */
   trouble(trouble: Trouble): void {
     if (trouble.kind === "throttled") this.#throttled += 1;

@@ -5,17 +5,17 @@
  * before its instant or after its grace. A try that has already sent a request (a redirect on its way) may go on
  * taking permits while its lane is asked to stop; no new try may begin.
  */
-import type { Permit, Permits } from "../tasks/permits.ts";
+import type { HostNeed, Permit, Permits } from "../tasks/permits.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Instant } from "./instants.ts";
 
 /** What a seat needs of its pacer. */
 export interface SeatHost {
   now(): number;
-  /** Resolves with an instant that is due, in order of arrival. Rejects with LaneStopped. */
-  wait(seat: Seat, signal: AbortSignal): Promise<Instant>;
+  /** Resolves with an instant that is due, in order of arrival. Rejects with LaneStopped, with `need` also with HostNotDue. */
+  wait(seat: Seat, signal: AbortSignal, need?: HostNeed): Promise<Instant>;
   isCurrent(instant: Instant, nowMs: number): boolean;
-  used(seat: Seat, nowMs: number): void;
+  used(seat: Seat, instant: Instant, nowMs: number): void;
   forfeited(): void;
   ended(durationMs: number): void;
   left(seat: Seat): void;
@@ -37,6 +37,8 @@ export class Seat implements Permits {
   stopping = false;
   #lastPermit: Permit | null = null;
   #usedInTry = 0;
+  /** The item of the try has waited for its turn already. */
+  hasWaited = false;
   #triedAtMs = Number.NEGATIVE_INFINITY;
 
   /** `deadlineMs` tells the end of the lane's lease on the local clock. */
@@ -45,8 +47,9 @@ export class Seat implements Permits {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** A new try of an item begins. */
-  beginTry(): void {
+  /** A new try of an item begins; `hasWaited`: the item was deferred before. */
+  beginTry(hasWaited: boolean): void {
+    this.hasWaited = hasWaited;
     this.#usedInTry = 0;
     this.#lastPermit = null;
   }
@@ -82,10 +85,10 @@ export class Seat implements Permits {
     this.#host.stop(this);
   }
 
-  async take(signal: AbortSignal): Promise<Permit> {
+  async take(signal: AbortSignal, need?: HostNeed): Promise<Permit> {
     if (this.#host.now() >= this.#deadlineMs()) throw new LaneStopped();
     if (this.stopping && !this.midTry) throw new LaneStopped();
-    return new SeatPermit(this.#host, this, await this.#host.wait(this, signal));
+    return new SeatPermit(this.#host, this, await this.#host.wait(this, signal, need));
   }
 
   /** Spends an instant; false (and forfeit) when it cannot be used any more. */
@@ -99,7 +102,7 @@ export class Seat implements Permits {
     if (this.#usedInTry === 0) this.#triedAtMs = nowMs;
     this.#usedInTry += 1;
     this.#lastPermit = permit;
-    this.#host.used(this, nowMs);
+    this.#host.used(this, instant, nowMs);
     return true;
   }
 }
@@ -123,6 +126,10 @@ class SeatPermit implements Permit {
 
   get probe(): boolean {
     return this.#instant.probe;
+  }
+
+  get need(): HostNeed | undefined {
+    return this.#instant.need;
   }
 
   use(): boolean {

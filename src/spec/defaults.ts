@@ -18,7 +18,13 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     task,
     chunkSize: outside.chunkSize ?? SPEC_DEFAULTS.chunkSize,
     maxParallelism: outside.maxParallelism ?? SPEC_DEFAULTS.maxParallelism,
-    quota: outside.quota ? { requests: outside.quota.requests, burst: outside.quota.burst ?? null } : null,
+    quota: outside.quota
+      ? {
+          requests: outside.quota.requests,
+          burst: outside.quota.burst ?? null,
+          perHost: outside.quota.perHost ?? null,
+        }
+      : null,
     pacing: fill(SPEC_DEFAULTS.pacing, outside.pacing),
     retry: fillRetry(outside.retry),
     tolerate: fill(SPEC_DEFAULTS.tolerate, outside.tolerate),

@@ -9,10 +9,12 @@ import { z } from "zod";
 import {
   MAX_CHUNK_SIZE,
   MAX_PARALLELISM,
+  MIN_HOST_RATE_PER_SECOND,
   PART_IDLE_MS,
   RETRY_AFTER_MAX_MS,
   TOLERATE_FROM_ITEMS,
 } from "../core/limits.ts";
+import { parseRate } from "../core/rate.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
 import { type SourceSpec, SPEC_DEFAULTS, type Spec, type TaskSpec } from "../core/spec.ts";
 import type { PatchRun } from "../run/interface.ts";
@@ -36,7 +38,13 @@ const MAX_NAME_CHARS = 200;
 /** A smoke stage is a look at the first items, not a run of its own. */
 const MAX_SMOKE_ITEMS = 10_000;
 
-const quota = { requests: rate(), burst: wholeNumber(1, MAX_BURST).nullish() };
+const quota = {
+  requests: rate(),
+  burst: wholeNumber(1, MAX_BURST).nullish(),
+  perHost: rate()
+    .refine((text) => isHostRate(text), { error: 'must be "1/min" or more: a slower host is for a schedule' })
+    .nullish(),
+};
 const pacing = {
   minIntervalMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
   jitterMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
@@ -84,7 +92,7 @@ export const specSchema = z.strictObject({
 
 /** What PATCH may change in a run: merged key by key, null restores the default. */
 export const patchSchema = z.strictObject({
-  quota: z.strictObject({ requests: quota.requests.optional(), burst: quota.burst }).nullish(),
+  quota: z.strictObject({ ...quota, requests: quota.requests.optional() }).nullish(),
   maxParallelism: specSchema.shape.maxParallelism,
   pacing: specSchema.shape.pacing,
   tolerate: specSchema.shape.tolerate,
@@ -95,6 +103,11 @@ export const retrySchema = z.strictObject({
   kinds: z.array(oneOf(ERROR_KINDS)).min(1).optional(),
   task: z.looseObject({}).optional(),
 });
+
+function isHostRate(text: string): boolean {
+  const rate = parseRate(text);
+  return rate.kind === "ok" && rate.perSecond >= MIN_HOST_RATE_PER_SECOND;
+}
 
 function kindOf(registry: Readonly<Record<string, unknown>>) {
   const kinds = Object.keys(registry);

@@ -76,13 +76,26 @@ export function createEgress(options: {
   const task = options.task ?? taskOf(settings.spec.task.kind);
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
+  const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
+  const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
   const attempted = async <T>(
     { permits, signal }: OneTry,
     indexes: readonly [number, ...number[]],
     act: (attempt: Try) => Promise<T>,
     failed: (outcome: TaskOutcome) => T,
   ): Promise<T> => {
-    const attempt = new Try({ indexes, settings, signal, permits, gate, mask: mask.text, browser });
+    const { text } = mask;
+    const attempt = new Try({
+      indexes,
+      settings,
+      signal,
+      permits,
+      gate,
+      mask: text,
+      browser,
+      isPerHost,
+      isApart,
+    });
     try {
       return await act(attempt);
     } catch (fault) {

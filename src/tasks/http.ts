@@ -29,6 +29,7 @@ export const httpTask: Task<HttpSettings> = {
     return origin === null ? [] : [origin];
   },
   secrets: (settings) => secretsOfPlan(planOf(settings)),
+  hostsVary: (settings) => planOf(settings).url.origin === null,
   preview(settings, item) {
     try {
       const plan = planOf(settings);

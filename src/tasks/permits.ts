@@ -8,9 +8,20 @@
 export interface Permits {
   /**
    * Resolves when a permit's instant has come. Rejects with LaneStopped when the lane has to stop or `signal`
-   * ends: then no call may be made.
+   * ends: then no call may be made. With `need` the permit is for that host: rejects with HostNotDue when the host
+   * rests and this try has made no call yet.
    */
-  take(signal: AbortSignal): Promise<Permit>;
+  take(signal: AbortSignal, need?: HostNeed): Promise<Permit>;
+}
+
+/** What a call needs that is for one host. */
+export interface HostNeed {
+  /** The host's name, without its port. */
+  readonly host: string;
+  /** Calls to it lie at least this far apart, whatever the spec says. */
+  readonly spacingMs: number;
+  /** What the host answers says nothing about others. */
+  readonly isApart: boolean;
 }
 
 export interface Permit {
@@ -23,4 +34,6 @@ export interface Permit {
   done(): void;
   readonly epoch: number;
   readonly probe: boolean;
+  /** Absent: it is for any host. */
+  readonly need?: HostNeed | undefined;
 }

@@ -96,11 +96,18 @@ export function productOf(userAgent: string): string {
   return (named ?? "*").toLowerCase();
 }
 
+export interface How {
+  readonly userAgent: string;
+  readonly timeoutMs: number;
+  /** Its permits are for the host. */
+  readonly isForHost: boolean;
+}
+
 /** Asks `origin` for its robots.txt. What is no outcome passes through. */
 export async function fetchRobots(
   origin: string,
   context: TaskContext,
-  how: { readonly userAgent: string; readonly timeoutMs: number },
+  how: How,
 ): Promise<RobotsAnswer & { readonly chars?: number }> {
   try {
     return await follow(origin, context, how);
@@ -114,7 +121,7 @@ export async function fetchRobots(
 async function follow(
   origin: string,
   context: TaskContext,
-  { userAgent, timeoutMs }: { readonly userAgent: string; readonly timeoutMs: number },
+  { userAgent, timeoutMs, isForHost }: How,
 ): Promise<RobotsAnswer & { readonly chars?: number }> {
   let request: OutgoingRequest = {
     url: [`${origin}/robots.txt`],
@@ -122,6 +129,7 @@ async function follow(
     headers: { "user-agent": [userAgent], accept: ["text/plain, */*;q=0.5"] },
     body: null,
     timeoutMs,
+    ...(isForHost && { spacingMs: 0 }),
   };
   for (let hops = 0; ; hops++) {
     const response = await context.fetch(request);

@@ -48,12 +48,16 @@ export const scrapeTask: Task<ScrapeSettings> = {
   urls: (settings) => httpTask.urls(httpOf(settings)),
   secrets: (settings) => httpTask.secrets(httpOf(settings)),
   bindings: (settings) => (settings.browser ? ["BROWSER"] : []),
-  hostsVary: (settings) => httpTask.urls(httpOf(settings)).length === 0,
+  hostsVary,
   preview: (settings, item) => httpTask.preview(httpOf(settings), item),
   open: async () => undefined,
   run: scrapeOnce,
   close: async () => {},
 };
+
+function hostsVary(settings: ScrapeSettings): boolean {
+  return httpTask.urls(httpOf(settings)).length === 0;
+}
 
 /** A spec's settings are the same object for every item of an invocation. */
 const https = new WeakMap<ScrapeSettings, ReturnType<typeof asHttp>>();
@@ -81,7 +85,7 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
   for (;;) {
     const allowed = await allow(request, context, settings, redirects.length === 0);
     if (allowed.kind === "failed") return allowed.outcome;
-    request = { ...request, spacingMs: allowed.spacingMs };
+    request = spaced(request, allowed.spacingMs, settings);
     const response = await context.fetch(request);
     if (!isRedirect(response)) return read({ request, response, redirects, context, settings });
     if (redirects.length === settings.maxRedirects) {
@@ -91,6 +95,12 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
     redirects.push(hideSecrets(request.url));
     request = redirected(request, response);
   }
+}
+
+/** A request that is for its host where hosts are told apart: because there are many, or because this one says how often. */
+function spaced(request: OutgoingRequest, spacingMs: number, settings: ScrapeSettings): OutgoingRequest {
+  const { spacingMs: _, ...plain } = request;
+  return spacingMs > 0 || hostsVary(settings) ? { ...plain, spacingMs } : plain;
 }
 
 type Allowed =
@@ -131,7 +141,11 @@ async function robotsOf(
   if (robotsUnderWay.size > ROBOTS_HOSTS_KEPT) robotsUnderWay.clear();
   robotsUnderWay.set(key, nowMs + timeoutMs);
   try {
-    const answer = await fetchRobots(origin, context, { userAgent, timeoutMs });
+    const answer = await fetchRobots(origin, context, {
+      userAgent,
+      timeoutMs,
+      isForHost: hostsVary(settings),
+    });
     if (answer.kind === "robots") {
       robotsKept.set(key, { robots: answer.robots, chars: answer.chars ?? 0, atMs: nowMs });
     }

@@ -5,7 +5,7 @@
 import type { RunSettings } from "../core/protocol.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
 import { describeNetworkFault } from "./faults.ts";
-import type { Permit, Permits } from "./permits.ts";
+import type { HostNeed, Permit, Permits } from "./permits.ts";
 import { askBrowser, type Browser } from "./rendered.ts";
 import {
   BrowserMissing,
@@ -27,6 +27,10 @@ interface TryInput {
   readonly permits: Permits;
   readonly gate: Gate;
   readonly mask: (text: string) => string;
+  /** Every call is for its host. */
+  readonly isPerHost: boolean;
+  /** Each host stands for itself. */
+  readonly isApart: boolean;
   /** Null: pages cannot be rendered. */
   readonly browser: Browser | null;
 }
@@ -60,7 +64,7 @@ export class Try implements TaskContext {
       const resolved = this.#input.gate.resolve(request);
       const send = this.#senderOf(request);
       for (const call of this.#calls) call.endIfAnswered();
-      const call = await this.#leave(resolved, send);
+      const call = await this.#leave(resolved, send, this.#needOf(request, resolved));
       return await call.answer;
     } catch (fault) {
       if (isNoOutcome(fault)) this.#stopped ??= fault;
@@ -86,13 +90,21 @@ export class Try implements TaskContext {
     return (resolved, signal) => untilAborted(askBrowser(browser, resolved), signal);
   }
 
-  #leave(request: ResolvedRequest, send: Send): Promise<Call> {
-    return this.#spend((permit) => new Call(request, send, permit, this.signal));
+  /** Absent where hosts are not told apart. */
+  #needOf(request: OutgoingRequest, { url }: ResolvedRequest): HostNeed | undefined {
+    const { isPerHost, isApart } = this.#input;
+    if (!isPerHost && request.spacingMs === undefined) return undefined;
+    const host = new URL(url).hostname.replace(/\.$/, "");
+    return { host, spacingMs: request.spacingMs ?? 0, isApart };
   }
 
-  async #spend<C extends SentCall>(leave: (permit: Permit) => C): Promise<C> {
+  #leave(request: ResolvedRequest, send: Send, need: HostNeed | undefined): Promise<Call> {
+    return this.#spend((permit) => new Call(request, send, permit, this.signal), need);
+  }
+
+  async #spend<C extends SentCall>(leave: (permit: Permit) => C, need?: HostNeed): Promise<C> {
     for (;;) {
-      const permit = await this.#input.permits.take(this.signal);
+      const permit = await this.#input.permits.take(this.signal, need);
       if (this.signal.aborted) throw new LaneStopped();
       if (!permit.use()) continue;
       // No await between `use` and here: the request leaves in this very step.

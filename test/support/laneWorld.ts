@@ -15,6 +15,7 @@ import type { LanePorts, OpenTask } from "../../src/lane/ports.ts";
 import { Tally } from "../../src/lane/report.ts";
 import type { Item } from "../../src/sources/source.ts";
 import { decodePart, encodePart, type PartRow, sha256Hex } from "../../src/storage/parts.ts";
+import type { HostNeed } from "../../src/tasks/permits.ts";
 import { type BatchOutcome, LaneStopped, type TaskOutcome } from "../../src/tasks/task.ts";
 import { plannedRun } from "./coreRun.ts";
 import { seeded, VirtualTime } from "./virtualTime.ts";
@@ -37,6 +38,10 @@ export interface WorldOptions {
   readonly delayMs?: (request: SyncRequest) => number;
   /** Throws when the store refuses. */
   readonly store?: (operation: "write" | "read" | "index", atMs: number) => void;
+  /** The host each item's call is for, and what the call says of it; absent: hosts are not told apart. */
+  readonly need?: (index: number) => HostNeed;
+  /** Calls that one try makes, one after another; absent: 1. */
+  readonly callsPerTry?: number;
   /** Lanes an invocation takes when that is not what `maxParallelism` says. */
   readonly lanesEach?: number;
 }
@@ -172,12 +177,13 @@ export class LaneWorld {
       read: (_settings, chunk, from) => this.#read(chunk, from.ordinal),
       openTask: async () => ({
         run: async ({ index, permits, signal }) => {
-          for (;;) {
-            const permit = await permits.take(signal);
+          for (let calls = 1; ; ) {
+            const permit = await permits.take(signal, this.#options.need?.(index));
             if (!permit.use()) continue;
             const outcome = await this.#call(index, signal, process);
             permit.done();
-            return outcome;
+            if (calls === (this.#options.callsPerTry ?? 1)) return outcome;
+            calls += 1;
           }
         },
         ...this.#batch(process),
