@@ -1,9 +1,16 @@
 /** Reduce: exact, whatever the order in which rows and parts come; nothing a row can say breaks it. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { digits } from "../../docs/examples/own-reducer/digits.ts";
 import { parseJson, stringifyJson } from "../../src/core/json.ts";
+import { ownReducers } from "../../src/core/ownReducers.ts";
 import { mergeTotals, noTotals, reduceRows, shortTotals, showTotals } from "../../src/core/reduce.ts";
+import type { Reducer } from "../../src/core/reducer.ts";
 import type { Json, ReduceSpec } from "../../src/core/spec.ts";
+
+const DOCS = resolve(import.meta.dirname, "../../docs");
 
 const SPEC: ReduceSpec = {
   orders: "sum",
@@ -113,6 +120,49 @@ describe("reduce", () => {
   test("shows in a run's view what is one number or text", () => {
     const totals = reduceRows({ n: "sum", m: "merge" }, [row(0, { n: 2, m: { a: 1 } })]);
     expect(shortTotals({ n: "sum", m: "merge" }, totals)).toEqual({ n: 2 });
+  });
+
+  describe("of one's own", () => {
+    const registry = ownReducers as Record<string, Reducer<Json>>;
+    afterEach(() => {
+      for (const name of ["digits", "wild"]) delete registry[name];
+    });
+
+    test("is a module and a line, as its page shows it", () => {
+      const page = readFileSync(join(DOCS, "reduce.md"), "utf8");
+      const file = readFileSync(join(DOCS, "examples/own-reducer/digits.ts"), "utf8");
+      expect(page).toContain(file.replaceAll("../../../src/core/", "./"));
+      registry.digits = digits;
+      const values = [7, 12, 99, 1234, "x", null].map((n) => ({ n }));
+      const spec: ReduceSpec = { lengths: { own: "digits", of: "n" } };
+      const rows = values.map((value, i) => row(i, value));
+      const parts = [rows.slice(0, 2), rows.slice(2)].map((part) => reduceRows(spec, part));
+      expect(showTotals(spec, mergeTotals(spec, parts[1]!, parts[0]!)).lengths).toEqual({
+        value: [1, 2, 0, 1],
+        values: 4,
+        missing: 1,
+        unusable: 1,
+        note: "1 values cannot be used, the first at index 4",
+      });
+    });
+
+    test("that throws or grows without bound ends its field, never the run", () => {
+      const spec: ReduceSpec = { n: { own: "wild" }, sum: "sum" };
+      registry.wild = {
+        ...digits,
+        add: (_, value) => {
+          if (value === 1) throw new Error("no ones");
+          return { kind: "added", state: "x".repeat(200_000) };
+        },
+      };
+      const [one, two] = [1, 2].map((n) => reduceRows(spec, [row(n, { n, sum: n })]));
+      expect(showTotals(spec, one!).n).toMatchObject({ value: null, note: "the reducer failed: no ones" });
+      expect(showTotals(spec, two!).n?.note).toBe("the total is longer than 100000 characters");
+      expect(showTotals(spec, mergeTotals(spec, one!, two!))).toMatchObject({
+        n: { value: null },
+        sum: { value: 3 },
+      });
+    });
   });
 
   test("comes to the same whatever the order and the cutting into parts, also over the wire", () => {

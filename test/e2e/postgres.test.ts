@@ -234,6 +234,23 @@ describe("ranges of a table", () => {
     for (const [changes, sentence] of wrong) expect(await complaint(changes)).toBe(sentence);
   });
 
+  test("of the documented example come to what its page shows", async () => {
+    const example = (name: string) =>
+      readFileSync(join(import.meta.dirname, "../../docs/examples/postgres", name), "utf8");
+    await server.query("CREATE SCHEMA example");
+    await server.query("SET search_path = example");
+    await server.query(example("orders.sql"));
+    await server.query("RESET search_path");
+    await server.query("ALTER ROLE lanes SET search_path = example");
+    workspace.write("spec.json", example("spec.json"));
+    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env());
+    await server.query("ALTER ROLE lanes RESET search_path");
+    expect(ended.exitCode, ended.stderr).toBe(0);
+    const [, shown] = /```\n(report of[^`]+)```/.exec(example("README.md")) ?? [];
+    expect(ended.stderr).toContain(shown);
+    expect(example("README.md")).toContain(workspace.read("rows.jsonl").split("\n", 1)[0]);
+  });
+
   test("tell nobody the password, whatever goes wrong", async () => {
     const wrong = server.connectionString.replace("lanes:", "nobody:");
     writeSpec();
