@@ -205,8 +205,10 @@ function count(
   calls: { readonly nowMs: number; readonly accepted: number; readonly throttled: number },
 ): Seen {
   const tenth = Math.max(seen.tenth, Math.floor(calls.nowMs / 100));
+  // The time before the first call that ended says nothing of the target.
+  const isFirst = seen.accepted.every((n) => n === 0) && seen.throttled.every((n) => n === 0);
   return {
-    sinceMs: seen.sinceMs,
+    sinceMs: isFirst ? Math.max(seen.sinceMs, calls.nowMs - FIRST_SPAN_MS) : seen.sinceMs,
     tenth,
     accepted: add(shifted(seen.accepted, tenth - seen.tenth), calls.accepted),
     throttled: add(shifted(seen.throttled, tenth - seen.tenth), calls.throttled),
@@ -222,6 +224,9 @@ function shifted(tenths: readonly number[], by: number): readonly number[] {
 function add(tenths: readonly number[], calls: number): readonly number[] {
   return tenths.with(0, tenths[0]! + calls);
 }
+
+/** Reports come about this often: the first one tells of calls that ended in so long. */
+const FIRST_SPAN_MS = 100;
 
 /** Calls per second over the last second, or as much of it as was measured; null: too little to tell. */
 function measure(
