@@ -5,9 +5,9 @@
 import { isExactNumber, parseJson } from "../core/json.ts";
 import { MAX_LINE_BYTES, STORE_ANSWER_MS } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
-import { NotGzip, openIncoming } from "../storage/inflate.ts";
 import { bomBytes, isBlank, LF } from "../storage/line.ts";
 import { StoreFault } from "../storage/objectStore.ts";
+import { gunzipped, NotGzip } from "./gunzip.ts";
 
 export type JsonRecord = { readonly [field: string]: Json };
 
@@ -72,32 +72,25 @@ function joined(a: Uint8Array, b: Uint8Array, number: number): Uint8Array {
 
 async function* unpacked(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
-    const { chunks } = await openIncoming(watched(body));
-    yield* chunks;
+    yield* gunzipped(fromStore(body));
   } catch (fault) {
     if (fault instanceof NotGzip) throw new DamagedFile("the file is gzip that cannot be unpacked");
-    if (fault instanceof DamagedFile || fault instanceof StoreFault) throw fault;
-    throw new StoreFault(
-      `the object broke off: ${fault instanceof Error ? fault.message : String(fault)}`,
-      null,
-    );
+    throw fault;
   }
 }
 
-/** The same bytes; errors when nothing comes for `STORE_ANSWER_MS` although it is waited for. */
-function watched(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+/** The object's bytes. Throws StoreFault when they break off, or none come for `STORE_ANSWER_MS`. */
+async function* fromStore(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await inTime(reader);
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
+  try {
+    for (;;) {
+      const { value, done } = await inTime(reader);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
 }
 
 async function inTime(reader: ReadableStreamDefaultReader<Uint8Array>) {
@@ -108,6 +101,10 @@ async function inTime(reader: ReadableStreamDefaultReader<Uint8Array>) {
   });
   try {
     return await Promise.race([reader.read(), late]);
+  } catch (fault) {
+    if (fault instanceof StoreFault) throw fault;
+    const message = fault instanceof Error ? fault.message : String(fault);
+    throw new StoreFault(`the object broke off: ${message}`, null);
   } finally {
     clearTimeout(timer);
   }
