@@ -65,11 +65,12 @@ export function draftTaskChange(flags: Flags): JsonObject | null {
 export function draftPatch(flags: Flags): JsonObject | null {
   const rate = flags.get("rate");
   const burst = wholeFlag(flags, "burst");
+  const perHost = flags.get("per-host") === "none" ? null : (flags.get("per-host") ?? undefined);
   const pacing = {
     minIntervalMs: durationFlag(flags, "min-interval"),
     jitterMs: durationFlag(flags, "jitter"),
   };
-  const quota = rate === "none" ? null : given({ requests: rate ?? undefined, burst });
+  const quota = rate === "none" ? null : given({ requests: rate ?? undefined, burst, perHost });
   const patch = given({
     quota: rate === "none" || Object.keys(quota ?? {}).length > 0 ? quota : undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
@@ -153,7 +154,10 @@ function withQuotaFlags(quota: JsonObject | null, flags: Flags): JsonObject | nu
   const burst = wholeFlag(flags, "burst");
   if (burst !== undefined && rated === null)
     throw new UsageError("--burst needs --rate: a burst is part of a quota");
-  return withFlag(rated, "burst", burst);
+  const perHost = flags.get("per-host") ?? undefined;
+  if (perHost !== undefined && rated === null)
+    throw new UsageError("--per-host needs --rate: it is part of a quota");
+  return withFlag(withFlag(rated, "burst", burst), "perHost", perHost);
 }
 
 function withFlag(object: JsonObject | null, key: string, value: Json | undefined): JsonObject | null {

@@ -21,6 +21,7 @@ const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
   ["task.timeoutMs", "timeout"],
   ["quota.requests", "rate"],
   ["quota.burst", "burst"],
+  ["quota.perHost", "per-host"],
   ["quota", "rate"],
   ["maxParallelism", "parallel"],
   ["chunkSize", "chunk"],

@@ -51,6 +51,7 @@ export const SPEC_FLAGS: readonly Flag[] = [
   ...TASK_FLAGS,
   { name: "rate", value: "1000/s", help: "the quota: a number with /s, /min or /h (default: none)" },
   { name: "burst", value: "N", help: "calls at once that the target tolerates" },
+  { name: "per-host", value: "1/s", help: "the quota of each host, on top of --rate" },
   { name: "parallel", value: "N", help: "lanes: calls at once (default 10)" },
   { name: "chunk", value: "N", help: "items a lane takes at once (default 1000)" },
   { name: "max-attempts", value: "N", help: "tries of an item that were not throttled (default 5)" },
@@ -156,6 +157,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "rate", value: "500/s", help: "the quota; none removes it" },
       { name: "burst", value: "N", help: "calls at once that the target tolerates" },
+      { name: "per-host", value: "1/s", help: "the quota of each host; none removes it" },
       { name: "parallel", value: "N", help: "lanes: calls at once" },
       { name: "min-interval", value: "100ms", help: "least time between the starts of two items of a lane" },
       { name: "jitter", value: "50ms", help: "random part added to it" },

@@ -44,6 +44,8 @@ export function estimatePlan(input: {
   readonly maxParallelism: number;
   readonly ratePerSecond: number | null;
   readonly burst?: number | null;
+  /** Hosts are told apart: how many there are, nobody knows before. */
+  readonly isPerHost?: boolean;
   readonly callMs?: number;
   /** Items that one call carries. */
   readonly perCall?: number;
@@ -67,9 +69,15 @@ function planWarnings(input: {
   readonly maxParallelism: number;
   readonly ratePerSecond: number | null;
   readonly burst?: number | null;
+  readonly isPerHost?: boolean;
   readonly callMs: number;
 }): readonly string[] {
   const warnings: string[] = [];
+  if (input.isPerHost === true) {
+    warnings.push(
+      "quota.perHost is not in the estimate: the host with the most items decides how long it takes",
+    );
+  }
   const excess = burstExcess({ ratePerSecond: input.ratePerSecond, burst: input.burst ?? null });
   if (excess !== null) warnings.push(excess);
   if (input.ratePerSecond === null) {

@@ -1,9 +1,11 @@
 /** Why a run is where it is: one sentence, always, in words that say what would change it. */
 import { callTimeMs, currentPerSecond } from "./activity.ts";
 import { pace } from "./estimate.ts";
+import { hostsCalled } from "./hostQuota.ts";
 import { OFFER_REPEAT_MS } from "./limits.ts";
 import { effectiveRate } from "./quota.ts";
-import { configuredPerSecond, type Run } from "./run.ts";
+import { describeRate } from "./rate.ts";
+import { configuredPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
 
 /** Lanes that insist say so with every try, the last ones 5 s apart: after this it is no news any more. */
@@ -27,7 +29,7 @@ export function why(run: Run, reader: Reader): string {
   if (!reader.driven) return `no process works on it: ${resume}`;
   if (state.status === "awaiting-approval") return state.reason ?? "smoke stage done; approve to go on";
   if (state.status === "finishing") return whyFinishing(run, reader.nowMs);
-  return whyBlocked(run, reader) ?? whySlow(run, reader);
+  return whyBlocked(run, reader) ?? whyHosts(run, reader) ?? whySlow(run, reader);
 }
 
 function whyEnded(run: Run): string {
@@ -101,6 +103,24 @@ function lingersForMs({ semaphore, state }: Run, nowMs: number): number | null {
   const leases = [...semaphore.live.values()];
   if (leases.length === 0 || leases.some((lease) => lease.generation === state.generation)) return null;
   return Math.min(...leases.map((lease) => lease.expiresAtMs)) - nowMs;
+}
+
+/** So long a host counts among those that are called. */
+const HOST_LATELY_MS = 5000;
+
+/** The hosts' own rates hold the run, more than the quota or the lanes do. */
+function whyHosts(run: Run, reader: Reader): string | null {
+  const perHost = hostPerSecond(run.state.spec);
+  if (perHost === null) return null;
+  const hosts = hostsCalled(run.hosts, reader.nowMs, HOST_LATELY_MS + 1000 / perHost);
+  const configured = configuredPerSecond(run.state.spec);
+  const { perSecond } = pace({
+    ratePerSecond: effectiveRate(run.state.quota) ?? configured,
+    lanes: run.semaphore.live.size,
+    callMs: callTimeMs(run.activity),
+  });
+  if (hosts === 0 || hosts * perHost > perSecond) return null;
+  return `hosts: ${counted(hosts, "host")} at ${describeRate(perHost)} each; quota.perHost is the limit`;
 }
 
 function whySlow(run: Run, reader: Reader): string {

@@ -122,7 +122,7 @@ async function allow(
   const message = `robots.txt of ${url.host} disallows the page`;
   return {
     kind: "failed",
-    outcome: { kind: "permanent", errorKind: "disallowed", message, called: !isFirst },
+    outcome: { kind: "permanent", errorKind: "disallowed", message, called: !isFirst || answer.isNew },
   };
 }
 
@@ -131,12 +131,12 @@ async function robotsOf(
   context: TaskContext,
   settings: ScrapeSettings,
   isFirst: boolean,
-): Promise<RobotsAnswer> {
+): Promise<RobotsAnswer & { readonly isNew: boolean }> {
   const { userAgent, timeoutMs } = settings;
   const key = `${context.runId} ${origin} ${userAgent}`;
   const nowMs = Date.now();
   const robots = robotsKept.get(key, nowMs);
-  if (robots !== null) return { kind: "robots", robots };
+  if (robots !== null) return { kind: "robots", robots, isNew: false };
   if (isFirst && (robotsUnderWay.get(key) ?? 0) > nowMs) throw new HostNotDue(ROBOTS_WAIT_MS);
   if (robotsUnderWay.size > ROBOTS_HOSTS_KEPT) robotsUnderWay.clear();
   robotsUnderWay.set(key, nowMs + timeoutMs);
@@ -149,7 +149,7 @@ async function robotsOf(
     if (answer.kind === "robots") {
       robotsKept.set(key, { robots: answer.robots, chars: answer.chars ?? 0, atMs: nowMs });
     }
-    return answer;
+    return { ...answer, isNew: true };
   } finally {
     robotsUnderWay.delete(key);
   }

@@ -115,6 +115,7 @@ describe("a draft from flags", () => {
     ["method", "FETCH", /^--method: .*GET/],
     ["format", "xml", /^--format: /],
     ["burst", "5", /^--burst needs --rate/],
+    ["per-host", "1/s", /^--per-host needs --rate/],
     ["limit", "0", /^--limit: .*from 1 or more/],
   ])("refuses --%s %s", (flag, value, says) => {
     expect(() => flagsAlone(`--${flag}=${value}`)).toThrow(says);
@@ -191,6 +192,8 @@ describe("a change of limits", () => {
     [[], null],
     [["--rate", "5/s"], { quota: { requests: "5/s" } }],
     [["--burst", "5"], { quota: { burst: 5 } }],
+    [["--per-host", "1/s"], { quota: { perHost: "1/s" } }],
+    [["--per-host", "none"], { quota: { perHost: null } }],
     [["--rate", "none"], { quota: null }],
     [["--parallel", "8"], { maxParallelism: 8 }],
     [["--min-interval", "1s", "--jitter", "50ms"], { pacing: { minIntervalMs: 1000, jitterMs: 50 } }],

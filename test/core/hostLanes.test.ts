@@ -1,5 +1,6 @@
 /** Lanes whose calls are for many hosts: real lanes and a real Run core in virtual time. */
 import { describe, expect, it } from "vitest";
+import { why } from "../../src/core/why.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 import { neededBurst } from "../support/neededBurst.ts";
@@ -103,6 +104,16 @@ describe("many hosts in one list", () => {
     expectNoHostAbove(world, hostOf);
     expect(neededBurst(world.callTimes(), 20)).toBeLessThanOrEqual(20 * 0.075 + 1);
     expect(Math.max(...world.callTimes())).toBeLessThan(20_000 * 1.1);
+  });
+});
+
+describe("why a run is slow", () => {
+  it("names the hosts where their rates are the limit", async () => {
+    const world = hostWorld((index) => index % 20);
+    world.keep(4, 10_000);
+    await world.time.runUntil(() => world.calls.length > 100, 60_000);
+    const reader = { nowMs: world.time.nowMs, wallMs: world.time.nowMs, driven: true };
+    expect(why(world.run, reader)).toBe("hosts: 20 hosts at 1/s each; quota.perHost is the limit");
   });
 });
 

@@ -154,12 +154,12 @@ describe("robots.txt", () => {
   it("keeps a disallowed page from being called", async () => {
     const host = newHost();
     const scraper = new Scraper();
-    expect(await scraper.try(`http://${host}/private/page?x`)).toEqual({
-      kind: "permanent",
-      errorKind: "disallowed",
-      message: `robots.txt of ${host} disallows the page`,
-      called: false,
-    });
+    const disallowed = { kind: "permanent", errorKind: "disallowed" };
+    const message = `robots.txt of ${host} disallows the page`;
+    // The first try called for the robots.txt, the second one called nothing.
+    for (const called of [true, false]) {
+      expect(await scraper.try(`http://${host}/private/page?x`)).toEqual({ ...disallowed, message, called });
+    }
     expect(await scraper.try(`http://${host}/private/door`)).toMatchObject({ kind: "ok" });
     expect(await asked(host)).toEqual(["/robots.txt", "/private/door"]);
   });

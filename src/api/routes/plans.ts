@@ -59,6 +59,7 @@ planRoutes.openapi(plan, async (c) => {
     maxParallelism,
     ratePerSecond,
     perCall: itemsPerCall(spec),
+    isPerHost: (spec.quota?.perHost ?? null) !== null,
   });
   const { chunks, etaSeconds } = estimate;
   const cost = estimateCost({
