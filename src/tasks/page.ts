@@ -3,9 +3,11 @@
  *
  * Read in one pass by the platform's HTMLRewriter, which builds no tree: a selector looks at an element and at what
  * stands around it, not at what follows. An element whose end tag is left out reaches to the end of its parent.
+ * Every call of a handler costs about 0.1 ms, so handlers are set where something is asked for and nowhere else.
  */
 import { MAX_FIELD_VALUES } from "../core/limits.ts";
 import { collapseSpace, decodeReferences } from "./characterReferences.ts";
+import { firstText } from "./firstText.ts";
 
 /** One thing to take from a page. */
 export interface FieldRule {
@@ -28,10 +30,12 @@ export interface Page {
 }
 
 /** Their text is no text of the page, nor of an element around them. */
-const SILENT = "script, style, noscript, template, title, textarea, svg";
+const SILENT = "script, style, noscript, template, title, textarea";
 const VOID = new Set("area base br col embed hr img input link meta param source track wbr".split(" "));
 /** An attribute that no page has. */
 const MARK = "weir-end-tag";
+/** So much of a page's text is looked at to find out whether it has any. */
+const PLACEHOLDER_CHARS = 40;
 /** What a page shows while its scripts work. */
 const PLACEHOLDER = /^(?:(?:please wait|loading)\b[^\p{L}]*)?$/iu;
 
@@ -48,90 +52,97 @@ export function complainAboutSelector(selector: string): string | null {
 
 /** Reads a page. `html` is decoded text. */
 export async function readPage(html: string, rules: FieldRules): Promise<Page> {
-  const reading = new Reading();
-  const fields = Object.entries(rules).map(([name, rule]) => [name, new Field(rule, reading)] as const);
+  const title = new Title();
+  const ends = new EndTags();
+  const silence = new Silence(ends);
+  const fields = Object.entries(rules).map(([name, rule]) => [name, new Field(rule, ends, silence)] as const);
   const rewriter = new HTMLRewriter();
-  reading.attach(rewriter);
+  title.attach(rewriter);
+  if (fields.some(([, field]) => field.readsText)) silence.attach(rewriter);
   for (const [, field] of fields) field.attach(rewriter);
   const answer = new Response(html, { headers: { "content-type": "text/html; charset=utf-8" } });
-  const rewritten = rewriter.transform(answer).body ?? [];
-  for await (const _ of rewritten);
+  for await (const _ of rewriter.transform(answer).body ?? []);
   return {
-    title: reading.title,
+    title: title.text,
     fields: Object.fromEntries(fields.map(([name, field]) => [name, field.value])),
-    needsBrowser: reading.needsBrowser,
+    needsBrowser:
+      /<script\b/i.test(html) && PLACEHOLDER.test(collapseSpace(firstText(html, PLACEHOLDER_CHARS))),
   };
 }
 
-/** What is read of every page. */
-class Reading {
-  readonly ends = new EndTags();
-  /** Inside how many silent elements the reader is. */
-  silent = 0;
-  #inSvg = 0;
-  #title: string | null = null;
-  #isTitleOpen = false;
-  #scripts = 0;
-  #text = "";
+/** The first title that is none of a drawing. */
+class Title {
+  #text: string | null = null;
+  #isOpen = false;
+  #isDrawing = false;
 
-  get title(): string | null {
-    return this.#title === null ? null : collapseSpace(decodeReferences(this.#title));
+  get text(): string | null {
+    return this.#text === null ? null : collapseSpace(decodeReferences(this.#text));
   }
 
-  get needsBrowser(): boolean {
-    return this.#scripts > 0 && PLACEHOLDER.test(collapseSpace(this.#text));
+  /** The drawing's title is seen first: handlers are called in the order in which they were given. */
+  attach(rewriter: HTMLRewriter): void {
+    rewriter
+      .on("svg title", {
+        element: () => {
+          this.#isDrawing = true;
+        },
+      })
+      .on("title", {
+        element: () => {
+          this.#isOpen = this.#text === null && !this.#isDrawing;
+          this.#isDrawing = false;
+          if (this.#isOpen) this.#text = "";
+        },
+        text: ({ text }) => {
+          if (this.#isOpen) this.#text += text;
+        },
+      });
+  }
+}
+
+/** Whether the reader is inside an element whose text is none of the page. */
+class Silence {
+  readonly #ends: EndTags;
+  #depth = 0;
+
+  constructor(ends: EndTags) {
+    this.#ends = ends;
+  }
+
+  get holds(): boolean {
+    return this.#depth > 0;
   }
 
   attach(rewriter: HTMLRewriter): void {
-    rewriter
-      .on("svg", { element: (element) => this.#count(element, (by) => this.#passSvg(by)) })
-      .on(SILENT, { element: (element) => this.#count(element, (by) => this.#passSilent(by)) })
-      .on("script", { element: () => this.#passScript() })
-      .on("title", {
-        element: () => {
-          this.#isTitleOpen = this.#title === null && this.#inSvg === 0;
-          if (this.#isTitleOpen) this.#title = "";
-        },
-        text: ({ text }) => {
-          if (this.#isTitleOpen) this.#title += text;
-        },
-      })
-      .onDocument({ text: ({ text }) => this.#heard(text) });
-  }
-
-  #passSvg(by: number): void {
-    this.#inSvg += by;
-  }
-
-  #passSilent(by: number): void {
-    this.silent += by;
-  }
-
-  #passScript(): void {
-    this.#scripts += 1;
-  }
-
-  /** A page that has said more than a placeholder needs no browser: the rest is not kept. */
-  #heard(text: string): void {
-    if (this.silent === 0 && this.#text.length < 200) this.#text += text.slice(0, 200).replace(/\s+/g, " ");
-  }
-
-  #count(element: Element, add: (by: 1 | -1) => void): void {
-    if (this.ends.at(element, () => add(-1))) add(1);
+    const leave = () => {
+      this.#depth -= 1;
+    };
+    rewriter.on(SILENT, {
+      element: (element) => {
+        if (this.#ends.at(element, leave)) this.#depth += 1;
+      },
+    });
   }
 }
 
 /** One field while the page is read. */
 class Field {
   readonly #rule: FieldRule;
-  readonly #reading: Reading;
+  readonly #ends: EndTags;
+  readonly #silence: Silence;
   readonly #found: { text: string }[] = [];
   /** The matches that are open, the outermost first. */
   #open: { text: string }[] = [];
 
-  constructor(rule: FieldRule, reading: Reading) {
+  constructor(rule: FieldRule, ends: EndTags, silence: Silence) {
     this.#rule = rule;
-    this.#reading = reading;
+    this.#ends = ends;
+    this.#silence = silence;
+  }
+
+  get readsText(): boolean {
+    return this.#rule.attribute === null;
   }
 
   get value(): string | null | readonly string[] {
@@ -149,7 +160,7 @@ class Field {
     rewriter.on(selector, {
       element: (element) => this.#enter(element),
       text: ({ text }) => {
-        if (this.#reading.silent > 0 && !this.#isSilentItself) return;
+        if (this.#open.length === 0 || (this.#silence.holds && !this.#isSilentItself)) return;
         for (const one of this.#open) one.text += text;
       },
     });
@@ -176,7 +187,7 @@ class Field {
     const leave = () => {
       this.#open = this.#open.filter((other) => other !== one);
     };
-    if (this.#reading.ends.at(element, leave)) this.#open.push(one);
+    if (this.#ends.at(element, leave)) this.#open.push(one);
   }
 }
 

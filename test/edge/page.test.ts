@@ -112,6 +112,8 @@ describe("a page", () => {
     [`<p>Text</p>${script}`, false],
     [`<p>Loading docks of the world</p>${script}`, false],
     ["<title>Empty</title><body></body>", false],
+    [`<head><title>No end of head</title><p>Text${script}`, false],
+    [`<!-- comment --><svg><text>drawn</text></svg><style>p{}</style>${script}`, true],
   ])("%s needs a browser: %s", async (html, needsBrowser) => {
     expect((await readPage(html, {})).needsBrowser).toBe(needsBrowser);
   });
