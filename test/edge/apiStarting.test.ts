@@ -20,6 +20,16 @@ describe("starting a run", () => {
       { ...spec, task: { kind: "http", url: USERS, headers: { "x-k": "{{secret:NOPE}}" } } },
       "task",
     ],
+    [
+      "a browser that is not bound",
+      { ...spec, task: { kind: "scrape", url: USERS, browser: true } },
+      "task.browser",
+    ],
+    [
+      "a selector that is none",
+      { ...spec, task: { kind: "scrape", url: USERS, fields: { a: "h1 >" } } },
+      "task.fields.a",
+    ],
     ["an input that is not there", { ...spec, source: { kind: "input", name: "nope.txt" } }, "source.name"],
     ["no items", { ...spec, source: { kind: "items", items: [] } }, "source.items"],
     [
