@@ -107,6 +107,15 @@ describe("many hosts in one list", () => {
   });
 });
 
+describe("a call for many items", () => {
+  it("is put off as one when its host rests, and called once", async () => {
+    const world = hostWorld(() => 0, { items: 100, batch: 10 });
+    await finished(world);
+    expect(world.calls).toHaveLength(10);
+    expectNoHostAbove(world, () => 0);
+  });
+});
+
 describe("why a run is slow", () => {
   it("names the hosts where their rates are the limit", async () => {
     const world = hostWorld((index) => index % 20);

@@ -201,7 +201,7 @@ export class LaneWorld {
         most,
         run: async ({ items, permits, signal }) => {
           for (;;) {
-            const permit = await permits.take(signal);
+            const permit = await permits.take(signal, this.#options.need?.(items[0]?.index ?? 0));
             if (!permit.use()) continue;
             const indexes = items.map((item) => item.index);
             this.calls.push({ index: indexes[0] ?? -1, atMs: this.time.nowMs, indexes });
