@@ -1,0 +1,141 @@
+/**
+ * Calls that left: a request of ours, or a call that its task makes by itself. Each holds its permit until it is over,
+ * and ends when its lane has to stop.
+ */
+import type { ResolvedRequest } from "./egress.ts";
+import { describeNetworkFault } from "./faults.ts";
+import type { Permit } from "./permits.ts";
+import { CallFailed, CallTimedOut, LaneStopped } from "./task.ts";
+
+/** What a try knows of a call that left. */
+export interface SentCall {
+  readonly timedOut: boolean;
+  readonly wasStopped: boolean;
+  readonly timeoutMs: number;
+  endIfAnswered(): void;
+  end(): void;
+}
+
+/** One call that is no request of ours: its task looks after its time. */
+export class ForeignCall<T> implements SentCall {
+  readonly answer: Promise<T>;
+  readonly timedOut = false;
+  readonly timeoutMs = Number.POSITIVE_INFINITY;
+  wasStopped = false;
+  #answered = false;
+  #ended = false;
+  #stop: () => void = () => {};
+  readonly #permit: Permit;
+  readonly #signal: AbortSignal;
+
+  constructor(leave: () => Promise<T>, permit: Permit, signal: AbortSignal) {
+    this.#permit = permit;
+    this.#signal = signal;
+    this.answer = this.#send(leave);
+  }
+
+  /** Runs synchronously up to the call's leaving. */
+  async #send(leave: () => Promise<T>): Promise<T> {
+    const stopped = new Promise<never>((_, reject) => {
+      this.#stop = () => {
+        this.wasStopped = true;
+        reject(new LaneStopped());
+      };
+    });
+    this.#signal.addEventListener("abort", this.#stop);
+    try {
+      return await Promise.race([leave(), stopped]);
+    } finally {
+      this.#answered = true;
+    }
+  }
+
+  endIfAnswered(): void {
+    if (this.#answered) this.end();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#stop);
+    this.#permit.done();
+  }
+}
+
+/** Lets a request leave, in the step in which it is called. */
+export type Send = (request: ResolvedRequest, signal: AbortSignal) => Promise<Response>;
+
+export function fetchPage(
+  { url, method, headers, body }: ResolvedRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  return fetch(url, { method, headers, body, redirect: "manual", signal });
+}
+
+/** What cannot be cut off is left alone. */
+export function untilAborted<T>(pending: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    pending.then(resolve, reject);
+  });
+}
+
+/** One request that left. */
+export class Call implements SentCall {
+  readonly answer: Promise<Response>;
+  readonly timeoutMs: number;
+  timedOut = false;
+  wasStopped = false;
+  #answered = false;
+  #ended = false;
+  readonly #permit: Permit;
+  readonly #signal: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  constructor(request: ResolvedRequest, send: Send, permit: Permit, signal: AbortSignal) {
+    this.timeoutMs = request.timeoutMs;
+    this.#permit = permit;
+    this.#signal = signal;
+    this.#timer = setTimeout(this.#onTimeout, request.timeoutMs);
+    signal.addEventListener("abort", this.#onStop);
+    this.answer = this.#send(request, send);
+  }
+
+  /** Runs synchronously up to the request's leaving. */
+  async #send(request: ResolvedRequest, send: Send): Promise<Response> {
+    try {
+      const response = await send(request, this.#abort.signal);
+      this.#answered = true;
+      return response;
+    } catch (fault) {
+      this.end();
+      if (this.wasStopped) throw new LaneStopped();
+      if (this.timedOut) throw new CallTimedOut(this.timeoutMs);
+      throw new CallFailed(describeNetworkFault(fault));
+    }
+  }
+
+  readonly #onTimeout = (): void => {
+    this.timedOut = true;
+    this.#abort.abort(new CallTimedOut(this.timeoutMs));
+  };
+
+  readonly #onStop = (): void => {
+    this.wasStopped = true;
+    this.#abort.abort(new LaneStopped());
+  };
+
+  /** A try that makes another request has done with an answer it got. */
+  endIfAnswered(): void {
+    if (this.#answered) this.end();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#onStop);
+    this.#permit.done();
+  }
+}
