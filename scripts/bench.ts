@@ -12,12 +12,30 @@ import { parseArgs } from "node:util";
 import { calibrate } from "./bench/calibration.ts";
 import { Journal } from "./bench/journal.ts";
 import type { Scene, Stage } from "./bench/scene.ts";
+import { cost } from "./bench/scenes/cost.ts";
 import { main, minute, modes } from "./bench/scenes/fair.ts";
+import { faults } from "./bench/scenes/faults.ts";
+import { frozen } from "./bench/scenes/frozen.ts";
+import { flat, large } from "./bench/scenes/large.ts";
 import { frozenPeers, installPeers, peers } from "./bench/scenes/peers.ts";
 import { referee } from "./bench/scenes/referee.ts";
+import { scale } from "./bench/scenes/scale.ts";
 import { lanes, throughput } from "./bench/scenes/throughput.ts";
 
-const SCENES: readonly Scene[] = [main, minute, modes, referee, throughput, lanes];
+const SCENES: readonly Scene[] = [
+  main,
+  minute,
+  frozen,
+  faults,
+  modes,
+  referee,
+  lanes,
+  throughput,
+  scale,
+  large,
+  cost,
+  flat,
+];
 /** With `--peers`, and nothing else then. */
 const PEER_SCENES: readonly Scene[] = [frozenPeers, peers];
 
@@ -64,7 +82,7 @@ async function play(scene: Scene): Promise<void> {
   console.log(`\n## ${scene.name}\n`);
   const journal = new Journal(scene.name, values.write);
   try {
-    await calibrate(journal);
+    if (scene.isSimulated !== true) await calibrate(journal);
     await scene.play(journal, stage);
     journal.close();
   } catch (error) {

@@ -50,7 +50,8 @@ export interface RunToMeasure {
   /** Where calls go instead of straight to the target, given the target's address. */
   readonly through?: (url: string) => string;
   readonly during?: (meddling: Meddling) => Promise<void>;
-  readonly env?: Readonly<Record<string, string>>;
+  /** With the run's folder, while what it left is still there. */
+  readonly afterwards?: (folder: string, run: string) => Promise<void>;
 }
 
 export interface Measured {
@@ -94,7 +95,6 @@ async function measureIn(folder: string, target: Target, options: RunToMeasure):
   const startedAtMs = Date.now();
   const child = spawn(process.execPath, [COMMAND, ...args], {
     cwd: folder,
-    env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: MOST_MS,
   });
@@ -109,6 +109,7 @@ async function measureIn(folder: string, target: Target, options: RunToMeasure):
   if (stdout.trim() === "") throw new Error(`weir ended with ${exitCode}: ${stderr}`);
 
   const run = JSON.parse(stdout) as RunView;
+  await options.afterwards?.(folder, run.id);
   const stats = await target.stats();
   const log = await target.log();
   const ratePerSecond = options.ratePerSecond ?? Number.NaN;

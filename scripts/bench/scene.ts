@@ -6,6 +6,8 @@ export interface Scene {
   readonly name: string;
   /** About how long it takes with the default repetitions, minutes. */
   readonly minutes: number;
+  /** How busy the machine is does not matter. */
+  readonly isSimulated?: true;
   play(journal: Journal, stage: Stage): Promise<void>;
 }
 

@@ -13,32 +13,22 @@ import {
   SLICE_MAX_MS,
   SOURCE_WINDOW_BYTES,
 } from "./limits.ts";
-
-/** USD per unit, as published on 2026-08-20 for the Workers Paid plan. */
-export const PRICES = {
-  asOf: "2026-08-20",
-  queueOperation: 0.4 / 1e6,
-  workerRequest: 0.3 / 1e6,
-  cpuMs: 0.02 / 1e6,
-  objectRequest: 0.15 / 1e6,
-  objectGbSecond: 12.5 / 1e6,
-  objectRowWritten: 1 / 1e6,
-  r2ClassA: 4.5 / 1e6,
-  r2ClassB: 0.36 / 1e6,
-  r2GbMonth: 0.015,
-  d1RowWritten: 1 / 1e6,
-} as const;
+import { type Cost, priceOf, type Units } from "./prices.ts";
+import type { Operations } from "./protocol.ts";
 
 /** Written, read and deleted. */
 const QUEUE_OPERATIONS_PER_MESSAGE = 3;
-/** Measured: a call with its row takes 2 to 3 ms of processor time. */
-const CPU_MS_PER_CALL = 2.5;
+/** Measured by `npm run bench`: 0.5 to 1 ms for the whole process tree, which also plays the storage. */
+const CPU_MS_PER_CALL = 1;
 /** An object is billed for 128 MB while it is awake, and it is awake for the whole run. */
 const OBJECT_GB = 0.128;
 /** The protocol's budget with few lanes an invocation. */
 const OBJECT_REQUESTS_PER_CALL = 0.25;
-/** A commit writes the part, its chunk and the run; a lease and its release write two more each. */
-const ROWS_PER_PART = 3;
+/**
+ * Counted in real runs: a commit writes the part and its index entry, its chunk and the run, and a share of the state
+ * that is written each second; a lease and its release write two more each.
+ */
+const ROWS_PER_PART = 5;
 const ROWS_PER_CHUNK = 6;
 /** Nobody knows before: one failure in a hundred items, each a row and an index entry in D1. */
 const FAILED_SHARE = 0.01;
@@ -57,32 +47,43 @@ export interface CostInput {
   readonly seconds: number;
 }
 
-export interface Cost {
-  readonly usd: number;
-  /** What each kind of operation adds, USD. */
-  readonly lines: Readonly<Record<Exclude<keyof typeof PRICES, "asOf">, number>>;
-}
-
 /** The price of one run. Every figure grows at most linearly with the items: the price of an item is flat. */
 export function estimateCost(input: CostInput): Cost {
-  const units = countUnits(input);
-  const lines = {
-    queueOperation: units.queueOperation * PRICES.queueOperation,
-    workerRequest: units.workerRequest * PRICES.workerRequest,
-    cpuMs: units.cpuMs * PRICES.cpuMs,
-    objectRequest: units.objectRequest * PRICES.objectRequest,
-    objectGbSecond: units.objectGbSecond * PRICES.objectGbSecond,
-    objectRowWritten: units.objectRowWritten * PRICES.objectRowWritten,
-    r2ClassA: units.r2ClassA * PRICES.r2ClassA,
-    r2ClassB: units.r2ClassB * PRICES.r2ClassB,
-    r2GbMonth: units.r2GbMonth * PRICES.r2GbMonth,
-    d1RowWritten: units.d1RowWritten * PRICES.d1RowWritten,
-  };
-  return { usd: Object.values(lines).reduce((sum, line) => sum + line, 0), lines };
+  return priceOf(planUnits(input));
 }
 
-/** How often the run does what is billed. */
-function countUnits(input: CostInput): Cost["lines"] {
+/**
+ * The price of a run that was made: its counted operations, and for what nobody can count (processor time, the object's
+ * waking hours, a month of storage) the plan's own terms.
+ */
+export function countedCost(
+  operations: Operations,
+  seen: { readonly calls: number; readonly items: number; readonly seconds: number },
+): Cost {
+  return priceOf(countedUnits(operations, seen));
+}
+
+/** The units behind `countedCost`. */
+export function countedUnits(
+  operations: Operations,
+  seen: { readonly calls: number; readonly items: number; readonly seconds: number },
+): Units {
+  return {
+    queueOperation: operations.queue,
+    workerRequest: operations.queue / QUEUE_OPERATIONS_PER_MESSAGE,
+    cpuMs: seen.calls * CPU_MS_PER_CALL,
+    objectRequest: operations.object,
+    objectGbSecond: seen.seconds * OBJECT_GB,
+    objectRowWritten: operations.rowsWritten,
+    r2ClassA: operations.r2ClassA,
+    r2ClassB: operations.r2ClassB,
+    r2GbMonth: (seen.items * ROW_BYTES * COPIES) / 1e9,
+    d1RowWritten: operations.d1RowsWritten,
+  };
+}
+
+/** How often a planned run will do what is charged. */
+export function planUnits(input: CostInput): Units {
   const { items, chunks, chunkSize, seconds } = input;
   const invocations = Math.ceil(Math.max(1, input.lanes) / LANES_PER_INVOCATION_DEPLOYED);
   const messages = invocations * (1 + Math.ceil((seconds * 1000) / SLICE_MAX_MS)) + 2;

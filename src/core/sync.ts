@@ -46,6 +46,7 @@ import {
 import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
 import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
 import type { Spec } from "./spec.ts";
+import { spend } from "./spend.ts";
 import { judge } from "./tolerance.ts";
 
 /** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
@@ -204,9 +205,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
   recordCalls(run.activity, { calls: seen.calls, ended, callMs: seen.callMs }, nowMs);
   state.counts.throttled += seen.throttled;
   state.counts.attempts += Math.max(0, ended - seen.throttled);
-  for (const [name, count] of Object.entries(seen.operations)) {
-    state.operations[name as keyof typeof state.operations] += count;
-  }
+  spend(run, seen.operations);
   state.quota = observe(state.quota, seen, { nowMs, holder });
   countRefused(run, seen);
   if (seen.refusing !== undefined) run.refusal = { sentence: seen.refusing, atMs: nowMs };

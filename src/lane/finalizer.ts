@@ -15,6 +15,7 @@ import { joinParts } from "../storage/joinParts.ts";
 import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
 import { partBytes, partsInOrder } from "../storage/partStream.ts";
 import { resultsKey } from "../storage/runRecord.ts";
+import { Spending } from "./spending.ts";
 
 /** A point of the join: parts up to `after` make the first `bytes` bytes and `rows` rows. */
 const markSchema = z.object({
@@ -65,7 +66,10 @@ export async function finishRun(
 
 async function join(env: Env, runId: string, state: JoinState, untilMs: number): Promise<void> {
   const run = runById(env, runId);
+  const spending = new Spending();
+  const { count } = spending;
   const writer = openObjectWriter(env.BUCKET, resultsKey(runId), {
+    count,
     resume: state.upload,
     partBytes: state.partBytes,
     contentType: "application/x-ndjson",
@@ -77,7 +81,7 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
   let marks: Mark[] = [state.mark];
   let reportMs = Date.now() + FINISH_REPORT_MS;
 
-  const pieces = joinParts(partsInOrder(run, state.mark.after), (part) => partBytes(env.BUCKET, part));
+  const pieces = joinParts(partsInOrder(run, state.mark.after), (part) => partBytes(env.BUCKET, part, count));
   for await (const piece of pieces) {
     if (piece.kind === "bytes") {
       bytes += piece.bytes.byteLength;
@@ -91,10 +95,11 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
     const nowMs = Date.now();
     const isOver = nowMs >= untilMs && writer.sentBytes() > resumedBytes;
     if (nowMs < reportMs && !isOver) continue;
-    if (!(await report(run, state, writer, marks)) || isOver) return;
+    if (!(await report(run, state, { writer, marks, spending })) || isOver) return;
     reportMs = nowMs + FINISH_REPORT_MS;
   }
-  await run.finished({ bytes: await writer.finish(), rows });
+  const written = await writer.finish();
+  await run.finished({ bytes: written, rows, spent: spending.take() });
 }
 
 /** Marks from the last one that the sent bytes have passed. */
@@ -107,14 +112,16 @@ function reachable(marks: readonly Mark[], writer: ObjectWriter): Mark[] {
 async function report(
   run: Run,
   state: JoinState,
-  writer: ObjectWriter,
-  marks: readonly Mark[],
+  join: { readonly writer: ObjectWriter; readonly marks: readonly Mark[]; readonly spending: Spending },
 ): Promise<boolean> {
   const now = await run.finishFrom();
   if (now?.state == null || stateSchema.parse(JSON.parse(now.state)).owner !== state.owner) return false;
-  const upload = await writer.state();
-  const [mark = START] = reachable(marks, writer);
-  await run.finishProgress(JSON.stringify({ ...state, upload, mark } satisfies JoinState));
+  const upload = await join.writer.state();
+  const [mark = START] = reachable(join.marks, join.writer);
+  await run.finishProgress(
+    JSON.stringify({ ...state, upload, mark } satisfies JoinState),
+    join.spending.take(),
+  );
   return true;
 }
 

@@ -3,6 +3,7 @@ import { D1_QUERIES_PER_SLICE, PARTS_PER_INDEX_CALL } from "../core/limits.ts";
 import type { Env } from "../env.ts";
 import { runById } from "../run/stub.ts";
 import { indexParts } from "../storage/failures.ts";
+import { Spending } from "./spending.ts";
 
 /**
  * Indexes until nothing is left or the platform's bound on queries is near; the Run then asks again.
@@ -12,10 +13,14 @@ export async function indexRun(env: Env, runId: string): Promise<void> {
   const run = runById(env, runId);
   const settings = await run.settings();
   if (settings === null) return;
+  const spending = new Spending();
   for (let queries = 0; queries < D1_QUERIES_PER_SLICE; ) {
     const parts = await run.unindexed(PARTS_PER_INDEX_CALL);
     if (parts.length === 0) return;
-    queries += 1 + (await indexParts(env, settings, parts));
-    await run.markIndexed(parts.map(({ chunk, n }) => ({ chunk, n })));
+    queries += 1 + (await indexParts(env, settings, parts, spending.count));
+    await run.markIndexed(
+      parts.map(({ chunk, n }) => ({ chunk, n })),
+      spending.take(),
+    );
   }
 }

@@ -7,6 +7,7 @@ import { runById } from "../run/stub.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { type SourceContext, SourceError } from "../sources/source.ts";
 import { again } from "../storage/again.ts";
+import { Spending } from "./spending.ts";
 
 /**
  * Plans a run from where it stands to its end. A source that cannot be used fails the run, which says why.
@@ -14,19 +15,21 @@ import { again } from "../storage/again.ts";
  */
 export async function planRun(env: Env, runId: string): Promise<void> {
   const run = runById(env, runId);
+  const spending = new Spending();
   for (;;) {
     const from = await run.planFrom();
     if (from === null) return;
     const { spec, root } = from.settings;
     const source = sourceRegistry[spec.source.kind];
     if (source === undefined) return run.planFailed(`there is no source of kind ${spec.source.kind}`);
-    const context: SourceContext = { env, run: root, count: () => {} };
+    const context: SourceContext = { env, run: root, count: spending.count };
     try {
       const step = await again(
         async () => source.plan(spec.source, spec.chunkSize, from.cursor, context),
         (fault) => fault instanceof SourceError,
       );
-      await run.addChunks({ at: from.chunks, chunks: step.chunks, cursor: step.cursor });
+      const { chunks, cursor } = step;
+      await run.addChunks({ at: from.chunks, chunks, cursor, spent: spending.take() });
     } catch (error) {
       if (error instanceof SourceError) return run.planFailed(error.message);
       throw error;

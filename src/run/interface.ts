@@ -5,6 +5,7 @@
 import type {
   ChunkPlan,
   ChunkWork,
+  Operations,
   PartMeta,
   RunSettings,
   SyncAnswer,
@@ -105,6 +106,8 @@ export interface Run {
     readonly at: number;
     readonly chunks: readonly ChunkPlan[];
     readonly cursor: string | null;
+    /** What making them took of the platform. */
+    readonly spent?: Partial<Operations>;
   }): Promise<void>;
   /** The source cannot be planned (missing input, bad data): the run fails with this sentence. */
   planFailed(message: string): Promise<void>;
@@ -115,7 +118,10 @@ export interface Run {
   partsByCommit(after: number, limit: number): Promise<{ readonly seq: number; readonly part: PartMeta }[]>;
   /** Parts with failures (or, in a child run, any rows) that are not in D1 yet. */
   unindexed(limit: number): Promise<PartMeta[]>;
-  markIndexed(parts: readonly { readonly chunk: number; readonly n: number }[]): Promise<void>;
+  markIndexed(
+    parts: readonly { readonly chunk: number; readonly n: number }[],
+    spent?: Partial<Operations>,
+  ): Promise<void>;
   ledger(after: number, limit: number): Promise<LedgerRow[]>;
   /** Chunks with items that have no row. Only meaningful once the run has ended. */
   unsettled(after: number, limit: number): Promise<UnsettledChunk[]>;
@@ -123,8 +129,12 @@ export interface Run {
 
   /** Null: nothing to finish (not finishing, or done). */
   finishFrom(): Promise<{ readonly settings: RunSettings; readonly state: string | null } | null>;
-  finishProgress(state: string): Promise<void>;
-  finished(result: { readonly bytes: number; readonly rows: number }): Promise<void>;
+  finishProgress(state: string, spent?: Partial<Operations>): Promise<void>;
+  finished(result: {
+    readonly bytes: number;
+    readonly rows: number;
+    readonly spent?: Partial<Operations>;
+  }): Promise<void>;
 
   /** The watchdog's poke: re-arms the alarm. */
   poke(): Promise<void>;

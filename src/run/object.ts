@@ -12,6 +12,7 @@ import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
 import { afterTry } from "../core/notice.ts";
 import type {
   ChunkWork,
+  Operations,
   PartMeta,
   QueueMessage,
   RunSettings,
@@ -22,6 +23,7 @@ import { type FieldReport, showTotals } from "../core/reduce.ts";
 import * as core from "../core/run.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import { SPEC_DEFAULTS } from "../core/spec.ts";
+import { spend } from "../core/spend.ts";
 import { settingsOf, sync } from "../core/sync.ts";
 import { drive, succeed } from "../core/takeover.ts";
 import { view } from "../core/view.ts";
@@ -127,6 +129,7 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async planFrom(): Promise<{ settings: RunSettings; cursor: string | null; chunks: number } | null> {
+    this.#store.count("object");
     const run = this.#store.run;
     if (run === null || run.state.plan.complete || !core.isWorking(run)) return null;
     return { settings: settingsOf(run), cursor: run.state.plan.cursor, chunks: run.state.chunks.total };
@@ -134,6 +137,7 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   async addChunks(input: Parameters<Run["addChunks"]>[0]): Promise<void> {
     this.#change((run) => {
+      spend(run, input.spent);
       core.addChunks(run, input);
       errandMoved(run, "plan", this.#store.now());
     });
@@ -144,6 +148,7 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async partsInOrder(after: { chunk: number; n: number } | null, limit: number): Promise<PartMeta[]> {
+    this.#store.count("object");
     return this.#store.ledger.partsInOrder(after, limit);
   }
 
@@ -152,11 +157,18 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async unindexed(limit: number): Promise<PartMeta[]> {
+    this.#store.count("object");
     return this.#store.ledger.unindexedParts(limit);
   }
 
-  async markIndexed(parts: readonly { readonly chunk: number; readonly n: number }[]): Promise<void> {
-    this.#change((run) => core.markIndexed(run, parts, this.#store.now()));
+  async markIndexed(
+    parts: readonly { readonly chunk: number; readonly n: number }[],
+    spent: Partial<Operations> = {},
+  ): Promise<void> {
+    this.#change((run) => {
+      spend(run, spent);
+      core.markIndexed(run, parts, this.#store.now());
+    });
   }
 
   async ledger(after: number, limit: number): Promise<LedgerRow[]> {
@@ -178,22 +190,27 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async finishFrom(): Promise<{ settings: RunSettings; state: string | null } | null> {
+    this.#store.count("object");
     const run = this.#store.run;
     if (run?.state.status !== "finishing" || run.semaphore.live.size > 0 || run.state.unindexed > 0)
       return null;
     return { settings: settingsOf(run), state: run.state.finish };
   }
 
-  async finishProgress(state: string): Promise<void> {
+  async finishProgress(state: string, spent: Partial<Operations> = {}): Promise<void> {
     this.#change((run) => {
+      spend(run, spent);
       if (run.state.status !== "finishing") return;
       run.state.finish = state;
       errandMoved(run, "finish", this.#store.now());
     });
   }
 
-  async finished(): Promise<void> {
-    this.#change((run) => core.finished(run, Date.now()));
+  async finished({ spent }: Parameters<Run["finished"]>[0]): Promise<void> {
+    this.#change((run) => {
+      spend(run, spent);
+      core.finished(run, Date.now());
+    });
   }
 
   async poke(): Promise<void> {
@@ -202,6 +219,7 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   /** Caught as a whole: the platform drops an alarm after six failed retries. */
   override async alarm(): Promise<void> {
+    this.#store.count("object");
     this.#alarmAtMs = null;
     try {
       this.#after();
@@ -306,11 +324,14 @@ export class RunObject extends DurableObject<Env> implements Run {
     const { status, rootId, itemSource } = run.state;
     this.#cataloged = status;
     const extra = { root: rootId, itemSource, atMs: Date.now() };
-    const stored = upsertRun(this.env.DB, this.#view(run), extra).catch((error: unknown) => {
-      console.warn("catalog refused", error);
-      this.#cataloged = null;
-      return this.#armAt(Date.now() + CATALOG_RETRY_MS);
-    });
+    const stored = upsertRun(this.env.DB, this.#view(run), extra).then(
+      (rows) => spend(run, { d1RowsWritten: rows }),
+      (error: unknown) => {
+        console.warn("catalog refused", error);
+        this.#cataloged = null;
+        return this.#armAt(Date.now() + CATALOG_RETRY_MS);
+      },
+    );
     this.ctx.waitUntil(stored);
   }
 

@@ -5,6 +5,7 @@
 import { Violation } from "./checks.ts";
 import type { SimOptions } from "./options.ts";
 import type { Timeline } from "./timeline.ts";
+import type { Watch } from "./watch.ts";
 import { World } from "./world.ts";
 
 export interface SimReport {
@@ -35,8 +36,8 @@ const SETTLED_MS = 120_000;
 const EVENTS_PER_ITEM = 400;
 const EVENTS_BESIDES = 20_000_000;
 
-export function simulate(options: SimOptions): SimReport {
-  const world = new World(options);
+export function simulate(options: SimOptions, watch: Watch = {}): SimReport {
+  const world = new World(options, watch);
   let violation: SimReport["violation"] = null;
   try {
     play(world);

@@ -20,6 +20,7 @@ import { RunHost } from "./runHost.ts";
 import { Storage } from "./storage.ts";
 import { Target } from "./target.ts";
 import { Timeline } from "./timeline.ts";
+import type { Watch } from "./watch.ts";
 import { Weather } from "./weather.ts";
 
 /** What is folded into the trace. */
@@ -54,6 +55,7 @@ export class World {
   readonly host: RunHost;
   readonly target: Target;
   readonly timeline = new Timeline();
+  readonly #watch: Watch;
   readonly #random: Random;
   readonly #network: Network;
   readonly #queues: Queues;
@@ -63,9 +65,10 @@ export class World {
   #generation = 1;
   #sliceMs = SLICE_FIRST_MS;
 
-  constructor(options: SimOptions) {
+  constructor(options: SimOptions, watch: Watch = {}) {
     const random = new Random(options.seed);
     this.options = options;
+    this.#watch = watch;
     this.#random = random.fork();
     this.weather = new Weather(this.loop, random.fork(), options.faults);
     this.storage = new Storage(this.loop, this.weather, random.fork(), options);
@@ -98,6 +101,7 @@ export class World {
   ask(request: SyncRequest): Wait<Heard> {
     return this.#network.ask(request, (heard) => {
       this.loop.mark(MARK.sync, heard.seq);
+      this.#watch.asked?.(this.loop.nowMs);
       const answer = this.host.sync(heard);
       this.loop.mark(MARK.answer, answer.grant.kind === "granted" ? answer.grant.count : -1);
       return answer;
@@ -124,6 +128,7 @@ export class World {
       const { outcome, latencyMs, kills } = this.target.call(item, this.loop.nowMs);
       const isThrottled = outcome.kind === "throttled";
       this.timeline.called(this.loop.nowMs, isThrottled);
+      this.#watch.called?.(this.loop.nowMs);
       if (isThrottled) this.checks.fairness.refused(this.loop.nowMs);
       this.loop.mark(MARK.call, item);
       this.loop.after(latencyMs, () => {

@@ -17,10 +17,10 @@ export interface CatalogExtra {
   readonly atMs: number;
 }
 
-/** Stores the run's snapshot unless a newer one is there. */
-export async function upsertRun(db: D1Database, view: RunView, extra: CatalogExtra): Promise<void> {
+/** Stores the run's snapshot unless a newer one is there; returns the rows written. */
+export async function upsertRun(db: D1Database, view: RunView, extra: CatalogExtra): Promise<number> {
   const input = pinnedUpload(extra.itemSource);
-  await db
+  const { meta } = await db
     .prepare(
       `INSERT INTO runs (id, name, status, created_at, ended_at, parent, root, input_name, input_upload,
          snapshot_at_ms, snapshot)
@@ -42,6 +42,7 @@ export async function upsertRun(db: D1Database, view: RunView, extra: CatalogExt
       JSON.stringify(view),
     )
     .run();
+  return meta.rows_written;
 }
 
 /** The upload that a source reads from, through another run's failures too; null for a source that reads none. */

@@ -1,0 +1,175 @@
+/**
+ * Size: millions of ids for real, what planning and download take, and whether an item costs the same in small runs and
+ * in large ones.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Journal, shown } from "../journal.ts";
+import { interruptAfter, type Measured, measureRun } from "../measuredRun.ts";
+import { countedUsd } from "../pricedRun.ts";
+import type { Scene, Stage } from "../scene.ts";
+
+const COMMAND = resolve(import.meta.dirname, "../../../src/cli/weir.js");
+const MILLIONS = 2_000_000;
+/** Of what was reached without a quota just before. */
+const SHARE_OF_UNCAPPED = 0.8;
+/** When the throughput scene was not played, or the machine is slow. */
+const LEAST_PER_SECOND = 1000;
+const LANES = 100;
+
+export const large: Scene = {
+  name: "large",
+  minutes: 9,
+  async play(journal, stage) {
+    const uncapped = stage.seen.uncappedPerSecond ?? LEAST_PER_SECOND / SHARE_OF_UNCAPPED;
+    const rate = Math.max(LEAST_PER_SECOND, 100 * Math.floor((SHARE_OF_UNCAPPED * uncapped) / 100));
+    const leftMs = Math.max(60_000, stage.untilMs - Date.now() - 60_000);
+    const ids = Math.min(MILLIONS, 10_000 * Math.floor((rate * leftMs * 0.9) / 1000 / 10_000));
+    journal.say(
+      "",
+      `**${shown(ids)} ids for real, quota ${shown(rate)}/s** (80 % of what was reached without one; target only observes, answers at once)` +
+        (ids < MILLIONS ? `; ${shown(MILLIONS)} would not have ended in time` : ""),
+    );
+    let download = { mb: Number.NaN, seconds: Number.NaN };
+    const run = await measureRun({
+      ids,
+      flags: ["--rate", `${rate}/s`, "--parallel", String(LANES), "--chunk", "1000"],
+      target: {},
+      ratePerSecond: rate,
+      afterwards: async (folder, id) => {
+        download = await downloaded(folder, id);
+      },
+    });
+    stage.seen.large = run;
+    const minutes = memoryByMinute(run);
+    journal.table(
+      ["", "seen"],
+      [
+        ["rows", shown(run.rows?.count ?? Number.NaN)],
+        ["rows lost or doubled", shown((run.rows?.lost ?? Number.NaN) + (run.rows?.doubled ?? Number.NaN))],
+        ["share of the quota used, %", shown(100 * run.share, 2)],
+        ["needed burst, calls", shown(run.arrivals.neededBurst, 1)],
+        ["coordinator requests per call", shown(run.run.coordinatorRequests / run.arrivals.calls, 3)],
+        ["start of the command to first call, s", shown(run.firstCallMs / 1000, 2)],
+        ["memory by minute, MB (highest in each)", minutes.map((mb) => shown(mb)).join(" ")],
+        ["CPU of the process tree, ms per call", shown(run.cpuMsPerCall, 2)],
+        ["results downloaded, MB/s", `${shown(download.mb / download.seconds)} (${shown(download.mb)} MB)`],
+      ],
+    );
+  },
+};
+
+interface Plot {
+  readonly ids: number;
+  readonly chunk: number;
+  /** Of a range: no file of lines, so that only chunks and items are new. */
+  readonly range: boolean;
+}
+
+const PLOTS: readonly Plot[] = [
+  { ids: 2000, chunk: 200, range: true },
+  { ids: 20_000, chunk: 200, range: true },
+  { ids: 200_000, chunk: 1000, range: true },
+  { ids: 2_000_000, chunk: 1000, range: true },
+  { ids: 20_000_000, chunk: 1000, range: true },
+  { ids: 20_000_000, chunk: 200, range: true },
+  { ids: 2_000_000, chunk: 1000, range: false },
+  { ids: 20_000_000, chunk: 1000, range: false },
+];
+/** A large run is looked at for so long and then broken off: an item's cost shows after a few thousand. */
+const LOOKED_MS = 12_000;
+
+export const flat: Scene = {
+  name: "flat",
+  minutes: 3.5,
+  async play(journal: Journal, stage: Stage) {
+    journal.say(
+      "",
+      `**The cost of an item, from ${shown(2000)} to ${shown(20_000_000)} items**: no quota, ${LANES} lanes, ` +
+        `broken off ${LOOKED_MS / 1000} s after the first call`,
+    );
+    const rows: string[][] = [];
+    for (const plot of PLOTS) {
+      if (Date.now() + 60_000 > stage.untilMs) {
+        rows.push([
+          shown(plot.ids),
+          shown(plot.ids / plot.chunk),
+          "not run: out of time",
+          "",
+          "",
+          "",
+          "",
+          "",
+        ]);
+        continue;
+      }
+      rows.push(plotRow(plot, await look(plot)));
+    }
+    journal.table(
+      [
+        "items",
+        "chunks",
+        "source",
+        "start to first call, s",
+        "calls/s",
+        "CPU ms per call",
+        "peak MB",
+        "counted $ per 1,000,000 calls",
+      ],
+      rows,
+    );
+  },
+};
+
+function look(plot: Plot): Promise<Measured> {
+  return measureRun({
+    ids: plot.ids,
+    range: plot.range,
+    flags: ["--parallel", String(LANES), "--chunk", String(plot.chunk)],
+    target: {},
+    ratePerSecond: null,
+    during: interruptAfter(LOOKED_MS),
+  });
+}
+
+function plotRow(plot: Plot, run: Measured): string[] {
+  return [
+    shown(plot.ids),
+    shown(plot.ids / plot.chunk),
+    plot.range ? "range" : "lines",
+    shown(run.firstCallMs / 1000, 2),
+    shown(run.arrivals.meanPerSecond),
+    shown(run.cpuMsPerCall, 2),
+    shown(run.tree.peakRss / 1e6),
+    shown((countedUsd(run.run) * 1e6) / run.arrivals.calls, 3),
+  ];
+}
+
+function memoryByMinute(run: Measured): number[] {
+  const samples = 600;
+  const minutes: number[] = [];
+  for (let from = 0; from < run.tree.rss.length; from += samples) {
+    minutes.push(run.tree.rss.slice(from, from + samples).reduce((a, b) => Math.max(a, b), 0) / 1e6);
+  }
+  return minutes;
+}
+
+/** `weir results` into a file, from the embedded runtime that is started for it: only the transfer is timed. */
+async function downloaded(folder: string, id: string): Promise<{ mb: number; seconds: number }> {
+  const child = spawn(process.execPath, [COMMAND, "results", id], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let bytes = 0;
+  let firstMs = Number.NaN;
+  child.stdout.on("data", (piece: Buffer) => {
+    if (bytes === 0) firstMs = performance.now();
+    bytes += piece.byteLength;
+  });
+  await once(child, "close");
+  const whole = statSync(join(folder, "rows.jsonl")).size;
+  if (bytes !== whole) throw new Error(`${bytes} bytes were downloaded of ${whole}`);
+  return { mb: bytes / 1e6, seconds: (performance.now() - firstMs) / 1000 };
+}
