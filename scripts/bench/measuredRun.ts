@@ -23,8 +23,8 @@ const COMMAND = resolve(import.meta.dirname, "../../src/cli/weir.js");
 const LOOK_MS = 50;
 /** Left out of the used share: the first grants find a full bucket and cold code. */
 const WARM_UP_MS = 2000;
-/** A command that has not ended after this hangs: the measurement ends with it. */
-const MOST_MS = 15 * 60_000;
+/** A command that has not ended after this hangs: the measurement ends with it, and its scene. */
+const MOST_MS = 4 * 60_000;
 
 /** What happens to a run while it is measured. */
 export interface Meddling {
@@ -50,6 +50,8 @@ export interface RunToMeasure {
   /** Where calls go instead of straight to the target, given the target's address. */
   readonly through?: (url: string) => string;
   readonly during?: (meddling: Meddling) => Promise<void>;
+  /** For runs that may last; absent: minutes. */
+  readonly mostMs?: number;
   /** With the run's folder, while what it left is still there. */
   readonly afterwards?: (folder: string, run: string) => Promise<void>;
 }
@@ -96,7 +98,7 @@ async function measureIn(folder: string, target: Target, options: RunToMeasure):
   const child = spawn(process.execPath, [COMMAND, ...args], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: MOST_MS,
+    timeout: options.mostMs ?? MOST_MS,
   });
   const pid = child.pid as number;
   const tree = watchTree([pid]);

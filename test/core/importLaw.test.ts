@@ -10,6 +10,7 @@ function projectSources(): Sources {
   const files = ["src", "test", "scripts"].flatMap((folder) =>
     readdirSync(join(TOP, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && /\.(ts|js)$/.test(entry.name))
+      .filter((entry) => !entry.parentPath.includes("node_modules"))
       .map((entry) => join(entry.parentPath, entry.name).slice(TOP.length + 1)),
   );
   return new Map(files.map((path) => [path, readFileSync(join(TOP, path), "utf8")]));

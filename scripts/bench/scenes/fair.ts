@@ -2,6 +2,7 @@
 import type { LimitOptions } from "../../../test/support/strictLimit.ts";
 import type { TargetOptions } from "../../../test/support/targetOptions.ts";
 import type { WindowOptions } from "../../../test/support/windowLimit.ts";
+import { lineChart } from "../chart.ts";
 import { PLACE_FIGURES, RATE_FIGURES, ROW_FIGURES } from "../figures.ts";
 import { shown } from "../journal.ts";
 import { type Measured, measureRun } from "../measuredRun.ts";
@@ -53,6 +54,12 @@ export const minute: Scene = {
     });
     stage.seen.minute = runs[0] as Measured;
     journal.spread(runs, [...ROW_FIGURES, ...RATE_FIGURES, ...PLACE_FIGURES]);
+    const chart = lineChart(
+      "Calls at the target in each second, quota 1,000/s",
+      [{ name: "calls/s", values: perSecond(stage.seen.minute.log.atMs) }],
+      { stepName: "s", most: 1200 },
+    );
+    journal.chart("minute", "Calls at the target in each second", chart);
   },
 };
 
@@ -121,6 +128,16 @@ export const modes: Scene = {
     );
   },
 };
+
+function perSecond(atMs: readonly number[]): number[] {
+  const first = atMs[0] ?? 0;
+  const calls: number[] = [];
+  for (const ms of atMs) {
+    const second = Math.floor((ms - first) / 1000);
+    calls[second] = (calls[second] ?? 0) + 1;
+  }
+  return Array.from(calls, (count) => count ?? 0);
+}
 
 async function repeat(
   times: number,

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { lineChart } from "../chart.ts";
 import { type Journal, shown } from "../journal.ts";
 import { interruptAfter, type Measured, measureRun } from "../measuredRun.ts";
 import { countedUsd } from "../pricedRun.ts";
@@ -38,6 +39,7 @@ export const large: Scene = {
       flags: ["--rate", `${rate}/s`, "--parallel", String(LANES), "--chunk", "1000"],
       target: {},
       ratePerSecond: rate,
+      mostMs: leftMs,
       afterwards: async (folder, id) => {
         download = await downloaded(folder, id);
       },
@@ -57,6 +59,14 @@ export const large: Scene = {
         ["CPU of the process tree, ms per call", shown(run.cpuMsPerCall, 2)],
         ["results downloaded, MB/s", `${shown(download.mb / download.seconds)} (${shown(download.mb)} MB)`],
       ],
+    );
+    const memory = [
+      { name: "resident, MB", values: run.tree.rss.filter((_, i) => i % 50 === 0).map((b) => b / 1e6) },
+    ];
+    journal.chart(
+      "memory",
+      "Memory of the process tree over the run",
+      lineChart("Memory of the process tree, MB", memory, { stepName: "times 5 s" }),
     );
   },
 };

@@ -1,6 +1,7 @@
 /** What people use today, measured beside Weir in one go on one machine. */
 import { spawnSync } from "node:child_process";
-import { shown, withSpread } from "../journal.ts";
+import { type Bar, barChart } from "../chart.ts";
+import { median, shown, withSpread } from "../journal.ts";
 import { type Measured, measureRun } from "../measuredRun.ts";
 import { type Contest, contest, PEERS } from "../peers/contest.ts";
 import { CONTESTANTS, type Contestant } from "../peers/contestants.ts";
@@ -48,8 +49,22 @@ export const peers: Scene = {
     const ours: Row[] = [];
     for (let i = 0; i < stage.repeat; i++) ours.push(rowOf(await measureWeir()));
     rows.push(cells("**Weir**", "`--rate 1000/s --parallel 250`", ours));
-    for (const peer of CONTESTANTS) rows.push(await repeated(peer, stage.repeat));
+    const bars = [barOf("Weir", ours)];
+    for (const peer of CONTESTANTS) {
+      const seen = await repeated(peer, stage.repeat);
+      if (typeof seen === "string") {
+        rows.push([peer.name, peer.setting, seen, ...HEAD.slice(3).map(() => "")]);
+        continue;
+      }
+      rows.push(cells(peer.name, peer.setting, seen));
+      bars.push(barOf(`${peer.name}, ${peer.setting.replaceAll("`", "")}`, seen));
+    }
     journal.table(HEAD, rows);
+    journal.chart(
+      "peers",
+      "Needed burst of Weir and its peers",
+      barChart("Needed burst at the target, calls (less is more even)", bars, 1),
+    );
     journal.say(
       "",
       "*messages*: requests at the coordinator (Weir), scripts at Redis (BullMQ, Bottleneck), transactions at PostgreSQL (DBOS).",
@@ -87,16 +102,24 @@ export const frozenPeers: Scene = {
   },
 };
 
-async function repeated(peer: Contestant, times: number): Promise<string[]> {
+/** A sentence when it cannot be run here, or fails. */
+async function repeated(peer: Contestant, times: number): Promise<Row[] | string> {
   const seen: Row[] = [];
   for (let i = 0; i < times; i++) {
-    const one = await contest(peer, { isStrict: true });
-    if ("missing" in one)
-      return [peer.name, peer.setting, `not run: ${one.missing}`, ...HEAD.slice(3).map(() => "")];
+    const one = await contest(peer, { isStrict: true }).catch((error: unknown) => ({
+      missing: String(error),
+    }));
+    if ("missing" in one) return `not run: ${one.missing}`;
     seen.push({ ...one, peakRss: one.tree.peakRss });
     process.stderr.write(`${peer.name}, ${peer.setting}: ${i + 1} of ${times} done\n`);
   }
-  return cells(peer.name, peer.setting, seen);
+  return seen;
+}
+
+function barOf(name: string, runs: readonly Row[]): Bar {
+  const isOurs = name === "Weir";
+  const short = name.length > 46 ? `${name.slice(0, 45)}…` : name;
+  return { name: short, value: median(runs.map((run) => run.arrivals.neededBurst)), isOurs };
 }
 
 function measureWeir(): Promise<Measured> {
