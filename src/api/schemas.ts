@@ -44,6 +44,21 @@ export const runSchema = z
     totals: z.record(z.string(), jsonSchema).nullable().openapi({
       description: "the report so far, as far as its fields are one number or text; null without reduce",
     }),
+    usage: z
+      .object({
+        rows: z.object({ inputTokens: count, outputTokens: count, dollars: z.number().nullable() }),
+        spent: z.object({
+          inputTokens: count,
+          outputTokens: count,
+          calls: count,
+          unreportedTokens: z.number(),
+          dollars: z.number().nullable(),
+        }),
+      })
+      .nullable()
+      .openapi({
+        description: "tokens: of the rows, and of every call that was made, failed tries included",
+      }),
     onComplete: z
       .object({
         state: z.enum(["pending", "delivered", "failed"]),
@@ -74,6 +89,7 @@ export const rowSchema = z
     status: z.int().optional(),
     attempts: count,
     throttles: count,
+    usage: z.object({ inputTokens: count, outputTokens: count }).optional(),
     value: jsonSchema.optional(),
     error: z.object({ kind: z.enum(ERROR_KINDS), message: z.string(), retryable: z.boolean() }).optional(),
   })

@@ -8,17 +8,24 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
 
 /** The project's folder. */
 export const PROJECT = resolve(import.meta.dirname, "../..");
 const DIST = join(PROJECT, "dist");
+/** Files that are read as bytes. */
+const TABLE = ".tokens";
 const CONFIG = join(PROJECT, "wrangler.toml");
 
 export interface Bundle {
-  readonly script: string;
+  /** The Worker first, then what it loads when it needs it. */
+  readonly modules: (
+    | { readonly type: "ESModule"; readonly path: string; readonly contents: string }
+    | { readonly type: "Data"; readonly path: string; readonly contents: Uint8Array<ArrayBuffer> }
+  )[];
   readonly options: V4WorkerOptions;
 }
 
@@ -33,9 +40,38 @@ export function loadBundle(): Bundle {
     });
   }
   return {
-    script: readFileSync(join(DIST, "worker.js"), "utf8"),
+    modules: readModules(),
     options: JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")),
   };
+}
+
+/**
+ * Keeps the tokenizer's tables out of the script: as code the runtime reads their megabytes at every start, as bytes
+ * nobody looks at them before the first token is counted. Adds their text to `tables`, by file name.
+ */
+function tablesApart(tables: Map<string, string>): Plugin {
+  return {
+    name: "tables apart",
+    setup(build) {
+      build.onLoad({ filter: /gpt-tokenizer[\\/]esm[\\/]bpeRanks[\\/]\w+\.js$/ }, async ({ path }) => {
+        const name = `worker.${basename(path, ".js")}${TABLE}`;
+        const { default: ranks } = (await import(pathToFileURL(path).href)) as { readonly default: unknown };
+        tables.set(name, JSON.stringify(ranks));
+        const contents = `import table from "./${name}"; export default JSON.parse(new TextDecoder().decode(table));`;
+        return { contents, loader: "js" };
+      });
+    },
+  };
+}
+
+function readModules(): Bundle["modules"] {
+  const names = JSON.parse(readFileSync(join(DIST, "worker.modules.json"), "utf8")) as readonly string[];
+  return names.map((name) => {
+    const path = join(DIST, name);
+    return name.endsWith(TABLE)
+      ? { type: "Data", path: name, contents: readFileSync(path) }
+      : { type: "ESModule", path: name, contents: readFileSync(path, "utf8") };
+  });
 }
 
 /** Makes what is missing or older than its sources. */
@@ -53,7 +89,7 @@ export function workerBuild(): BuildOptions {
     target: "es2024",
     platform: "browser",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "pg-native"],
+    external: ["cloudflare:*", "pg-native", `./*${TABLE}`],
     plugins: [lazyBuiltins],
     logLevel: "error",
   };
@@ -62,15 +98,23 @@ export function workerBuild(): BuildOptions {
 async function buildWorker(): Promise<void> {
   const startedMs = Date.now();
   const { build: bundle } = await import("esbuild");
+  const tables = new Map<string, string>();
   const result = await bundle({
     ...workerBuild(),
     entryPoints: [join(PROJECT, "src/index.ts")],
-    outfile: join(DIST, "worker.js"),
+    // What is imported when it is needed is a module of its own.
+    splitting: true,
+    plugins: [lazyBuiltins, tablesApart(tables)],
+    chunkNames: "worker.[name]-[hash]",
+    entryNames: "worker",
+    outdir: DIST,
     metafile: true,
     write: false,
   });
-  const text = result.outputFiles[0]?.text ?? "";
-  writeWhole("worker.js", text);
+  for (const { path, text } of result.outputFiles) tables.set(basename(path), text);
+  for (const [name, text] of tables) writeWhole(name, text);
+  const others = [...tables.keys()].filter((name) => name !== "worker.js");
+  writeWhole("worker.modules.json", JSON.stringify(["worker.js", ...others]));
   stamp("worker", startedMs, Object.keys(result.metafile.inputs));
 }
 

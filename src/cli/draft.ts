@@ -48,6 +48,7 @@ export function draftSpec(
     source: local?.source ?? limited(written?.source ?? null, limit),
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
     quota: withQuotaFlags(objectOf(written?.quota), flags),
+    budget: withBudgetFlags(objectOf(written?.budget), flags),
     retry: withFlag(objectOf(written?.retry), "maxAttempts", wholeFlag(flags, "max-attempts")),
   });
   const nameOf = (path: string) => fieldName(path, flags, file ?? null);
@@ -70,9 +71,12 @@ export function draftPatch(flags: Flags): JsonObject | null {
     minIntervalMs: durationFlag(flags, "min-interval"),
     jitterMs: durationFlag(flags, "jitter"),
   };
-  const quota = rate === "none" ? null : given({ requests: rate ?? undefined, burst, perHost });
+  const tokens = flags.get("tokens") ?? undefined;
+  const requests = rate === "none" ? null : (rate ?? undefined);
+  const quota = given({ requests, burst, perHost, tokens: tokens === "none" ? null : tokens });
   const patch = given({
-    quota: rate === "none" || Object.keys(quota ?? {}).length > 0 ? quota : undefined,
+    quota: Object.keys(quota).length > 0 ? quota : undefined,
+    budget: withBudgetFlags(null, flags) ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
     pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,
   });
@@ -157,7 +161,17 @@ function withQuotaFlags(quota: JsonObject | null, flags: Flags): JsonObject | nu
   const perHost = flags.get("per-host") ?? undefined;
   if (perHost !== undefined && rated === null)
     throw new UsageError("--per-host needs --rate: it is part of a quota");
-  return withFlag(withFlag(rated, "burst", burst), "perHost", perHost);
+  const withBurst = withFlag(rated, "burst", burst);
+  return withFlag(withFlag(withBurst, "perHost", perHost), "tokens", flags.get("tokens") ?? undefined);
+}
+
+function withBudgetFlags(budget: JsonObject | null, flags: Flags): JsonObject | null {
+  const changes = given({
+    tokens: wholeFlag(flags, "budget-tokens"),
+    calls: wholeFlag(flags, "budget-calls"),
+    dollars: wholeFlag(flags, "budget-dollars"),
+  });
+  return Object.keys(changes).length === 0 ? budget : { ...budget, ...changes };
 }
 
 function withFlag(object: JsonObject | null, key: string, value: Json | undefined): JsonObject | null {

@@ -67,13 +67,14 @@ function endingLines(ending: Ending, written: string | null, where: string): rea
     const why = ending.interrupted ? "paused" : printable(view.why);
     const done = `${count(counts.done)} of ${counts.items === null ? "?" : count(counts.items)} items are done`;
     const resume = `weir run --resume ${id}${where}`;
-    if (view.status !== "awaiting-approval") return [`${why}; ${done}; go on with: ${resume}`];
-    return [`${why}; ${done}; go on with: weir approve ${id}${where}, then ${resume}`];
+    const approve = view.status === "awaiting-approval" ? `weir approve ${id}${where}, then ` : "";
+    return [`${why}; ${done}; go on with: ${approve}${resume}`, ...usageLines(view)];
   }
   const calls = `${count(counts.attempts + counts.throttled)} calls, ${count(counts.throttled)} throttled`;
   const lines = [
     `${view.status}${tookOf(view)}: ${count(counts.ok)} ok, ${count(counts.failed)} failed; ${calls}`,
   ];
+  lines.push(...usageLines(view));
   if (view.status === "failed") lines.push(printable(view.why));
   lines.push(written === null ? `rows: weir results ${id}${where}` : `rows: ${printable(written)}`);
   if (view.parentRunId !== null) {
@@ -84,6 +85,17 @@ function endingLines(ending: Ending, written: string | null, where: string): rea
   const notice = noticeLine(view);
   if (notice !== null) lines.push(notice);
   return lines;
+}
+
+/** Tokens and what they cost; what came to nothing apart. */
+function usageLines({ usage }: RunView): readonly string[] {
+  if (usage === null) return [];
+  const { rows, spent } = usage;
+  const price = spent.dollars === null ? "" : `, $${spent.dollars.toFixed(4)}`;
+  const wasted =
+    spent.inputTokens + spent.outputTokens - rows.inputTokens - rows.outputTokens + spent.unreportedTokens;
+  const lost = wasted > 0 ? `; ${count(wasted)} of them for tries that gave no row` : "";
+  return [`tokens: ${count(spent.inputTokens)} in, ${count(spent.outputTokens)} out${price}${lost}`];
 }
 
 function tookOf(view: RunView): string {

@@ -112,7 +112,7 @@ function createMiniflare(
         {
           ...bundle.options,
           name: "weir",
-          modules: [{ type: "ESModule", path: "worker.js", contents: bundle.script }],
+          modules: bundle.modules,
           r2Buckets: { BUCKET: bucketName(input.folder) },
           bindings: {
             ...Object.fromEntries(secrets),

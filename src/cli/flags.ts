@@ -38,6 +38,14 @@ const TASK_FLAGS: readonly Flag[] = [
   { name: "timeout", value: "30s", help: "for one call, headers and body" },
 ];
 
+/** What a run may cost: of a new one, and of one that goes on. */
+const COST_FLAGS: readonly Flag[] = [
+  { name: "tokens", value: "60000/min", help: "the quota of tokens, for tasks that count them (llm)" },
+  { name: "budget-tokens", value: "N", help: "pause before the run uses more tokens" },
+  { name: "budget-calls", value: "N", help: "pause before it makes more calls" },
+  { name: "budget-dollars", value: "X", help: "pause before it costs more (needs task.price)" },
+];
+
 /** What makes a spec, or changes the one in a file. */
 export const SPEC_FLAGS: readonly Flag[] = [
   { name: "input", value: "FILE", help: "items, one a line or CSV, plain or gzip; - reads stdin" },
@@ -54,6 +62,7 @@ export const SPEC_FLAGS: readonly Flag[] = [
   { name: "per-host", value: "1/s", help: "the quota of each host, on top of --rate" },
   { name: "parallel", value: "N", help: "lanes: calls at once (default 10)" },
   { name: "chunk", value: "N", help: "items a lane takes at once (default 1000)" },
+  ...COST_FLAGS,
   { name: "max-attempts", value: "N", help: "tries of an item that were not throttled (default 5)" },
   { name: "name", value: "TEXT", help: "a name for the run" },
 ];
@@ -155,9 +164,10 @@ export const COMMANDS: readonly Command[] = [
     arguments: "RUN",
     help: "change the limits of a run while it goes",
     flags: [
-      { name: "rate", value: "500/s", help: "the quota; none removes it" },
+      { name: "rate", value: "500/s", help: "the quota of requests; none removes it" },
       { name: "burst", value: "N", help: "calls at once that the target tolerates" },
       { name: "per-host", value: "1/s", help: "the quota of each host; none removes it" },
+      ...COST_FLAGS,
       { name: "parallel", value: "N", help: "lanes: calls at once" },
       { name: "min-interval", value: "100ms", help: "least time between the starts of two items of a lane" },
       { name: "jitter", value: "50ms", help: "random part added to it" },

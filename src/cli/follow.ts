@@ -81,7 +81,7 @@ export async function follow(
         if (interruptedAtMs === null && isDrained && !BY_REQUEST.test(view.why)) {
           return { kind: "waits", view, interrupted: false };
         }
-        if (interruptedAtMs === null && !waitsForResume) {
+        if (interruptedAtMs === null && !waitsForResume && BY_REQUEST.test(view.why)) {
           ui.progress.note(`paused by another command; weir resume ${run}${connection.where} goes on here`);
         }
         waitsForResume = true;

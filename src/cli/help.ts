@@ -21,7 +21,7 @@ ${table(GLOBAL_FLAGS.map(flagUsage))}
 
 Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
 Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures
-            4 failed or cancelled · 5 it waits (paused by Ctrl-C or by itself, or for approval)
+            4 failed or cancelled · 5 it waits (paused by Ctrl-C, by itself or for its budget, or for approval)
 `;
 }
 

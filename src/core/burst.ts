@@ -6,12 +6,15 @@
  */
 import { CLOCK_ERROR_MS, GRACE_MS, MIN_GRACE_MS } from "./limits.ts";
 import { describeRate } from "./rate.ts";
+import type { TokenSettings } from "./tokenQuota.ts";
 
 export interface QuotaSettings {
   /** Null: no quota; calls go freely until a throttled answer sets a rate. */
   readonly ratePerSecond: number | null;
   /** Requests the target tolerates at once; null when not said. */
   readonly burst: number | null;
+  /** Absent: tokens are not limited. */
+  readonly tokens?: TokenSettings;
 }
 
 /** How late a permit may be used, milliseconds: less where the target's burst is small (not below 5 ms). */

@@ -112,6 +112,6 @@ function tatBehind(lastMs: number, gapMs: number): Tat {
 }
 
 /** The next multiple of `TICK_MS`, at or after. */
-function roundUp(ms: number): number {
+export function roundUp(ms: number): number {
   return Math.ceil(ms / TICK_MS) * TICK_MS;
 }

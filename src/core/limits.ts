@@ -46,6 +46,32 @@ export const MIN_HOST_RATE_PER_SECOND = 1 / 60;
 /** How long a host is left alone that throttled a call and did not say for how long. */
 export const HOST_REST_MS = 5000;
 
+// --- tokens (a second dimension of the quota, and a cost of their own for each call) ---
+
+/** The most tokens of one call where no `tokenBurst` is given: what a minute brings, as providers count them. */
+export const TOKEN_BURST_MS = 60_000;
+/** Unused reservations make up for at most this much of the rate: what a target must tolerate beside one call. */
+export const TOKEN_CREDIT_MS = 3000;
+/** Of a call's distance to the next this share may be paid with credit: making up never means calls all at once. */
+export const TOKEN_CREDIT_SHARE = 0.9;
+/** What a target says of its own ledger holds calls up for at most this long: then it must say so with a 429. */
+export const TOKEN_TOLD_MAX_MS = 60_000;
+/** Reserved for an answer of which nothing is known: no `maxTokens`, no answer seen. */
+export const UNKNOWN_OUTPUT_TOKENS = 1000;
+/** Answers whose length is remembered: 100 give a 95th percentile, and a changed prompt is learnt in as many calls. */
+export const OUTPUTS_KEPT = 100;
+export const OUTPUTS_TO_LEARN = 3;
+/**
+ * How late a permit with a cost may be used where no rate of requests is given: such calls are seconds apart, and what
+ * this adds to a window is a quarter of a second of the rate.
+ */
+export const COSTED_GRACE_MS = 250;
+/** Lanes that wait for tokens: more than the mean says, because ten short calls may come in a row. */
+export const COSTED_LANES_SPARE = 3;
+/** A waiting call that was not heard of for so many polls is not waited for. */
+export const COSTED_SILENT_POLLS = 2;
+export const MAX_BUDGET = 1e15;
+
 // --- leases ---
 
 export const LEASE_TTL_MS = 30_000;

@@ -8,6 +8,7 @@
  */
 import type { Totals } from "./reduce.ts";
 import type { SourceSpec, Spec } from "./spec.ts";
+import type { Usage } from "./usage.ts";
 
 /** An item that waits: backoff, Retry-After, or a hand-back before its turn. */
 export interface Deferred {
@@ -84,6 +85,8 @@ export interface Commit {
   readonly totals?: Totals;
   /** The lane gives the lease back with this commit. A chunk with nothing left is done whatever this says. */
   readonly release: boolean;
+  /** Tokens of the part's rows; absent: none. */
+  readonly usage?: Usage;
   /** Why it was given back, for `why`: the platform (R2, source) refused, or nothing special. */
   readonly trouble?: string;
 }
@@ -130,6 +133,58 @@ export interface Report {
   readonly refusing?: string;
   /** Operations counted by the invocation since its last report, for the cost model. */
   readonly operations: Partial<Operations>;
+  /** Tokens that answers reported, whatever became of their items; absent: none. */
+  readonly usage?: Usage;
+}
+
+/** Calls whose permits have a cost of their own (`quota.tokens`, `budget`): each is asked for and granted by name. */
+export interface CostedAsk {
+  /** Calls that wait for a permit, in the order in which they came. `call`: unique within the invocation. */
+  readonly waiting: readonly {
+    readonly call: number;
+    /** Input tokens as counted. */
+    readonly input: number;
+    /** Output tokens it asks for at most; null when it does not say. */
+    readonly output: number | null;
+  }[];
+  /** Permits not used yet, and tokens reserved for calls that are not settled. */
+  readonly held: { readonly calls: number; readonly tokens: number };
+  /** Calls that ended since the last request that was answered. */
+  readonly settled: readonly SettledCall[];
+  /** What the target last said of its own ledger; null: nothing. */
+  readonly told: Told | null;
+}
+
+export interface SettledCall {
+  readonly reserved: number;
+  /** What the target counted; null: it did not say. */
+  readonly usage: Usage | null;
+  /** The permit was never used: nothing left. */
+  readonly unused?: boolean;
+  /** It may have cost something although nothing was said: a budget counts its reservation. */
+  readonly unreported?: boolean;
+}
+
+/** `x-ratelimit-*` and `RateLimit` fields of an answer; null where nothing was said. */
+export interface Told {
+  readonly tokensRemaining: number | null;
+  /** Until the target takes requests again; only when it said that none is left. */
+  readonly requestsInMs: number | null;
+}
+
+export interface CostedAnswer {
+  readonly granted: readonly {
+    readonly call: number;
+    readonly inMs: number;
+    /** Tokens reserved for it. */
+    readonly cost: number;
+    readonly probe: boolean;
+  }[];
+  readonly graceMs: number;
+  /** Calls that can never be granted, and why. */
+  readonly impossible: readonly { readonly call: number; readonly message: string }[];
+  /** The other calls that wait: ask again then. */
+  readonly askAgainInMs: number;
 }
 
 export interface Operations {
@@ -154,6 +209,8 @@ export interface SyncRequest {
   readonly held: readonly number[];
   /** Permits it wants now; 0 for a request that only renews and reports. */
   readonly want: number;
+  /** Absent where permits have no cost of their own. */
+  readonly costed?: CostedAsk;
   readonly report: Report;
   readonly commits: readonly Commit[];
   /** Parts whose failures are in D1. */
@@ -241,6 +298,8 @@ export interface SyncAnswer {
   readonly grant: Grant;
   /** One for each host that was asked for; absent: none was, or the run does not work. */
   readonly hosts?: readonly HostGrant[];
+  /** Absent where permits have no cost of their own. */
+  readonly costed?: CostedAnswer;
   readonly leases: readonly Lease[];
   /** Held fences that are no longer known: no call, no part, drop the lane's state. */
   readonly lost: readonly number[];

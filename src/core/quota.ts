@@ -22,10 +22,29 @@ import {
   pauseAll,
   sendProbe,
 } from "./circuit.ts";
-import { type Feedback, learn, measureAnew, reconfigure, startFeedback } from "./feedback.ts";
+import { type Feedback, type Learnt, learn, measureAnew, reconfigure, startFeedback } from "./feedback.ts";
 import { emissionIntervalMs, emptyTat, reserve, retime, type Tat } from "./gcra.ts";
-import { DEPTH_MS, FREE_MS, GRACE_MS, ISSUED_STEP_MS, PERMITS_PER_ASK, POLL_MS } from "./limits.ts";
-import type { Grant, Report } from "./protocol.ts";
+import {
+  DEPTH_MS,
+  FREE_MS,
+  GRACE_MS,
+  ISSUED_STEP_MS,
+  PERMITS_PER_ASK,
+  POLL_MS,
+  TOKEN_TOLD_MAX_MS,
+} from "./limits.ts";
+import type { Grant, Report, SettledCall, Told } from "./protocol.ts";
+import {
+  configureTokens,
+  createTokenQuota,
+  hearTokens,
+  issueTokens,
+  leapTokens,
+  observeTokens,
+  restoreTokens,
+  settleTokens,
+  type TokenQuota,
+} from "./tokenQuota.ts";
 
 export interface Quota {
   /** Grows with every change that must be stored before the answer leaves. */
@@ -42,6 +61,10 @@ export interface Quota {
   readonly queuedToMs: number;
   readonly feedback: Feedback;
   readonly circuit: Circuit;
+  /** The token dimension; null or absent: tokens are not limited. */
+  readonly tokens?: TokenQuota | null;
+  /** The target said that it takes no request before this; only permits with a cost heed it. */
+  readonly closedUntilMs?: number;
 }
 
 export interface Ask {
@@ -72,6 +95,7 @@ export function createQuota(settings: QuotaSettings, nowMs: number): Quota {
     queuedToMs: nowMs,
     feedback: startFeedback(settings.ratePerSecond, nowMs),
     circuit: CLOSED,
+    ...(settings.tokens === undefined ? {} : { tokens: createTokenQuota(settings.tokens, nowMs) }),
   };
 }
 
@@ -89,6 +113,7 @@ export function restoreQuota(stored: Quota, nowMs: number): Quota {
     queuedToMs: nowMs,
     feedback: measureAnew(stored.feedback, nowMs),
     circuit: afterRestart(stored.circuit),
+    ...(stored.tokens ? { tokens: restoreTokens(stored.tokens, nowMs) } : {}),
   };
 }
 
@@ -106,6 +131,11 @@ export function withoutHolders(quota: Quota, nowMs: number): Quota {
  * out may still be unused for as long as they lay ahead of `fromMs`, whatever the clock shows now.
  */
 export function afterLeap(quota: Quota, fromMs: number, nowMs: number): Quota {
+  const leapt = quota.tokens ? { ...quota, tokens: leapTokens(quota.tokens, fromMs, nowMs) } : quota;
+  return requestsAfterLeap(leapt, fromMs, nowMs);
+}
+
+function requestsAfterLeap(quota: Quota, fromMs: number, nowMs: number): Quota {
   const aheadMs = quota.tat.tatMs - fromMs;
   if (aheadMs <= 0 || nowMs + aheadMs <= quota.tat.tatMs) return quota;
   const tat = { ...quota.tat, ...emptyTat(nowMs + aheadMs) };
@@ -137,20 +167,78 @@ export function observe(
   from: { readonly nowMs: number; readonly holder: string },
 ): Quota {
   const { nowMs } = from;
-  const configuredPerSecond = quota.settings.ratePerSecond;
-  const learnt = learn(quota.feedback, report, { nowMs, epoch: quota.epoch, configuredPerSecond });
+  const learnt = learnBoth(quota, report, nowMs);
   const observed = observeCalls(quota.circuit, report, from);
   const circuit = learnt.pauseMs === null ? observed : pauseAll(observed, nowMs, learnt.pauseMs);
   const opens = quota.circuit.open === null && circuit.open !== null;
   const closes = quota.circuit.open !== null && circuit.open === null;
   const feedback = closes ? measureAnew(learnt.feedback, nowMs) : learnt.feedback;
-  const changed = withRate({ ...quota, circuit }, feedback, nowMs);
+  const changed = withRate({ ...learnt.quota, circuit }, feedback, nowMs);
   if (learnt.lowered || opens) return nextEpoch(changed);
   return closes ? stored(changed) : changed;
 }
 
+/** In a run that limits only tokens, a throttled answer says something about tokens and nothing about requests. */
+function learnBoth(quota: Quota, report: Report, nowMs: number): Learnt & { readonly quota: Quota } {
+  const at = { nowMs, epoch: quota.epoch, configuredPerSecond: quota.settings.ratePerSecond };
+  const learnt = learn(quota.feedback, report, at);
+  if (!quota.tokens) return { ...learnt, quota };
+  const tokens = observeTokens(quota.tokens, report, at);
+  const isLimited = at.configuredPerSecond !== null;
+  const feedback = isLimited
+    ? learnt.feedback
+    : { ...learnt.feedback, ratePerSecond: null, ceilingPerSecond: null };
+  return { ...learnt, feedback, quota: { ...quota, tokens } };
+}
+
+/** One permit with a cost was issued: its dimensions' new TATs, null where a dimension is not there. */
+export function issueCosted(
+  quota: Quota,
+  permit: {
+    readonly cost: number;
+    readonly tats: { readonly requests: Tat | null; readonly tokens: Tat | null };
+    readonly nowMs: number;
+  },
+): Quota {
+  const { cost, tats, nowMs } = permit;
+  const requested = tats.requests === null ? quota : issued({ ...quota, tat: tats.requests }, nowMs);
+  if (!quota.tokens || tats.tokens === null) return requested;
+  return stored({ ...requested, tokens: issueTokens(quota.tokens, cost, tats.tokens) });
+}
+
+/** Calls that ended, and what the target said of its own ledger: the token dimension follows. */
+export function settleCosted(
+  quota: Quota,
+  seen: { readonly settled: readonly SettledCall[]; readonly told: Told | null },
+  nowMs: number,
+): Quota {
+  const { settled, told } = seen;
+  if (settled.length === 0 && told === null) return quota;
+  let tokens = quota.tokens ?? null;
+  for (const call of settled) tokens = tokens === null ? null : settleTokens(tokens, call);
+  if (tokens !== null && told !== null) tokens = hearTokens(tokens, told, nowMs);
+  const closedUntilMs = Math.max(
+    quota.closedUntilMs ?? 0,
+    nowMs + Math.min(told?.requestsInMs ?? 0, TOKEN_TOLD_MAX_MS),
+  );
+  return { ...quota, tokens, closedUntilMs };
+}
+
 /** Changes what is configured, at once: see the invariants above. The same settings again change nothing. */
 export function configureQuota(quota: Quota, settings: QuotaSettings, nowMs: number): Quota {
+  const { tokens: given } = settings;
+  if (given === undefined && !quota.tokens) return configureRequests(quota, settings, nowMs);
+  const before = quota.tokens ?? null;
+  const tokens =
+    given === undefined
+      ? null
+      : before === null
+        ? createTokenQuota(given, nowMs)
+        : configureTokens(before, given, nowMs);
+  return configureRequests({ ...quota, tokens }, settings, nowMs);
+}
+
+function configureRequests(quota: Quota, settings: QuotaSettings, nowMs: number): Quota {
   const from = quota.settings.ratePerSecond;
   const to = settings.ratePerSecond;
   if (from === to) return stored({ ...quota, settings });

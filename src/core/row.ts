@@ -1,5 +1,6 @@
 /** Rows and failures: what a run writes for every item, exactly once. */
 import type { Json } from "./spec.ts";
+import type { Usage } from "./usage.ts";
 
 export const ERROR_KINDS = [
   "throttled",
@@ -32,6 +33,8 @@ interface RowBase {
   readonly attempts: number;
   /** Tries that were throttled. */
   readonly throttles: number;
+  /** Tokens of the try that made the row, where the target told them. */
+  readonly usage?: Usage;
 }
 
 export type Row =

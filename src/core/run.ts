@@ -9,6 +9,7 @@
 import { type Activity, createActivity } from "./activity.ts";
 import { assert } from "./assert.ts";
 import type { QuotaSettings } from "./burst.ts";
+import { type Costed, createCosted } from "./costed.ts";
 import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
 import { createHostBook, forgetHosts, type HostBook } from "./hostQuota.ts";
 import { type Ledger, newChunk } from "./ledger.ts";
@@ -20,9 +21,11 @@ import { noTotals, type Totals } from "./reduce.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
 import { judgeSmoke, openGate } from "./smoke.ts";
-import type { PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "./spec.ts";
+import type { BudgetSpec, PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "./spec.ts";
 import { drive } from "./takeover.ts";
+import type { TokenSettings } from "./tokenQuota.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
+import { noRunUsage, priceOf, type RunUsage } from "./usage.ts";
 
 /** What is stored as one document; the leases, chunks and parts have tables of their own. */
 export interface RunState {
@@ -61,6 +64,8 @@ export interface RunState {
   starts: number;
   coordinatorRequests: number;
   operations: Operations;
+  /** Tokens used, and calls that left. */
+  usage: RunUsage;
   quota: Quota;
   tolerance: Tolerance;
   /** Items in a row that were refused for their credentials, and how often a streak was ended. */
@@ -82,6 +87,8 @@ export interface Run extends Tables {
   readonly dispatch: Dispatch;
   /** When each host was called last. */
   readonly hosts: HostBook;
+  /** Calls that wait for a permit with a cost of its own. */
+  readonly costed: Costed;
   /** The last answer to each invocation, repeated for a repeated seq. */
   readonly answers: Map<string, SyncAnswer>;
   /** When plan, index and finish messages were last sent, and how long until they are sent again. */
@@ -138,6 +145,7 @@ export function createState(input: NewRun, nowMs: number): RunState {
     starts: 1,
     coordinatorRequests: 0,
     operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },
+    usage: noRunUsage(),
     quota: createQuota(quotaSettings(input.spec), nowMs),
     tolerance: createTolerance(),
     refused: { streak: [], epoch: 0 },
@@ -156,6 +164,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     activity: createActivity(),
     dispatch: createDispatch(),
     hosts: createHostBook(),
+    costed: createCosted(),
     answers: new Map(),
     errands: new Map(),
     totals: state.spec.reduce == null ? null : noTotals(state.spec.reduce),
@@ -171,6 +180,8 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
 export function restartRun(state: RunState, tables: Tables, nowMs: number): Run {
   state.quota = restoreQuota(state.quota, nowMs);
   state.starts += 1;
+  // A run that was stored before calls were counted.
+  state.usage ??= noRunUsage();
   const run = startRun(state, tables, nowMs);
   forgetHosts(run.hosts, nowMs);
   renewAll(run.semaphore, nowMs);
@@ -257,6 +268,7 @@ export function fail(run: Run, reason: string): void {
 
 export interface Change {
   readonly quota?: Partial<QuotaSpec> | null;
+  readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
   readonly pacing?: Partial<PacingSpec> | null;
   readonly tolerate?: Partial<TolerateSpec> | null;
@@ -272,10 +284,15 @@ export function patch(
   const { state } = run;
   if (isEnded(state.status)) return conflict(`the run has ended: ${state.status}`);
   const quota = mergeQuota(state.spec.quota, change.quota);
-  if (quota === "incomplete") return conflict("the run has no quota yet: quota.requests is needed");
+  if (quota === "incomplete")
+    return conflict("the run has no quota yet: quota.requests or quota.tokens is needed");
+  const budget = mergeBudget(state.spec.budget ?? null, change.budget);
+  if (budget !== null && budget.dollars !== null && priceOf(state.spec) === null)
+    return conflict("budget.dollars needs task.price, and this run's task has none");
   state.spec = {
     ...state.spec,
     quota,
+    budget,
     maxParallelism:
       change.maxParallelism === undefined
         ? state.spec.maxParallelism
@@ -350,8 +367,17 @@ export function hostPerSecond(spec: Spec): number | null {
 
 /** The configured rate in calls per second; null without a quota. */
 export function configuredPerSecond(spec: Spec): number | null {
-  if (spec.quota === null) return null;
-  const rate = parseRate(spec.quota.requests);
+  return spec.quota === null ? null : storedRate(spec.quota.requests);
+}
+
+/** The configured rate in tokens per second; null where tokens are not limited. */
+export function configuredTokensPerSecond(spec: Spec): number | null {
+  return storedRate(spec.quota?.tokens ?? null);
+}
+
+function storedRate(text: string | null): number | null {
+  if (text === null) return null;
+  const rate = parseRate(text);
   assert(rate.kind === "ok", "a stored rate was checked when it was accepted");
   return rate.perSecond;
 }
@@ -362,7 +388,11 @@ function workingStatus(state: RunState): RunStatus {
 }
 
 function quotaSettings(spec: Spec): QuotaSettings {
-  return { ratePerSecond: configuredPerSecond(spec), burst: spec.quota?.burst ?? null };
+  const perSecond = configuredTokensPerSecond(spec);
+  const tokens: TokenSettings | null =
+    perSecond === null ? null : { perSecond, burst: spec.quota?.tokenBurst ?? null };
+  const requests = { ratePerSecond: configuredPerSecond(spec), burst: spec.quota?.burst ?? null };
+  return tokens === null ? requests : { ...requests, tokens };
 }
 
 function finish(run: Run, ending: RunState["ending"], reason: string | null): void {
@@ -383,13 +413,26 @@ function mergeQuota(
 ): QuotaSpec | null | "incomplete" {
   if (change === undefined) return current;
   if (change === null) return null;
-  const requests = change.requests ?? current?.requests;
-  if (requests === undefined) return "incomplete";
-  return {
-    requests,
+  const merged: QuotaSpec = {
+    requests: change.requests === undefined ? (current?.requests ?? null) : change.requests,
     burst: change.burst === undefined ? (current?.burst ?? null) : change.burst,
     perHost: change.perHost === undefined ? (current?.perHost ?? null) : change.perHost,
+    tokens: change.tokens === undefined ? (current?.tokens ?? null) : change.tokens,
+    tokenBurst: change.tokenBurst === undefined ? (current?.tokenBurst ?? null) : change.tokenBurst,
   };
+  if (merged.requests !== null || merged.tokens != null) return merged;
+  // Taking away the last limit takes away the quota; a burst alone is none.
+  return change.requests === null || change.tokens === null ? null : "incomplete";
+}
+
+function mergeBudget(
+  current: BudgetSpec | null,
+  change: Partial<BudgetSpec> | null | undefined,
+): BudgetSpec | null {
+  if (change === undefined) return current;
+  const none: BudgetSpec = { tokens: null, calls: null, dollars: null };
+  const merged = change === null ? none : { ...none, ...current, ...change };
+  return merged.tokens === null && merged.calls === null && merged.dollars === null ? null : merged;
 }
 
 function merge<T extends object>(current: T, change: Partial<T> | null | undefined, defaults: T): T {

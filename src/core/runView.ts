@@ -2,6 +2,7 @@
 import type { Notice } from "./notice.ts";
 import type { Operations } from "./protocol.ts";
 import type { Json, Spec } from "./spec.ts";
+import type { Usage } from "./usage.ts";
 
 export const RUN_STATUSES = [
   "planning",
@@ -51,6 +52,17 @@ export interface RunView {
   };
   /** The report so far, as far as its fields are one number or text; null without `reduce`. */
   readonly totals: { readonly [field: string]: Json } | null;
+  /** Tokens used; null where no call told of any and no budget is set. */
+  readonly usage: {
+    /** Of the tries whose answers are rows, committed with them. `dollars` null without a price. */
+    readonly rows: Usage & { readonly dollars: number | null };
+    /** Of every call, also those that came to nothing; what a budget is held against. */
+    readonly spent: Usage & {
+      readonly calls: number;
+      readonly unreportedTokens: number;
+      readonly dollars: number | null;
+    };
+  } | null;
   /** What became of the notice at the end; null without `onComplete` or before the end. */
   readonly onComplete: Omit<Notice, "dueAtMs"> | null;
   readonly coordinatorRequests: number;

@@ -14,6 +14,8 @@ export interface Spec {
   /** Lanes that may be live at once. */
   readonly maxParallelism: number;
   readonly quota: QuotaSpec | null;
+  /** What the run may cost at the target; null or absent: nothing is bounded. */
+  readonly budget?: BudgetSpec | null;
   readonly pacing: PacingSpec;
   readonly retry: RetrySpec;
   readonly tolerate: TolerateSpec;
@@ -41,12 +43,23 @@ export interface TaskSpec {
 }
 
 export interface QuotaSpec {
-  /** As the user wrote it: a positive decimal with `/s`, `/min` or `/h`. */
-  readonly requests: string;
+  /** As the user wrote it: a positive decimal with `/s`, `/min` or `/h`; null where only tokens are limited. */
+  readonly requests: string | null;
   /** Requests the target tolerates at once; null when not said. */
   readonly burst: number | null;
   /** For each host on top of that, as `requests`; null or absent: hosts are not told apart. */
   readonly perHost?: string | null;
+  /** Tokens, written like `requests`; null or absent: not limited. */
+  readonly tokens?: string | null;
+  /** Tokens the target tolerates at once; null or absent: not said. */
+  readonly tokenBurst?: number | null;
+}
+
+/** The run pauses before it would pass one of these; null: no bound. */
+export interface BudgetSpec {
+  readonly tokens: number | null;
+  readonly calls: number | null;
+  readonly dollars: number | null;
 }
 
 /** Per lane: at least `minIntervalMs` plus a random part of `jitterMs` between the starts of two items. */
@@ -114,6 +127,7 @@ export const SPEC_DEFAULTS = {
   chunkSize: 1000,
   maxParallelism: 10,
   quota: null,
+  budget: null,
   pacing: { minIntervalMs: 0, jitterMs: 0 },
   retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
   tolerate: { failureRate: 0.5, over: 1000, then: "pause" },

@@ -7,10 +7,13 @@
  */
 import { callTimeMs, recordCalls } from "./activity.ts";
 import { assert } from "./assert.ts";
+import { budgetSentence, isCosted, outlayOf, passedBy } from "./budget.ts";
+import { forgetWaiting, grantCosted, hearWaiting, heldByAll } from "./costed.ts";
 import { forgetInvocation, seeInvocation, usefulLanes } from "./dispatch.ts";
 import { grantHosts } from "./hostQuota.ts";
 import { applyCommit, type ChunkRecord, handBack, loseLease, orphan, suspectOf, toWork } from "./ledger.ts";
 import {
+  COSTED_LANES_SPARE,
   EXPIRIES_TO_FAIL_ITEM,
   LEASE_TTL_MS,
   POLL_MS,
@@ -22,6 +25,7 @@ import {
 import type {
   Commit,
   CommitOutcome,
+  CostedAnswer,
   Grant,
   HostGrant,
   Lease,
@@ -31,7 +35,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "./protocol.ts";
-import { grant, observe } from "./quota.ts";
+import { grant, observe, settleCosted } from "./quota.ts";
 import { mergeTotals } from "./reduce.ts";
 import {
   configuredPerSecond,
@@ -47,7 +51,9 @@ import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
 import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
 import type { Spec } from "./spec.ts";
 import { spend } from "./spend.ts";
+import { tokenRate } from "./tokenQuota.ts";
 import { judge } from "./tolerance.ts";
+import { addUsage, priceOf } from "./usage.ts";
 
 /** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
 export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
@@ -66,6 +72,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
   markIndexed(run, request.indexed, nowMs);
   announce(run, request);
   report(run, request.report, request.invocation, nowMs);
+  settleCalls(run, request, nowMs);
   finishWhenDone(run);
 
   const works = current && isWorking(run);
@@ -76,6 +83,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     kind: works ? "work" : "drain",
     grant: works ? permits(run, request, pollMs, nowMs) : { kind: "deferred", askAgainInMs: POLL_MS },
     ...(works && request.hosts !== undefined && { hosts: hostPermits(run, request, pollMs, nowMs) }),
+    ...(works ? costedPermits(run, request, pollMs, nowMs) : {}),
     epoch: run.state.quota.epoch,
     clockMs: nowMs + run.state.starts * CLOCKS_APART_MS,
     leases,
@@ -146,6 +154,8 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   if (applied.kind === "applied" && applied.part !== null) {
     countPart(run, applied.part, nowMs);
     addTotals(run, commit);
+    const { usage } = run.state;
+    if (commit.usage !== undefined) usage.rows = addUsage(usage.rows, commit.usage);
   }
   const isDone = record.state === "done";
   if (isDone && !wasDone) run.state.chunks.done += 1;
@@ -206,10 +216,26 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
   state.counts.throttled += seen.throttled;
   state.counts.attempts += Math.max(0, ended - seen.throttled);
   spend(run, seen.operations);
+  const { spent } = state.usage;
+  state.usage.spent = {
+    ...spent,
+    ...(seen.usage === undefined ? {} : addUsage(spent, seen.usage)),
+    calls: spent.calls + seen.calls,
+  };
   state.quota = observe(state.quota, seen, { nowMs, holder });
   countRefused(run, seen);
   if (seen.refusing !== undefined) run.refusal = { sentence: seen.refusing, atMs: nowMs };
   if (seen.blocked !== null && isWorking(run)) pause(run, seen.blocked);
+  if (isWorking(run)) pauseOverBudget(run);
+}
+
+/** Calls whose permits are not granted by name (each for its host) are only counted: the run pauses when it is too late. */
+function pauseOverBudget(run: Run): void {
+  const { spec, usage, id } = run.state;
+  if (spec.budget == null) return;
+  const outlay = outlayOf(usage, { calls: 0, tokens: 0 }, priceOf(spec));
+  const passed = passedBy(spec.budget, outlay);
+  if (passed !== null) pause(run, budgetSentence(passed, spec.budget, outlay, id));
 }
 
 /** Twenty refusals in a row, of different items: nobody's key becomes right by trying on. */
@@ -308,13 +334,71 @@ export function lanesUseful(run: Run): number {
   const { spec, chunks } = run.state;
   return usefulLanes({
     maxParallelism: spec.maxParallelism,
-    ratePerSecond: configuredPerSecond(spec),
+    ratePerSecond: usefulPerSecond(run),
     callMs: Math.max(callTimeMs(run.activity), spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
     chunks: isSmoking(run.state) ? smokeChunks(run) : chunks.total - chunks.done,
   });
 }
 
+/** Calls per second for which lanes are of use; null: as many as there are. */
+function usefulPerSecond(run: Run): number | null {
+  const { spec, quota } = run.state;
+  const requests = configuredPerSecond(spec);
+  const tokens = quota.tokens ?? null;
+  if (tokens === null || tokens.meanTokens === null) return requests;
+  const byTokens = (COSTED_LANES_SPARE * tokenRate(tokens)) / Math.max(1, tokens.meanTokens);
+  return requests === null ? byTokens : Math.min(requests, byTokens);
+}
+
+/** Takes in what an invocation says of its calls with a cost; what a dead one held counts as spent. */
+function settleCalls(run: Run, request: SyncRequest, nowMs: number): void {
+  const { costed, state, dispatch } = run;
+  for (const invocation of [...costed.held.keys()]) {
+    if (invocation === request.invocation || dispatch.invocations.has(invocation)) continue;
+    countUnreported(run, forgetWaiting(costed, invocation).tokens);
+  }
+  if (request.costed === undefined) return;
+  const { settled } = request.costed;
+  state.quota = settleCosted(state.quota, request.costed, nowMs);
+  for (const call of settled) if (call.unreported === true) countUnreported(run, call.reserved);
+  hearWaiting(costed, request.invocation, request.costed, nowMs);
+}
+
+function countUnreported(run: Run, tokens: number): void {
+  const { spent } = run.state.usage;
+  if (tokens > 0) run.state.usage.spent = { ...spent, unreportedTokens: spent.unreportedTokens + tokens };
+}
+
+/** Grants calls with a cost; pauses the run when the next one would pass its budget and none is under way. */
+function costedPermits(
+  run: Run,
+  request: SyncRequest,
+  pollMs: number,
+  nowMs: number,
+): { readonly costed?: CostedAnswer } {
+  const { costed, state } = run;
+  if (request.costed === undefined || !isCosted(state.spec)) return {};
+  const budget = state.spec.budget ?? null;
+  const price = priceOf(state.spec);
+  const held = heldByAll(costed);
+  const outlay = outlayOf(state.usage, held, price);
+  const grants = grantCosted(costed, state.quota, {
+    invocation: request.invocation,
+    nowMs,
+    pollMs,
+    budget,
+    outlay,
+    price,
+  });
+  state.quota = grants.quota;
+  const isIdle = held.calls === 0 && held.tokens === 0 && grants.answer.granted.length === 0;
+  if (grants.passed !== null && budget !== null && isIdle)
+    pause(run, budgetSentence(grants.passed, budget, outlay, state.id));
+  return { costed: grants.answer };
+}
+
 function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): Grant {
+  if (isCosted(run.state.spec)) return { kind: "deferred", askAgainInMs: pollMs };
   const asked = grant(run.state.quota, {
     nowMs,
     want: request.want,
@@ -370,7 +454,10 @@ function remember(run: Run, request: SyncRequest, answer: SyncAnswer): void {
   const ending = request.capacity === 0 || answer.kind === "drain";
   const holds = [...run.semaphore.live.values()].some((lease) => lease.invocation === request.invocation);
   run.answers.set(request.invocation, answer);
-  if (ending && !holds) forgetInvocation(run.dispatch, request.invocation);
+  if (ending && !holds) {
+    forgetInvocation(run.dispatch, request.invocation);
+    countUnreported(run, forgetWaiting(run.costed, request.invocation).tokens);
+  }
   for (const known of run.answers.keys()) {
     if (run.answers.size <= run.dispatch.invocations.size + ANSWERS_KEPT) break;
     if (!run.dispatch.invocations.has(known)) run.answers.delete(known);

@@ -7,6 +7,7 @@ import { shortTotals } from "./reduce.ts";
 import { configuredPerSecond, isWorking, type Run } from "./run.ts";
 import type { RunView } from "./runView.ts";
 import { isoOrNull } from "./time.ts";
+import { dollarsAtMost, dollarsOf, priceOf, tokensOf } from "./usage.ts";
 import { type Reader, why } from "./why.ts";
 
 export function view(run: Run, reader: Reader): RunView {
@@ -40,6 +41,7 @@ export function view(run: Run, reader: Reader): RunView {
     },
     totals:
       run.totals === null || state.spec.reduce === null ? null : shortTotals(state.spec.reduce, run.totals),
+    usage: usageOf(run),
     onComplete: noticeOf(run),
     coordinatorRequests: state.coordinatorRequests,
     operations: state.operations,
@@ -54,6 +56,19 @@ function eta(run: Run, perSecond: number, reader: Reader): string | null {
     perSecond: perSecond * itemsPerCall(state.spec),
   });
   return isoOrNull(left === null ? null : reader.wallMs + left * 1000);
+}
+
+function usageOf(run: Run): RunView["usage"] {
+  const { usage, spec } = run.state;
+  const { rows, spent } = usage;
+  if (tokensOf(spent) + spent.unreportedTokens === 0 && spec.budget == null) return null;
+  const price = priceOf(spec);
+  if (price === null) return { rows: { ...rows, dollars: null }, spent: { ...spent, dollars: null } };
+  const unknown = dollarsAtMost(spent.unreportedTokens, price);
+  return {
+    rows: { ...rows, dollars: dollarsOf(rows, price) },
+    spent: { ...spent, dollars: dollarsOf(spent, price) + unknown },
+  };
 }
 
 function noticeOf(run: Run): RunView["onComplete"] {

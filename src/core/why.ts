@@ -5,8 +5,9 @@ import { hostsCalled } from "./hostQuota.ts";
 import { OFFER_REPEAT_MS } from "./limits.ts";
 import { effectiveRate } from "./quota.ts";
 import { describeRate } from "./rate.ts";
-import { configuredPerSecond, hostPerSecond, type Run } from "./run.ts";
+import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
+import { tokenRate } from "./tokenQuota.ts";
 
 /** Lanes that insist say so with every try, the last ones 5 s apart: after this it is no news any more. */
 const REFUSAL_TOLD_MS = 10_000;
@@ -123,14 +124,36 @@ function whyHosts(run: Run, reader: Reader): string | null {
   return `hosts: ${counted(hosts, "host")} at ${describeRate(perHost)} each; quota.perHost is the limit`;
 }
 
+/** Null where tokens are not what limits: lanes are free, or no tokens are counted. */
+function whyTokens(run: Run, reader: Reader): string | null {
+  const { spec, quota } = run.state;
+  const configured = configuredTokensPerSecond(spec);
+  const tokens = quota.tokens ?? null;
+  if (configured === null || tokens === null) return null;
+  const [amount, unit] = (spec.quota?.tokens ?? "").split("/");
+  const rate = `${number(Number(amount))} tokens/${unit?.trim()}`;
+  if (tokenRate(tokens) < configured) {
+    const share = Math.floor((100 * tokenRate(tokens)) / configured);
+    return `throttled by the target: calling at ${share} % of ${rate} and growing`;
+  }
+  const isRequests = effectiveRate(quota) !== null && quota.tat.tatMs >= tokens.tat.tatMs;
+  return !isRequests && tokens.tat.tatMs > reader.nowMs ? `quota: ${rate} are the limit` : null;
+}
+
 function whySlow(run: Run, reader: Reader): string {
+  const byTokens = whyTokens(run, reader);
+  if (byTokens !== null) return byTokens;
   const configured = configuredPerSecond(run.state.spec);
   const callMs = callTimeMs(run.activity);
   const lanes = run.semaphore.live.size;
   const expected = pace({ ratePerSecond: configured, lanes, callMs });
   const giving = `${counted(lanes, "lane")} × ${Math.round(callMs)} ms`;
   if (configured === null) {
-    return `lanes: ${giving} give ${number(currentPerSecond(run.activity, reader.nowMs))}/s; no quota is set`;
+    return `lanes: ${giving} give ${number(currentPerSecond(run.activity, reader.nowMs))}/s; ${
+      configuredTokensPerSecond(run.state.spec) === null
+        ? "no quota is set"
+        : "the quota of tokens is not reached"
+    }`;
   }
   const effective = effectiveRate(run.state.quota) ?? configured;
   if (effective < configured) {

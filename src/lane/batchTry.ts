@@ -12,7 +12,7 @@ import { BATCH_CHARS } from "../core/limits.ts";
 import type { Item } from "../sources/source.ts";
 import { type BatchOutcome, HostNotDue, type TaskOutcome } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
-import { call, settleOrWait, type TryContext, tell } from "./itemTry.ts";
+import { call, settleCall, settleOrWait, type TryContext, tell } from "./itemTry.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Reader } from "./reader.ts";
 import { isDown, judge, type Tries, type Verdict } from "./verdict.ts";
@@ -103,6 +103,8 @@ export async function tryBatch(
     if (next === undefined) return true;
     if (!(await mayCall())) return false;
     const outcome = await callAll(context, batch, next);
+    const whole = outcome === null || outcome instanceof HostNotDue ? null : wholeOf(outcome);
+    settleCall(context, whole);
     if (outcome === null || context.signal.aborted) return false;
     if (outcome instanceof HostNotDue) {
       const dueMs = context.host.clock.now() + outcome.inMs;
@@ -110,7 +112,7 @@ export async function tryBatch(
       groups = rest;
       continue;
     }
-    tell(context, next[0]?.item.index ?? 0, outcome.kind === "whole" ? outcome.outcome : ANSWERED);
+    tell(context, next[0]?.item.index ?? 0, wholeOf(outcome));
     if (isRefused(outcome) && next.length > 1) {
       groups = afterRefusal(next, rest);
       continue;
@@ -122,6 +124,10 @@ export async function tryBatch(
 
 /** Stands for a call that was answered: what its items' own outcomes are concerns nobody else. */
 const ANSWERED: TaskOutcome = { kind: "ok", value: null };
+
+function wholeOf(outcome: BatchOutcome): TaskOutcome {
+  return outcome.kind === "whole" ? outcome.outcome : ANSWERED;
+}
 
 function callAll(
   context: TryContext,

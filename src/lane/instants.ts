@@ -18,6 +18,14 @@ export interface Instant {
   readonly probe: boolean;
   /** The host it is for; absent: any. */
   readonly need?: HostNeed;
+  /** The call it was granted to by name, where permits have a cost of their own. */
+  readonly ticket?: Ticket;
+}
+
+export interface Ticket {
+  readonly call: number;
+  /** Tokens reserved. */
+  readonly cost: number;
 }
 
 /** Equally spaced instants of one grant; `next` of `count` are gone. */

@@ -7,6 +7,7 @@
  */
 
 import { assert } from "../core/assert.ts";
+import { isCosted } from "../core/budget.ts";
 import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
 import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Clock } from "./clock.ts";
@@ -118,13 +119,15 @@ export class Invocation implements ExchangeHost, LaneHost {
   compose(want: number): Composed {
     this.#saidCapacity = this.#capacity();
     const hosts = this.#pacer.hosts.asks();
+    const costed = this.#pacer.takeCosted();
     return {
       queue: this.#input.queue,
       generation: this.#input.generation,
       capacity: this.#saidCapacity,
       held: [...this.#lanes.keys()],
-      want,
+      want: costed === undefined ? want : 0,
       ...(hosts !== undefined && { hosts }),
+      ...(costed !== undefined && { costed }),
       report: this.tally.take(this.#pacer.takeForfeited()),
       settingsVersion: this.#settings?.version ?? 0,
     };
@@ -136,6 +139,7 @@ export class Invocation implements ExchangeHost, LaneHost {
     const isFirst = this.#settings === null;
     this.#answer = answer;
     this.#settings = answer.settings ?? this.#settings;
+    if (answer.settings !== null) this.#pacer.setCosted(isCosted(answer.settings.spec));
     if (answer.kind === "drain" && this.#phase !== "gone") this.#phase = "draining";
     this.#renew(request.held, answer, sentMs);
     const deadlineMs = sentMs + answer.leaseTtlMs;

@@ -54,6 +54,7 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
     failed: (failure) => failure,
     hasWaited: context.progress.waiting.has(item.ordinal),
   });
+  settleCall(context, outcome instanceof HostNotDue ? null : outcome);
   if (outcome === null || signal.aborted) return false;
   if (outcome instanceof HostNotDue) {
     context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, false);
@@ -90,6 +91,15 @@ export async function call<T>(
     const called = seat.lastPermit !== null;
     return of.failed({ kind: "permanent", errorKind: "task", message: messageOf(fault), called });
   }
+}
+
+/** What the call used, for the quota and the budget; null: the try had no outcome. */
+export function settleCall({ host, seat }: TryContext, outcome: TaskOutcome | null): void {
+  const usage = outcome?.usage ?? null;
+  if (usage !== null) host.tally.spend(usage);
+  // An answer that refuses the call costs nothing; where none came, or none that says, it may have cost all.
+  const isRefusal = outcome?.status !== undefined && outcome.status >= 400;
+  seat.endTry({ usage, unreported: usage === null && !isRefusal }, outcome?.told);
 }
 
 /** Reports how the try ended, as far as it concerns more than its item (of several: the first). */

@@ -6,13 +6,15 @@
  * (`demand.ts`), talk to the Run (`exchange.ts`), or know what a call is for.
  */
 import { STARVED_MS } from "../core/limits.ts";
-import type { SyncAnswer } from "../core/protocol.ts";
+import type { CostedAsk, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
+import type { TokenCost } from "../core/tokenQuota.ts";
 import type { HostNeed } from "../tasks/permits.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
+import { CostedPermits } from "./costedPermits.ts";
 import { Demand, type Standing } from "./demand.ts";
 import { HostLine } from "./hostLine.ts";
-import { type Instant, Instants } from "./instants.ts";
+import { type Instant, Instants, type Ticket } from "./instants.ts";
 import type { Tally } from "./report.ts";
 import { Seat, type SeatHost } from "./seat.ts";
 
@@ -21,8 +23,12 @@ const FREE_EARLY_MS = 100;
 
 /** Timers are set in whole milliseconds. */
 const TIMER_GRAIN_MS = 1;
+/** A request that leaves anyway asks this much early. */
+const RIDE_MS = 10;
 /** A late timer says nothing of the loop after this. */
 const LATE_REMEMBERED_MS = 250;
+/** A call that says nothing of tokens. */
+const NO_TOKENS: TokenCost = { input: 0, output: 0 };
 
 interface Waiter {
   readonly seat: Seat;
@@ -41,6 +47,8 @@ export class Pacer implements SeatHost {
   readonly #demand = new Demand();
   readonly #seats = new Set<Seat>();
   readonly #waiters = new Set<Waiter>();
+  /** Null where permits have no cost of their own. */
+  #costed: CostedPermits | null = null;
   #phase: "asking" | "winding" | "drained" = "asking";
   #epoch = 0;
   #freeUntilMs = Number.NEGATIVE_INFINITY;
@@ -74,9 +82,25 @@ export class Pacer implements SeatHost {
 
   // --- for the exchange ---
 
+  /** From now on permits have a cost of their own, or have none. Who waits is sent away to ask anew. */
+  setCosted(isCosted: boolean): void {
+    if (isCosted === (this.#costed !== null)) return;
+    this.#costed?.refuseWithoutPermit();
+    this.#costed = isCosted ? new CostedPermits(this.#clock, this.#onChange) : null;
+    for (const waiter of [...this.#waiters]) if (!waiter.seat.midTry) waiter.refuse();
+  }
+
+  /** What a request says of calls with a cost of their own; called once for every request that leaves. */
+  takeCosted(): CostedAsk | undefined {
+    return this.#costed?.take();
+  }
+
   /** When to ask for permits; Infinity: not needed. */
   askAtMs(): number {
     const nowMs = this.#clock.now();
+    if (this.#costed !== null) {
+      return this.#phase === "drained" ? Number.POSITIVE_INFINITY : this.#costed.askAtMs();
+    }
     if (this.#phase !== "asking") return this.#anyMidTry() ? nowMs : Number.POSITIVE_INFINITY;
     if (this.#seats.size === 0) return Number.POSITIVE_INFINITY;
     if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#demand.roundTripMs;
@@ -87,6 +111,7 @@ export class Pacer implements SeatHost {
   want(): number {
     const nowMs = this.#clock.now();
     if (this.#phase === "drained") return 0;
+    if (this.#costed !== null) return this.#costed.askAtMs() <= nowMs + RIDE_MS ? 1 : 0;
     if (this.#phase === "winding") return this.#anyMidTry() ? 1 : 0;
     if (this.#freeUntilMs > nowMs) return this.#seats.size;
     return this.#demand.want(this.#standing(nowMs));
@@ -114,6 +139,7 @@ export class Pacer implements SeatHost {
     const granted = { ...at, clockMs: answer.clockMs, epoch: answer.epoch };
     this.#instants.observe(granted);
     this.hosts.apply(answer.hosts, granted);
+    this.#costed?.apply(answer.costed, granted);
     if (answer.kind === "drain") {
       this.drain();
       return;
@@ -144,6 +170,7 @@ export class Pacer implements SeatHost {
     this.#freeUntilMs = Number.NEGATIVE_INFINITY;
     this.#refuseUnservable();
     this.hosts.windDown();
+    this.#costed?.refuseWithoutPermit();
   }
 
   /** No further call: what is held is forfeit, who waits is sent away. */
@@ -153,6 +180,7 @@ export class Pacer implements SeatHost {
     this.#instants.forfeitBefore(Number.POSITIVE_INFINITY);
     for (const waiter of [...this.#waiters]) waiter.refuse();
     this.hosts.stop(null);
+    this.#costed?.refuseAll();
     this.#setTimer(Number.POSITIVE_INFINITY);
   }
 
@@ -161,19 +189,28 @@ export class Pacer implements SeatHost {
       if (waiter.seat === seat && !seat.midTry) waiter.refuse();
     }
     this.hosts.stop(seat);
+    this.#costed?.stop(seat);
   }
 
   // --- for seats ---
+
+  get isCosted(): boolean {
+    return this.#costed !== null;
+  }
 
   now(): number {
     return this.#clock.now();
   }
 
-  wait(seat: Seat, signal: AbortSignal, need?: HostNeed): Promise<Instant> {
+  wait(seat: Seat, signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Instant> {
     if (signal.aborted || this.#phase === "drained") return Promise.reject(new LaneStopped());
     const nowMs = this.#clock.now();
     if (need !== undefined) return this.#waitForHost(seat, signal, need);
     this.#arrive(seat, nowMs);
+    if (this.#costed !== null) {
+      const isOver = this.#phase === "winding" && !seat.midTry;
+      return isOver ? Promise.reject(new LaneStopped()) : this.#costed.wait(seat, cost ?? NO_TOKENS, signal);
+    }
     const ready = this.#waiters.size === 0 ? this.#takeNow(nowMs) : null;
     if (ready !== null) return Promise.resolve(ready);
     if (this.#phase === "winding" && !this.hasSpare && !seat.midTry) return Promise.reject(new LaneStopped());
@@ -185,6 +222,7 @@ export class Pacer implements SeatHost {
   }
 
   used(seat: Seat, instant: Instant, nowMs: number): void {
+    if (instant.ticket !== undefined) this.#costed?.used(instant.ticket);
     this.#tally.callLeft();
     // What lanes will need for hosts nobody foresees.
     if (instant.need !== undefined) return;
@@ -194,8 +232,17 @@ export class Pacer implements SeatHost {
     if (this.#instants.held === 0) this.#onChange();
   }
 
-  forfeited(): void {
-    this.#instants.forfeitOne();
+  forfeited(instant: Instant): void {
+    if (instant.ticket === undefined) this.#instants.forfeitOne();
+    else this.#costed?.forfeit(instant.ticket);
+  }
+
+  settle(ticket: Ticket, end: Omit<SettledCall, "reserved">): void {
+    this.#costed?.settle(ticket, end);
+  }
+
+  hear(told: Told): void {
+    this.#costed?.hear(told);
   }
 
   ended(durationMs: number): void {

@@ -8,7 +8,8 @@
 import { PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
 import type { ChunkWork, CommitOutcome, PartMeta, RunSettings } from "../core/protocol.ts";
 import { reduceRows } from "../core/reduce.ts";
-import { describePart, encodePart, type PartRow, partKey, partMeta } from "../storage/parts.ts";
+import type { Usage } from "../core/usage.ts";
+import { describePart, encodePart, type PartRow, partKey, partMeta, usageOfRows } from "../storage/parts.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { checkpointAfter, ordinalOf, ordinalsIn } from "./adopt.ts";
 import type { Clock } from "./clock.ts";
@@ -185,7 +186,8 @@ export class PartWriter {
       // Our own write, whose answer was lost, is nobody else's.
       if (found.sha256 !== part.sha256) return this.#adopt(found, rows);
     }
-    const published = await this.#commit(part, snapshot, end, withinMs, rows);
+    const told = { ...end, ...usageIn(rows) };
+    const published = await this.#commit(part, snapshot, told, withinMs, rows);
     if (published === "committed") this.#index(part, rows);
     return published;
   }
@@ -201,7 +203,8 @@ export class PartWriter {
     );
     if (snapshot === undefined) return this.#failure();
     const part = describePart({ ...found, chunk: work.chunk, n: this.#next, key: this.#key() });
-    const published = await this.#commit(part, snapshot, { release: false }, RELEASE_WITHIN_MS, found.rows);
+    const end = { release: false, ...usageIn(found.rows) };
+    const published = await this.#commit(part, snapshot, end, RELEASE_WITHIN_MS, found.rows);
     if (published !== "committed") return published;
     for (const ordinal of settled) this.#adopted.add(ordinal);
     const kept = [...own, ...this.#rows].filter((row) => !settled.has(ordinalOf(work, row.index)));
@@ -217,7 +220,7 @@ export class PartWriter {
   async #commit(
     part: PartMeta | null,
     snapshot: Snapshot,
-    end: { readonly release: boolean; readonly trouble?: string },
+    end: { readonly release: boolean; readonly trouble?: string; readonly usage?: Usage },
     withinMs: number,
     rows: readonly PartRow[],
   ): Promise<Published> {
@@ -275,4 +278,10 @@ export class PartWriter {
     const { work, settings } = this.#context;
     return partKey(settings().run, work.chunk, this.#next);
   }
+}
+
+/** Tokens of rows, as a commit says them. */
+function usageIn(rows: readonly PartRow[]): { readonly usage?: Usage } {
+  const usage = usageOfRows(rows);
+  return usage === undefined ? {} : { usage };
 }

@@ -6,6 +6,7 @@
  */
 import { TROUBLES_PER_REPORT } from "../core/limits.ts";
 import type { Operations, Report, Trouble } from "../core/protocol.ts";
+import { addUsage, type Usage } from "../core/usage.ts";
 
 export class Tally {
   #calls = 0;
@@ -19,6 +20,7 @@ export class Tally {
   #blocked: string | null = null;
   #refusing: string | null = null;
   #operations: Partial<Operations> = {};
+  #usage: Usage | null = null;
   /** Counts up with every answered call over the whole invocation: "has anything answered since?" */
   #answers = 0;
   #answeredLeftMs = Number.NEGATIVE_INFINITY;
@@ -87,6 +89,11 @@ export class Tally {
     this.#operations[operation] = (this.#operations[operation] ?? 0) + n;
   }
 
+  /** An answer told what its call used. */
+  spend(usage: Usage): void {
+    this.#usage = this.#usage === null ? usage : addUsage(this.#usage, usage);
+  }
+
   /** Takes out what was seen; `forfeited` permits are counted by the pacer. */
   take(forfeited: number): Report {
     const report: Report = {
@@ -102,6 +109,7 @@ export class Tally {
       blocked: this.#blocked,
       ...(this.#refusing === null ? {} : { refusing: this.#refusing }),
       operations: this.#operations,
+      ...(this.#usage === null ? {} : { usage: this.#usage }),
     };
     this.#calls = 0;
     this.#throttled = 0;
@@ -112,6 +120,7 @@ export class Tally {
     this.#callMs = 0;
     this.#refusing = null;
     this.#operations = {};
+    this.#usage = null;
     return report;
   }
 }

@@ -8,6 +8,7 @@ import { stringifyJson } from "../core/json.ts";
 import { MAX_ERROR_MESSAGE_CHARS, MAX_ROW_ITEM_BYTES } from "../core/limits.ts";
 import type { RowError } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
+import type { Usage } from "../core/usage.ts";
 import type { Item } from "../sources/source.ts";
 import type { PartRow } from "../storage/parts.ts";
 
@@ -16,6 +17,8 @@ export interface Settled {
   readonly status?: number | undefined;
   readonly attempts: number;
   readonly throttles: number;
+  /** Tokens of the try that made the row. */
+  readonly usage?: Usage | undefined;
   readonly result:
     | { readonly ok: true; readonly value: Json }
     | { readonly ok: false; readonly error: RowError };
@@ -23,15 +26,16 @@ export interface Settled {
 
 /** The row of an item; `mask` hides secrets in an error's message. */
 export function rowOf(item: Item, settled: Settled, mask: (text: string) => string): PartRow {
-  const { status, attempts, throttles, result } = settled;
+  const { status, attempts, throttles, usage, result } = settled;
   const statusText = status === undefined ? "" : `,"status":${status}`;
   const outcome = result.ok
     ? `"value":${stringifyJson(result.value)}`
     : `"error":${errorText(result.error, mask)}`;
+  const usageText = usage === undefined ? "" : `,"usage":${JSON.stringify(usage)}`;
   const line =
     `{"index":${item.index},"item":${itemText(item.value)},"ok":${result.ok}${statusText}` +
-    `,"attempts":${attempts},"throttles":${throttles},${outcome}}`;
-  return { index: item.index, ok: result.ok, line };
+    `,"attempts":${attempts},"throttles":${throttles}${usageText},${outcome}}`;
+  return { index: item.index, ok: result.ok, line, ...(usage === undefined ? {} : { usage }) };
 }
 
 /** The item as JSON; one that is too long is cut, as text, and marked. */

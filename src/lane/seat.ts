@@ -5,18 +5,28 @@
  * before its instant or after its grace. A try that has already sent a request (a redirect on its way) may go on
  * taking permits while its lane is asked to stop; no new try may begin.
  */
+import type { SettledCall, Told } from "../core/protocol.ts";
+import type { TokenCost } from "../core/tokenQuota.ts";
 import type { HostNeed, Permit, Permits } from "../tasks/permits.ts";
 import { LaneStopped } from "../tasks/task.ts";
-import type { Instant } from "./instants.ts";
+import type { Instant, Ticket } from "./instants.ts";
 
 /** What a seat needs of its pacer. */
 export interface SeatHost {
   now(): number;
-  /** Resolves with an instant that is due, in order of arrival. Rejects with LaneStopped, with `need` also with HostNotDue. */
-  wait(seat: Seat, signal: AbortSignal, need?: HostNeed): Promise<Instant>;
+  /**
+   * Resolves with an instant that is due, in order of arrival. Rejects with LaneStopped, with `need` also with
+   * HostNotDue, with `cost` also with CallTooDear.
+   */
+  wait(seat: Seat, signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Instant>;
   isCurrent(instant: Instant, nowMs: number): boolean;
+  readonly isCosted: boolean;
   used(seat: Seat, instant: Instant, nowMs: number): void;
-  forfeited(): void;
+  forfeited(instant: Instant): void;
+  /** A call with a cost of its own is over. */
+  settle(ticket: Ticket, end: Omit<SettledCall, "reserved">): void;
+  /** The target said something of its own ledger. */
+  hear(told: Told): void;
   ended(durationMs: number): void;
   left(seat: Seat): void;
   /** Sends the seat's lane away from the queue unless a try is under way. */
@@ -40,6 +50,8 @@ export class Seat implements Permits {
   /** The item of the try has waited for its turn already. */
   hasWaited = false;
   #triedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the try's calls, where permits have a cost of their own. */
+  #tickets: Ticket[] = [];
 
   /** `deadlineMs` tells the end of the lane's lease on the local clock. */
   constructor(host: SeatHost, deadlineMs: () => number) {
@@ -54,6 +66,16 @@ export class Seat implements Permits {
     this.#lastPermit = null;
   }
 
+  /** The try is over. Only its last request can have told what it used: `end` is its, the others' reservations stand. */
+  endTry(end: Omit<SettledCall, "reserved">, told: Told | undefined): void {
+    if (told !== undefined) this.#host.hear(told);
+    const tickets = this.#tickets;
+    this.#tickets = [];
+    for (const [at, ticket] of tickets.entries()) {
+      this.#host.settle(ticket, at === tickets.length - 1 ? end : { usage: null });
+    }
+  }
+
   /** The permit the try's last request left with; null when none left. */
   get lastPermit(): Permit | null {
     return this.#lastPermit;
@@ -62,6 +84,10 @@ export class Seat implements Permits {
   /** When the try's first request left. */
   get triedAtMs(): number {
     return this.#triedAtMs;
+  }
+
+  get isCosted(): boolean {
+    return this.#host.isCosted;
   }
 
   get midTry(): boolean {
@@ -85,10 +111,10 @@ export class Seat implements Permits {
     this.#host.stop(this);
   }
 
-  async take(signal: AbortSignal, need?: HostNeed): Promise<Permit> {
+  async take(signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Permit> {
     if (this.#host.now() >= this.#deadlineMs()) throw new LaneStopped();
     if (this.stopping && !this.midTry) throw new LaneStopped();
-    return new SeatPermit(this.#host, this, await this.#host.wait(this, signal, need));
+    return new SeatPermit(this.#host, this, await this.#host.wait(this, signal, need, cost));
   }
 
   /** Spends an instant; false (and forfeit) when it cannot be used any more. */
@@ -96,9 +122,10 @@ export class Seat implements Permits {
     const usable =
       this.#host.isCurrent(instant, nowMs) && nowMs < this.#deadlineMs() && (this.midTry || !this.stopping);
     if (!usable) {
-      this.#host.forfeited();
+      this.#host.forfeited(instant);
       return false;
     }
+    if (instant.ticket !== undefined) this.#tickets.push(instant.ticket);
     if (this.#usedInTry === 0) this.#triedAtMs = nowMs;
     this.#usedInTry += 1;
     this.#lastPermit = permit;

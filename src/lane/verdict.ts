@@ -7,6 +7,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { RetrySpec } from "../core/spec.ts";
+import type { Usage } from "../core/usage.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import type { Settled } from "./rows.ts";
 
@@ -39,9 +40,9 @@ export function judge(
 ): Verdict {
   switch (outcome.kind) {
     case "ok": {
-      const { status, value } = outcome;
+      const { status, value, usage } = outcome;
       const tries = { attempts: before.attempts + 1, throttles: before.throttles };
-      return { kind: "row", settled: { status, ...tries, result: { ok: true, value } } };
+      return { kind: "row", settled: { status, ...tries, usage, result: { ok: true, value } } };
     }
     case "throttled":
       return afterThrottle(outcome, before, context);
@@ -98,10 +99,10 @@ function afterTransient(
 
 function failed(
   kind: ErrorKind,
-  outcome: { readonly message: string; readonly status?: number },
+  outcome: { readonly message: string; readonly status?: number; readonly usage?: Usage },
   tries: Tries,
   retryable: boolean,
 ): Settled {
   const error = { kind, message: outcome.message, retryable };
-  return { status: outcome.status, ...tries, result: { ok: false, error } };
+  return { status: outcome.status, ...tries, usage: outcome.usage, result: { ok: false, error } };
 }

@@ -13,7 +13,7 @@ import type {
 } from "../core/protocol.ts";
 import type { FieldReport } from "../core/reduce.ts";
 import type { RunView } from "../core/runView.ts";
-import type { PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "../core/spec.ts";
+import type { BudgetSpec, PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "../core/spec.ts";
 
 export interface CreateRun {
   readonly runId: string;
@@ -35,6 +35,7 @@ export interface CreateRun {
 /** Only the keys present change; null restores the default. */
 export interface PatchRun {
   readonly quota?: Partial<QuotaSpec> | null;
+  readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
   readonly pacing?: Partial<PacingSpec> | null;
   readonly tolerate?: Partial<TolerateSpec> | null;

@@ -75,7 +75,7 @@ export class RateCheck {
 }
 
 function rateOf(spec: Spec): number | null {
-  if (spec.quota === null) return null;
+  if (spec.quota?.requests == null) return null;
   const rate = parseRate(spec.quota.requests);
   return rate.kind === "ok" ? rate.perSecond : null;
 }

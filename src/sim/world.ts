@@ -254,11 +254,11 @@ export class World {
       this.loop.after(dwellMs, () => this.host.run.state.status === "paused" && this.#resume());
       return;
     }
-    const { quota } = this.options.spec;
+    const requests = this.options.spec.quota?.requests ?? null;
     const factor = this.#random.pick([0.3, 0.5, 1, 2]);
     const change =
-      act === 1 && quota !== null
-        ? { quota: { requests: `${Math.max(1, Math.round(Number.parseFloat(quota.requests) * factor))}/s` } }
+      act === 1 && requests !== null
+        ? { quota: { requests: `${Math.max(1, Math.round(Number.parseFloat(requests) * factor))}/s` } }
         : { maxParallelism: Math.max(1, Math.round(this.options.spec.maxParallelism * factor)) };
     this.host.change((run, nowMs) => {
       patch(run, change, SPEC_DEFAULTS, nowMs);

@@ -1,5 +1,7 @@
 /** Filling in what a spec leaves out. Null and undefined both mean: not given. */
 import {
+  type BudgetSpec,
+  type QuotaSpec,
   type RetrySpec,
   SMOKE_DEFAULTS,
   type SmokeSpec,
@@ -18,13 +20,8 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     task,
     chunkSize: outside.chunkSize ?? SPEC_DEFAULTS.chunkSize,
     maxParallelism: outside.maxParallelism ?? SPEC_DEFAULTS.maxParallelism,
-    quota: outside.quota
-      ? {
-          requests: outside.quota.requests,
-          burst: outside.quota.burst ?? null,
-          perHost: outside.quota.perHost ?? null,
-        }
-      : null,
+    quota: outside.quota ? fill<QuotaSpec>(NO_QUOTA, outside.quota) : null,
+    budget: fillBudget(outside.budget),
     pacing: fill(SPEC_DEFAULTS.pacing, outside.pacing),
     retry: fillRetry(outside.retry),
     tolerate: fill(SPEC_DEFAULTS.tolerate, outside.tolerate),
@@ -34,6 +31,15 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     onComplete: outside.onComplete ?? null,
     allowPrivate: outside.allowPrivate ?? SPEC_DEFAULTS.allowPrivate,
   };
+}
+
+const NO_QUOTA: QuotaSpec = { requests: null, burst: null, perHost: null, tokens: null, tokenBurst: null };
+const NO_BUDGET: BudgetSpec = { tokens: null, calls: null, dollars: null };
+
+/** A budget that bounds nothing is none. */
+function fillBudget(outside: SpecInput["budget"]): BudgetSpec | null {
+  const filled = fill<BudgetSpec>(NO_BUDGET, outside);
+  return Object.values(filled).every((bound) => bound === null) ? null : filled;
 }
 
 /** A base delay above the default ceiling raises the ceiling, unless the spec names one. */

@@ -3,12 +3,19 @@
  * with the field, that sentence is what the user reads, with the field's path in front.
  */
 import { z } from "zod";
+import { MAX_BUDGET } from "../core/limits.ts";
 import { parseRate } from "../core/rate.ts";
 
 /** A whole number from `least` to `most`, both included. */
 export function wholeNumber(least: number, most: number) {
   const error = `must be a whole number from ${grouped(least)} to ${grouped(most)}`;
   return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+/** An amount above 0, up to `MAX_BUDGET`. */
+export function positive() {
+  const error = "must be a number above 0";
+  return z.number({ error }).gt(0, { error }).max(MAX_BUDGET, { error });
 }
 
 /** A share, 0 to 1. */

@@ -22,7 +22,7 @@ import { sourceRegistry } from "../sources/registry.ts";
 import { taskOf, taskRegistry } from "../tasks/registry.ts";
 import { complaintOf, type Invalid, join } from "./complaint.ts";
 import { fillDefaults } from "./defaults.ts";
-import { line, oneOf, rate, share, webAddress, wholeNumber } from "./fields.ts";
+import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "./fields.ts";
 import { reduceSchema } from "./reduceSchema.ts";
 
 /** A pause between two items that is longer would be a schedule. */
@@ -33,17 +33,25 @@ const MAX_TOLERATE_OVER = 100_000;
 const MAX_CHECKPOINT_ITEMS = 1000;
 const MAX_CHECKPOINT_BYTES = 5_000_000;
 const MAX_BURST = 1_000_000;
+const MAX_TOKEN_BURST = 1_000_000_000;
 const MAX_TRIES = 1000;
 const MAX_NAME_CHARS = 200;
 /** A smoke stage is a look at the first items, not a run of its own. */
 const MAX_SMOKE_ITEMS = 10_000;
 
 const quota = {
-  requests: rate(),
+  requests: rate().nullish(),
   burst: wholeNumber(1, MAX_BURST).nullish(),
   perHost: rate()
     .refine((text) => isHostRate(text), { error: 'must be "1/min" or more: a slower host is for a schedule' })
     .nullish(),
+  tokens: rate().nullish(),
+  tokenBurst: wholeNumber(1, MAX_TOKEN_BURST).nullish(),
+};
+const budget = {
+  tokens: positive().nullish(),
+  calls: positive().nullish(),
+  dollars: positive().nullish(),
 };
 const pacing = {
   minIntervalMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
@@ -80,6 +88,7 @@ export const specSchema = z.strictObject({
   chunkSize: wholeNumber(1, MAX_CHUNK_SIZE).nullish(),
   maxParallelism: wholeNumber(1, MAX_PARALLELISM).nullish(),
   quota: z.strictObject(quota).nullish(),
+  budget: z.strictObject(budget).nullish(),
   pacing: z.strictObject(pacing).nullish(),
   retry: z.strictObject(retry).nullish(),
   tolerate: z.strictObject(tolerate).nullish(),
@@ -92,7 +101,8 @@ export const specSchema = z.strictObject({
 
 /** What PATCH may change in a run: merged key by key, null restores the default. */
 export const patchSchema = z.strictObject({
-  quota: z.strictObject({ ...quota, requests: quota.requests.optional() }).nullish(),
+  quota: specSchema.shape.quota,
+  budget: specSchema.shape.budget,
   maxParallelism: specSchema.shape.maxParallelism,
   pacing: specSchema.shape.pacing,
   tolerate: specSchema.shape.tolerate,
@@ -130,7 +140,30 @@ export function parseSpec(input: unknown): Result<"spec", Spec> {
     const message = `must be baseDelayMs (${spec.retry.baseDelayMs}) or more, not ${spec.retry.maxDelayMs}`;
     return { kind: "invalid", path: "retry.maxDelayMs", message };
   }
+  const complaint = complainAboutCosts(spec);
+  if (complaint !== null) return { kind: "invalid", ...complaint };
   return { kind: "ok", spec };
+}
+
+/** A quota without a rate, and bounds on what the task does not count. */
+function complainAboutCosts({ quota, budget, task }: Spec): Pick<Invalid, "path" | "message"> | null {
+  if (quota !== null && quota.requests === null && quota.tokens == null)
+    return { path: "quota.requests", message: "is missing; a quota limits requests, tokens or both" };
+  if (quota?.tokens == null && quota?.tokenBurst != null)
+    return { path: "quota.tokenBurst", message: "needs quota.tokens: it is a part of that limit" };
+  const kind = `the task ${task.kind} counts none; accepted with the task llm`;
+  if (taskOf(task.kind)?.countsTokens !== true) {
+    if (quota?.tokens != null) return { path: "quota.tokens", message: `limits tokens, and ${kind}` };
+    if (budget?.tokens != null) return { path: "budget.tokens", message: `bounds tokens, and ${kind}` };
+  }
+  if (quota?.tokens != null && quota.perHost != null)
+    return {
+      path: "quota.perHost",
+      message: "does not go with quota.tokens: those calls are for one endpoint",
+    };
+  if (budget?.dollars != null && task.price == null)
+    return { path: "budget.dollars", message: "needs task.price, which says what tokens cost" };
+  return null;
 }
 
 /** The `task` of a spec, its kind included, with its module's defaults. Paths begin with "task". */
@@ -173,9 +206,10 @@ function withoutNulls(settings: object): object {
 export function parsePatch(input: unknown): Result<"patch", PatchRun> {
   const outside = patchSchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, patchSchema, input);
-  const { quota, maxParallelism, pacing, tolerate } = outside.data;
+  const { quota, budget, maxParallelism, pacing, tolerate } = outside.data;
   const patch = {
     quota: quota && (withoutUndefined(quota) as NonNullable<PatchRun["quota"]>),
+    budget: budget && (withoutUndefined(budget) as NonNullable<PatchRun["budget"]>),
     maxParallelism,
     pacing: pacing && restoreNulls(SPEC_DEFAULTS.pacing, pacing),
     tolerate: tolerate && restoreNulls(SPEC_DEFAULTS.tolerate, tolerate),

@@ -5,6 +5,7 @@
  * This module knows keys and bytes. Which parts count is the Run's decision alone.
  */
 import type { PartMeta } from "../core/protocol.ts";
+import { addUsage, type Usage } from "../core/usage.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 
 /** A row as it stands in a part. */
@@ -14,6 +15,17 @@ export interface PartRow {
   readonly ok: boolean;
   /** The row's JSON without the line end. */
   readonly line: string;
+  /** Tokens of the try that made it; absent where none were told. */
+  readonly usage?: Usage;
+}
+
+/** The tokens of rows together; undefined where none told of any. */
+export function usageOfRows(rows: readonly PartRow[]): Usage | undefined {
+  let sum: Usage | undefined;
+  for (const { usage } of rows) {
+    if (usage !== undefined) sum = sum === undefined ? usage : addUsage(sum, usage);
+  }
+  return sum;
 }
 
 /** Where part `n` of a chunk lies. */
@@ -65,10 +77,14 @@ export function decodePart(bytes: Uint8Array): PartRow[] {
 }
 
 function rowOfLine(line: string): PartRow {
-  const { index, ok } = JSON.parse(line) as { readonly index?: unknown; readonly ok?: unknown };
+  const { index, ok, usage } = JSON.parse(line) as {
+    readonly index?: unknown;
+    readonly ok?: unknown;
+    readonly usage?: Usage;
+  };
   if (typeof index !== "number" || typeof ok !== "boolean")
     throw new Error(`not a row: ${line.slice(0, 80)}`);
-  return { index, ok, line };
+  return { index, ok, line, ...(usage === undefined ? {} : { usage }) };
 }
 
 /** What the commit says of a part. `rows` as in its bytes, at least one, sorted by index. */

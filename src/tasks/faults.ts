@@ -2,13 +2,15 @@
  * What a task threw, as an outcome. Three things pass through, because they are no outcome of the item:
  * LaneStopped and HostNotDue (no attempt, no row) and SettingMissing (the run pauses).
  */
-import { CallFailed, CallRefused, CallTimedOut, isNoOutcome, type TaskOutcome } from "./task.ts";
+import { CallFailed, CallRefused, CallTimedOut, CallTooDear, isNoOutcome, type TaskOutcome } from "./task.ts";
 
 /** `called`: whether a request had left in this try. Rethrows what is no outcome. */
 export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
   if (isNoOutcome(fault)) throw fault;
   if (fault instanceof CallTimedOut) return transient("timeout", fault.message);
   if (fault instanceof CallFailed) return transient("network", fault.message);
+  if (fault instanceof CallTooDear)
+    return { kind: "permanent", errorKind: "budget", message: fault.message, called };
   const errorKind = fault instanceof CallRefused ? "disallowed" : "task";
   return { kind: "permanent", errorKind, message: messageOf(fault), called };
 }

@@ -4,14 +4,17 @@
  *
  * Invariant: a request leaves in the same synchronous step in which `use` said true, or not at all.
  */
+import type { TokenCost } from "../core/tokenQuota.ts";
 
 export interface Permits {
+  /** Permits have a cost of their own: `take` wants to know it. */
+  readonly isCosted?: boolean;
   /**
    * Resolves when a permit's instant has come. Rejects with LaneStopped when the lane has to stop or `signal`
    * ends: then no call may be made. With `need` the permit is for that host: rejects with HostNotDue when the host
-   * rests and this try has made no call yet.
+   * rests and this try has made no call yet. With CallTooDear when `cost` is more than the quota ever allows at once.
    */
-  take(signal: AbortSignal, need?: HostNeed): Promise<Permit>;
+  take(signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Permit>;
 }
 
 /** What a call needs that is for one host. */

@@ -1,5 +1,6 @@
 /** The tasks there are: one line each. A spec names one by its kind. How to add one: docs/own-task.md. */
 import { httpTask } from "./http.ts";
+import { llmTask } from "./llm.ts";
 import { postgresLoadTask } from "./postgresLoad.ts";
 import { postgresRangeTask } from "./postgresRange.ts";
 import { scrapeTask } from "./scrape.ts";
@@ -10,6 +11,7 @@ export const taskRegistry: Readonly<Record<string, Task<unknown, unknown>>> = Ob
   Object.create(null),
   {
     http: httpTask,
+    llm: llmTask,
     "postgres-load": postgresLoadTask,
     "postgres-range": postgresRangeTask,
     scrape: scrapeTask,

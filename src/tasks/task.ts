@@ -5,9 +5,12 @@
  * every try of an item; `close` once at the lane's end, also after a failure.
  */
 import type { z } from "zod";
+import type { Told } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template.ts";
+import type { TokenCost } from "../core/tokenQuota.ts";
+import type { Usage } from "../core/usage.ts";
 import type { SecretEnv } from "./secrets.ts";
 
 export type { SecretText };
@@ -48,9 +51,21 @@ export interface OutgoingRequest {
   readonly spacingMs?: number;
   /** The page as a browser renders it (the binding BROWSER), as HTML: a GET, with no headers but `user-agent`. */
   readonly rendered?: true;
+  /** Counts what the call will probably use; asked only where permits have a cost. Absent: tokens are nothing to it. */
+  readonly tokens?: () => Promise<TokenCost>;
 }
 
-export type TaskOutcome =
+/** What an answer said besides its value, whatever became of the try. */
+export interface Spent {
+  /** Tokens as the target counted them. */
+  readonly usage?: Usage;
+  /** What it said of its own ledger. */
+  readonly told?: Told;
+}
+
+export type TaskOutcome = Spent & Ended;
+
+type Ended =
   | { readonly kind: "ok"; readonly value: Json; readonly status?: number }
   /** The target asked to slow down: 429, or 503 with Retry-After. Spends no attempt. */
   | {
@@ -95,6 +110,8 @@ export interface Task<Settings, Client = undefined> {
   readonly schema: z.ZodType<Settings>;
   /** Settings that are taken from the spec's source, by the same keys, where the task does not give them. */
   readonly inherits?: readonly string[];
+  /** Its requests say what tokens they cost, so that a quota and a budget of tokens mean something. */
+  readonly countsTokens?: true;
   /**
    * Beyond the schema: what a spec must not say (a missing {{item}}, literal credentials, an unknown secret name).
    * Returns the first complaint with the path below `task`, or null. Pure.
@@ -124,6 +141,8 @@ export interface Task<Settings, Client = undefined> {
     readonly headers: Readonly<Record<string, string>>;
     readonly body: string | null;
   } | null;
+  /** What the item's call would probably use, for `plan`. Rejects with CannotExpand. */
+  costOf?(settings: Settings, item: Json): Promise<TokenCost>;
   /**
    * Once per lane. What it throws is the platform's trouble and is tried again; CannotOpen and SecretMissing pause
    * the run.
@@ -205,6 +224,14 @@ export class CallRefused extends Error {
   constructor(message: string) {
     super(message);
     this.name = "CallRefused";
+  }
+}
+
+/** Thrown by `context.fetch` when the call would cost more tokens than are ever allowed at once; nothing left. */
+export class CallTooDear extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CallTooDear";
   }
 }
 

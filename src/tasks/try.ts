@@ -3,6 +3,7 @@
  * their time limits, and their end when the lane has to stop.
  */
 import type { RunSettings } from "../core/protocol.ts";
+import type { TokenCost } from "../core/tokenQuota.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
 import { askBrowser, type Browser } from "./rendered.ts";
@@ -34,6 +35,12 @@ interface TryInput {
   readonly browser: Browser | null;
 }
 
+/** What a request's permit is for. */
+interface Wants {
+  readonly need: HostNeed | undefined;
+  readonly cost: TokenCost | undefined;
+}
+
 export class Try implements TaskContext {
   readonly index: number;
   readonly runId: string;
@@ -63,7 +70,9 @@ export class Try implements TaskContext {
       const resolved = this.#input.gate.resolve(request);
       const send = this.#senderOf(request);
       for (const call of this.#calls) call.endIfAnswered();
-      const call = await this.#leave(resolved, send, this.#needOf(request, resolved));
+      const { permits } = this.#input;
+      const cost = permits.isCosted === true ? await request.tokens?.() : undefined;
+      const call = await this.#leave(resolved, send, { need: this.#needOf(request, resolved), cost });
       return await call.answer;
     } catch (fault) {
       if (isNoOutcome(fault)) this.#stopped ??= fault;
@@ -97,13 +106,13 @@ export class Try implements TaskContext {
     return { host, spacingMs: request.spacingMs ?? 0, isApart };
   }
 
-  #leave(request: ResolvedRequest, send: Send, need: HostNeed | undefined): Promise<Call> {
-    return this.#spend((permit) => new Call(request, send, permit, this.signal), need);
+  #leave(request: ResolvedRequest, send: Send, wants: Wants): Promise<Call> {
+    return this.#spend((permit) => new Call(request, send, permit, this.signal), wants);
   }
 
-  async #spend<C extends SentCall>(leave: (permit: Permit) => C, need?: HostNeed): Promise<C> {
+  async #spend<C extends SentCall>(leave: (permit: Permit) => C, wants?: Wants): Promise<C> {
     for (;;) {
-      const permit = await this.#input.permits.take(this.signal, need);
+      const permit = await this.#input.permits.take(this.signal, wants?.need, wants?.cost);
       if (this.signal.aborted) throw new LaneStopped();
       if (!permit.use()) continue;
       // No await between `use` and here: the request leaves in this very step.

@@ -194,7 +194,9 @@ describe("a change of limits", () => {
     [["--burst", "5"], { quota: { burst: 5 } }],
     [["--per-host", "1/s"], { quota: { perHost: "1/s" } }],
     [["--per-host", "none"], { quota: { perHost: null } }],
-    [["--rate", "none"], { quota: null }],
+    [["--rate", "none"], { quota: { requests: null } }],
+    [["--tokens", "60000/min"], { quota: { tokens: "60000/min" } }],
+    [["--budget-tokens", "5000", "--budget-dollars", "0.5"], { budget: { tokens: 5000, dollars: 0.5 } }],
     [["--parallel", "8"], { maxParallelism: 8 }],
     [["--min-interval", "1s", "--jitter", "50ms"], { pacing: { minIntervalMs: 1000, jitterMs: 50 } }],
   ])("of %j is %j", (argv, change) => {

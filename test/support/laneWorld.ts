@@ -9,6 +9,7 @@ import type { ChunkPlan, SyncAnswer, SyncRequest } from "../../src/core/protocol
 import { isWorking, type Run } from "../../src/core/run.ts";
 import type { Spec } from "../../src/core/spec.ts";
 import { sync } from "../../src/core/sync.ts";
+import type { TokenCost } from "../../src/core/tokenQuota.ts";
 import type { Clock } from "../../src/lane/clock.ts";
 import { Invocation } from "../../src/lane/invocation.ts";
 import type { LanePorts, OpenTask } from "../../src/lane/ports.ts";
@@ -32,6 +33,8 @@ export interface WorldOptions {
   /** Items that one call carries; then `batchOutcome` tells how a call ends (absent: ok for each). */
   readonly batch?: number;
   readonly batchOutcome?: (indexes: readonly number[], callNumber: number) => BatchOutcome;
+  /** What a call costs where permits have a cost of their own. */
+  readonly cost?: (index: number) => TokenCost;
   /** Throws for a request that the network loses before (`request`) or after (`answer`) the Run saw it. */
   readonly network?: (which: "request" | "answer", request: SyncRequest) => void;
   /** How much longer a request is on its way. */
@@ -178,7 +181,8 @@ export class LaneWorld {
       openTask: async () => ({
         run: async ({ index, permits, signal }) => {
           for (let calls = 1; ; ) {
-            const permit = await permits.take(signal, this.#options.need?.(index));
+            const { need, cost } = this.#options;
+            const permit = await permits.take(signal, need?.(index), cost?.(index));
             if (!permit.use()) continue;
             const outcome = await this.#call(index, signal, process);
             permit.done();

@@ -30,11 +30,11 @@ const queues = Array.from({ length: CHUNK_QUEUES }, (_, queue) => queue);
 /** Starts both; `close` ends them and removes their folder. */
 export async function startTwoProcesses(): Promise<TwoProcesses> {
   const folder = mkdtempSync(join(tmpdir(), "weir-two-"));
-  const { options, script } = loadBundle();
+  const { options, modules } = loadBundle();
   const isFar = (queue: number) => queue >= CHUNK_QUEUES / 2;
   const near = start(folder, NEAR, {
     ...options,
-    ...code(script),
+    modules,
     queueConsumers: consumersOf(options, (queue) => !isFar(queue)),
   });
   // The older of the two owns the storage that both share.

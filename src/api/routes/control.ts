@@ -69,7 +69,8 @@ controlRoutes.openapi(approve, async (c) => {
 const patch = createRoute({
   method: "patch",
   path: "/v1/runs/{id}",
-  summary: "Change quota, maxParallelism, pacing or tolerate: merged key by key, null restores the default",
+  summary:
+    "Change quota, budget, maxParallelism, pacing or tolerate: merged key by key, null restores the default",
   request: { ...request, body: describedBody("Patch") },
   responses,
 });

@@ -3,8 +3,9 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { itemsPerCall } from "../../core/batch.ts";
 import { estimateCost } from "../../core/cost.ts";
 import { estimatePlan } from "../../core/estimate.ts";
-import { configuredPerSecond } from "../../core/run.ts";
+import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
+import { reservationOf } from "../../core/tokenQuota.ts";
 import type { Env } from "../../env.ts";
 import { taskOf } from "../../tasks/registry.ts";
 import { readJson } from "../body.ts";
@@ -52,7 +53,8 @@ planRoutes.openapi(plan, async (c) => {
   const { spec, items: known, first } = await readySpec(c.env, (await readJson(c.req.raw)).value);
   const items = known ?? 0;
   const { chunkSize, maxParallelism } = spec;
-  const ratePerSecond = configuredPerSecond(spec);
+  const tokens = await tokensPerCall(spec, first);
+  const ratePerSecond = plannedPerSecond(spec, tokens);
   const estimate = estimatePlan({
     items,
     chunkSize,
@@ -75,7 +77,11 @@ planRoutes.openapi(plan, async (c) => {
     limitedBy: estimate.limitedBy,
     etaSeconds,
     costUsd: Number(cost.usd.toFixed(4)),
-    warnings: [...(known === null ? [UNKNOWN_ITEMS] : estimate.warnings), ...warningsOf(c.env, spec)],
+    warnings: [
+      ...(known === null ? [UNKNOWN_ITEMS] : estimate.warnings),
+      ...warningsOf(c.env, spec),
+      ...tokenWarnings(spec, tokens),
+    ],
     firstRequest: first === null ? null : preview(spec.task, first),
   };
   return c.json(body, 200);
@@ -83,6 +89,37 @@ planRoutes.openapi(plan, async (c) => {
 
 function warningsOf(env: Env, { task, maxParallelism }: Spec): readonly string[] {
   return taskOf(task.kind)?.warnings?.(task, { env, maxParallelism }) ?? [];
+}
+
+/** Tokens that the first item's call would reserve; null where none are counted, or nobody can say. */
+async function tokensPerCall({ task }: Spec, item: Json): Promise<number | null> {
+  if (item === null) return null;
+  try {
+    const cost = await taskOf(task.kind)?.costOf?.(task, item);
+    return cost === undefined ? null : reservationOf(null, cost);
+  } catch {
+    return null;
+  }
+}
+
+/** Calls per second that both limits allow. */
+function plannedPerSecond(spec: Spec, tokens: number | null): number | null {
+  const requests = configuredPerSecond(spec);
+  const limit = configuredTokensPerSecond(spec);
+  if (limit === null || tokens === null) return requests;
+  return Math.min(requests ?? Number.POSITIVE_INFINITY, limit / Math.max(1, tokens));
+}
+
+function tokenWarnings(spec: Spec, tokens: number | null): readonly string[] {
+  if (tokens === null || spec.quota?.tokens == null) return [];
+  const each = tokens.toLocaleString("en-US");
+  const most = spec.quota.tokenBurst ?? null;
+  const judged = `judged by the first item, which reserves ${each} tokens`;
+  if (most !== null && tokens > most)
+    return [
+      `${judged}, more than quota.tokenBurst (${most.toLocaleString("en-US")}): such items fail without a call`,
+    ];
+  return [judged];
 }
 
 function preview(task: TaskSpec, item: Json) {

@@ -33,7 +33,7 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
   const draft = draftSpec(words, flags);
   const parsed = parseSpec(draft.spec);
   if (parsed.kind === "invalid") throw new UsageError(`${draft.nameOf(parsed.path)}: ${parsed.message}`);
-  const { spec } = parsed;
+  const spec = withoutTokens(parsed.spec);
   const target = targetOf(flags, spec);
   const seed = flags.wholeNumber("seed", { least: 0, most: 2 ** 31 }) ?? 0;
   const items = await itemsOf(draft, spec, flags);
@@ -45,6 +45,15 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
   if (flags.has("json")) printJson(summary(report));
   else process.stdout.write(`${lines(report).join("\n")}\n`);
   return EXIT.ok;
+}
+
+/** Tokens and budgets are not simulated: the lanes and requests of the run are. */
+function withoutTokens(spec: Spec): Spec {
+  const { quota } = spec;
+  const requests = quota?.requests == null ? null : { ...quota, tokens: null, tokenBurst: null };
+  if (quota?.tokens != null || spec.budget != null)
+    process.stderr.write("tokens and budget are not simulated: only lanes, requests and their rate are\n");
+  return { ...spec, quota: requests, budget: null };
 }
 
 function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target">): SimOptions {

@@ -1,0 +1,204 @@
+/**
+ * What a spec says about the task `llm`, and its templates parsed once.
+ * Pure: the same settings always make the same requests.
+ */
+import { Validator } from "@cfworker/json-schema";
+import { z } from "zod";
+import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
+import { complainAboutHeaderName, parseHeaderTemplate } from "../core/headerTemplate.ts";
+import { MAX_CALL_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
+import type { Json } from "../core/spec.ts";
+import { secretsOf, type Template, usesItem } from "../core/template.ts";
+import { parseUrlTemplate, type UrlTemplate } from "../core/urlTemplate.ts";
+import { wholeNumber } from "../spec/fields.ts";
+import type { Complaint } from "./httpSettings.ts";
+
+const MAX_TEXT_CHARS = 1_000_000;
+const MAX_TOKENS = 10_000_000;
+const TEMPERATURE = "must be a number from 0 to 2";
+const PRICE = "must be dollars for a million tokens, 0 or more";
+
+/** Any JSON: outside text was parsed as JSON before it gets here. */
+const json = z.unknown() as unknown as z.ZodType<Json>;
+const text = z.string().max(MAX_TEXT_CHARS);
+const price = z.number({ error: PRICE }).min(0, { error: PRICE }).max(1_000_000, { error: PRICE });
+
+export const llmSchema = z.strictObject({
+  kind: z.literal("llm"),
+  /** The endpoint's base, such as "https://api.openai.com/v1", or the whole URL of its chat completions. */
+  url: z.string().max(8192),
+  model: z.string().min(1).max(200),
+  system: text.nullable().default(null),
+  prompt: text.nullable().default(null),
+  /** Instead of `system` and `prompt`. */
+  messages: z
+    .array(z.record(z.string(), json).refine(isMessage, { error: 'must be {"role": …, "content": …}' }))
+    .min(1)
+    .nullable()
+    .default(null),
+  /** The longest answer, in tokens. */
+  maxTokens: wholeNumber(1, MAX_TOKENS).nullable().default(null),
+  temperature: z
+    .number({ error: TEMPERATURE })
+    .min(0, { error: TEMPERATURE })
+    .max(2, { error: TEMPERATURE })
+    .nullable()
+    .default(null),
+  /** Sent as `authorization: Bearer …`; {{secret:NAME}}. */
+  apiKey: z.string().max(200).nullable().default(null),
+  headers: z.record(z.string(), z.string().max(8192)).default({}),
+  /** Further fields of the request, over those that the settings make. */
+  body: z.record(z.string(), json).default({}),
+  /** A JSON schema: sent as `response_format`, and every answer is held against it. */
+  schema: z.record(z.string(), json).nullable().default(null),
+  /** Dollars for a million tokens, for the sums in the run and `budget.dollars`. */
+  price: z.strictObject({ inputPerMillion: price, outputPerMillion: price }).nullable().default(null),
+  timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS).default(120_000),
+  maxResponseBytes: wholeNumber(1, MAX_RESPONSE_BYTES).default(1_048_576),
+});
+
+function isMessage(message: Readonly<Record<string, Json>>): boolean {
+  return typeof message.role === "string" && message.content !== undefined;
+}
+
+export type LlmSettings = z.infer<typeof llmSchema>;
+
+/** The settings with every template parsed and every default decided. */
+export interface LlmPlan {
+  readonly url: UrlTemplate;
+  readonly headers: readonly { readonly name: string; readonly template: Template }[];
+  readonly messages: BodyTemplate;
+  /** Everything else in the request. */
+  readonly rest: BodyTemplate;
+  /** Null: the answer is text. */
+  readonly validator: Validator | null;
+}
+
+export type PlannedLlm =
+  | { readonly kind: "ok"; readonly plan: LlmPlan }
+  | { readonly kind: "invalid"; readonly complaint: Complaint };
+
+/** Parses the templates; invalid carries the first complaint. */
+export function planLlm(settings: LlmSettings): PlannedLlm {
+  const url = parseUrlTemplate(chatUrl(settings.url));
+  if (url.kind === "invalid") return invalid("url", url.message);
+  if (url.value.origin === null || usesItem(url.value.template))
+    return invalid("url", "holds {{item}}; accepted is the endpoint's own URL, the same for every item");
+  if (URL.parse(url.value.origin) === null) return invalid("url", `${url.value.origin} is no valid host`);
+  const headers = planHeaders(settings);
+  if (headers.kind === "invalid") return headers;
+  const messages = planMessages(settings);
+  if (messages.kind === "invalid") return messages;
+  const rest = parseBodyTemplate(restOf(settings), null);
+  if (rest.kind === "invalid") return invalid("body", rest.message);
+  const validator = settings.schema === null ? null : validatorOf(settings.schema);
+  if (typeof validator === "string") return invalid("schema", validator);
+  const plan = {
+    url: url.value,
+    headers: headers.headers,
+    messages: messages.template,
+    rest: rest.value,
+    validator,
+  };
+  if (templatesOf(plan).some(usesItem)) return { kind: "ok", plan };
+  return invalid(
+    settings.messages === null ? "prompt" : "messages",
+    "holds no {{item}}, so every call would be the same; accepted are {{item}} and {{item.field}}",
+  );
+}
+
+/** Names of the secrets in the templates, each once. */
+export function secretsOfPlan(plan: LlmPlan): string[] {
+  return [...new Set(templatesOf(plan).flatMap(secretsOf))];
+}
+
+function invalid(path: string, message: string): { readonly kind: "invalid"; readonly complaint: Complaint } {
+  return { kind: "invalid", complaint: { path, message } };
+}
+
+function templatesOf(plan: LlmPlan): readonly Template[] {
+  return [
+    plan.url.template,
+    ...plan.headers.map(({ template }) => template),
+    ...plan.messages.templates,
+    ...plan.rest.templates,
+  ];
+}
+
+function chatUrl(url: string): string {
+  return url.includes("/chat/completions") ? url : `${url.replace(/\/+$/, "")}/chat/completions`;
+}
+
+function planHeaders(settings: LlmSettings) {
+  const given = Object.entries(settings.headers).map(([name, value]) => [name, value, `headers.${name}`]);
+  if (settings.apiKey !== null) {
+    if (!/^\s*\{\{\s*secret:[^{}]*\}\}\s*$/.test(settings.apiKey))
+      return invalid(
+        "apiKey",
+        "must be {{secret:NAME}}, with WEIR_SECRET_NAME set; a literal key would be stored",
+      );
+    given.push(["authorization", `Bearer ${settings.apiKey.trim()}`, "apiKey"]);
+  }
+  const headers: { name: string; template: Template }[] = [
+    { name: "user-agent", template: [{ kind: "text", text: "weir" }] },
+    { name: "content-type", template: [{ kind: "text", text: "application/json" }] },
+  ];
+  for (const [name = "", value = "", path = ""] of given) {
+    const complaint = complainAboutHeaderName(name);
+    if (complaint !== null) return invalid(path, complaint);
+    const parsed = parseHeaderTemplate(name, value);
+    if (parsed.kind === "invalid") return invalid(path, parsed.message);
+    headers.push({ name: name.toLowerCase(), template: parsed.value });
+  }
+  const twice = headers.find(({ name }, at) => headers.findIndex((other) => other.name === name) !== at);
+  if (twice !== undefined) return invalid("headers", `${twice.name} is set already`);
+  return { kind: "ok", headers } as const;
+}
+
+function planMessages(settings: LlmSettings) {
+  const { system, prompt, messages } = settings;
+  if ((messages === null) === (prompt === null))
+    return invalid("prompt", "or messages must be given, and not both");
+  if (messages !== null && system !== null)
+    return invalid("system", "goes with prompt; in messages it is a message of the role system");
+  const list: Json = messages ?? [
+    ...(system === null ? [] : [{ role: "system", content: system }]),
+    { role: "user", content: prompt },
+  ];
+  const parsed = parseBodyTemplate(list, null);
+  if (parsed.kind === "invalid") return invalid(messages === null ? "prompt" : "messages", parsed.message);
+  return { kind: "ok", template: asText(parsed.value) } as const;
+}
+
+/** A message is text: an insertion that stands alone in its string is text too, and not a value of its own. */
+function asText(body: BodyTemplate): BodyTemplate {
+  if (body.root.kind !== "json") return body;
+  const parts = body.root.parts.map((part) =>
+    part.kind === "string" && part.template.length === 1
+      ? { kind: "string" as const, template: [{ kind: "text" as const, text: "" }, ...part.template] }
+      : part,
+  );
+  return { ...body, root: { kind: "json", parts } };
+}
+
+function restOf({ model, maxTokens, temperature, schema, body }: LlmSettings): Json {
+  // Models that think before they answer take the bound under another name.
+  const bound = /(?:^|\/)(?:o\d|gpt-5)/.test(model) ? "max_completion_tokens" : "max_tokens";
+  const format = { type: "json_schema", json_schema: { name: "answer", strict: true, schema } };
+  return {
+    model,
+    ...(maxTokens === null ? {} : { [bound]: maxTokens }),
+    ...(temperature === null ? {} : { temperature }),
+    ...(schema === null ? {} : { response_format: format }),
+    ...body,
+  };
+}
+
+/** A sentence when it is no schema. */
+function validatorOf(schema: Readonly<Record<string, Json>>): Validator | string {
+  try {
+    return new Validator(schema, "2020-12");
+  } catch (fault) {
+    return `is no JSON schema: ${fault instanceof Error ? fault.message : String(fault)}`;
+  }
+}
