@@ -97,7 +97,7 @@ describe("a spec", () => {
     [
       { quota: { requests: "5/s", token: "1/s" } },
       "quota.token",
-      /unknown; accepted are requests, burst, tokens/,
+      /unknown; accepted are requests, burst, perHost, tokens/,
     ],
     [{ quota: { requests: "5/s", tokens: "1/s" } }, "quota.tokens", /task http counts none/],
     [{ quota: { requests: "5/s", tokenBurst: 5 } }, "quota.tokenBurst", /needs quota.tokens/],
