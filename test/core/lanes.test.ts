@@ -331,6 +331,17 @@ describe("lanes in bad weather", () => {
     expect(called).toContain(3);
   });
 
+  it("opens nothing for a chunk that a lost lane had wholly written", async () => {
+    const world = new LaneWorld(small({ items: 5 }));
+    const record = world.run.ledger.get(0)!;
+    world.run.ledger.put({ ...record, adopt: true });
+    world.parts.set("runs/r_1/parts/0/0.jsonl", foreignPart([0, 1, 2, 3, 4]));
+    world.keep(1);
+    await world.untilEnded();
+    expectOneRowEach(world, 5);
+    expect([world.opened, world.calls.length]).toEqual([0, 0]);
+  });
+
   it("adopts the part of a zombie that wrote first, and drops its own rows of the same items", async () => {
     const world = new LaneWorld(
       small({ items: 50, spec: { checkpoint: { items: 10, bytes: 1e6, ms: 30_000 } } }),

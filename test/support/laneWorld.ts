@@ -63,6 +63,8 @@ export class LaneWorld {
   readonly run: Run;
   readonly calls: Call[] = [];
   readonly parts = new Map<string, Uint8Array>();
+  /** Times that a lane opened its task. */
+  opened = 0;
   readonly indexed = new Set<string>();
   readonly requests: SyncRequest[] = [];
   readonly requestTimes: number[] = [];
@@ -178,22 +180,25 @@ export class LaneWorld {
         this.indexed.add(part.key);
       },
       read: (_settings, chunk, from) => this.#read(chunk, from.ordinal),
-      openTask: async () => ({
-        run: async ({ index, permits, signal }) => {
-          for (let calls = 1; ; ) {
-            const { need, cost } = this.#options;
-            const permit = await permits.take(signal, need?.(index), cost?.(index));
-            if (!permit.use()) continue;
-            const outcome = await this.#call(index, signal, process);
-            permit.done();
-            if (calls === (this.#options.callsPerTry ?? 1)) return outcome;
-            calls += 1;
-          }
-        },
-        ...this.#batch(process),
-        mask: (text) => text,
-        close: async () => {},
-      }),
+      openTask: async () => {
+        this.opened += 1;
+        return {
+          run: async ({ index, permits, signal }) => {
+            for (let calls = 1; ; ) {
+              const { need, cost } = this.#options;
+              const permit = await permits.take(signal, need?.(index), cost?.(index));
+              if (!permit.use()) continue;
+              const outcome = await this.#call(index, signal, process);
+              permit.done();
+              if (calls === (this.#options.callsPerTry ?? 1)) return outcome;
+              calls += 1;
+            }
+          },
+          ...this.#batch(process),
+          mask: (text) => text,
+          close: async () => {},
+        };
+      },
     };
   }
 

@@ -58,7 +58,7 @@ export async function startPostgres(options: { readonly connections: number }): 
   const admin = new pg.Client({ connectionString: `postgres://admin:${PASSWORD}@${at}` });
   await admin.connect();
   await admin.query(`CREATE ROLE lanes LOGIN PASSWORD '${PASSWORD}' CONNECTION LIMIT ${options.connections}`);
-  await admin.query("GRANT pg_read_all_data TO lanes");
+  await admin.query("GRANT pg_read_all_data, pg_write_all_data TO lanes");
   return {
     connectionString: `postgres://lanes:${PASSWORD}@${at}`,
     password: PASSWORD,
