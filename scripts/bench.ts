@@ -18,22 +18,24 @@ import { faults } from "./bench/scenes/faults.ts";
 import { frozen } from "./bench/scenes/frozen.ts";
 import { flat, large } from "./bench/scenes/large.ts";
 import { frozenPeers, installPeers, peers } from "./bench/scenes/peers.ts";
+import { profile } from "./bench/scenes/profile.ts";
 import { referee } from "./bench/scenes/referee.ts";
 import { scale } from "./bench/scenes/scale.ts";
 import { lanes, throughput } from "./bench/scenes/throughput.ts";
 
 const SCENES: readonly Scene[] = [
+  throughput,
+  profile,
+  large,
+  cost,
   main,
   minute,
   frozen,
   faults,
-  modes,
   referee,
   lanes,
-  throughput,
+  modes,
   scale,
-  large,
-  cost,
   flat,
 ];
 /** With `--peers`, and nothing else then. */

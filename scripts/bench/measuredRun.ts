@@ -52,7 +52,7 @@ export interface RunToMeasure {
   readonly during?: (meddling: Meddling) => Promise<void>;
   /** For runs that may last; absent: minutes. */
   readonly mostMs?: number;
-  /** With the run's folder, while what it left is still there. */
+  /** With the folder of a run that completed, while what it left is still there. */
   readonly afterwards?: (folder: string, run: string) => Promise<void>;
 }
 
@@ -111,7 +111,7 @@ async function measureIn(folder: string, target: Target, options: RunToMeasure):
   if (stdout.trim() === "") throw new Error(`weir ended with ${exitCode}: ${stderr}`);
 
   const run = JSON.parse(stdout) as RunView;
-  await options.afterwards?.(folder, run.id);
+  if (run.status === "completed") await options.afterwards?.(folder, run.id);
   const stats = await target.stats();
   const log = await target.log();
   const ratePerSecond = options.ratePerSecond ?? Number.NaN;

@@ -28,7 +28,7 @@ const NAMES: readonly (readonly [keyof Units, string])[] = [
 
 export const cost: Scene = {
   name: "cost",
-  minutes: 2,
+  minutes: 0.1,
   async play(journal, stage) {
     const run =
       stage.seen.large ??

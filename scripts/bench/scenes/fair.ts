@@ -92,7 +92,7 @@ const MODES: readonly Mode[] = [
 /** How providers limit, one run each. */
 export const modes: Scene = {
   name: "modes",
-  minutes: 2,
+  minutes: 1.5,
   async play(journal) {
     journal.say(
       "",

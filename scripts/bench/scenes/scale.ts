@@ -24,7 +24,7 @@ const SIZES: readonly Size[] = [
 
 export const scale: Scene = {
   name: "scale",
-  minutes: 2.5,
+  minutes: 1.2,
   isSimulated: true,
   async play(journal) {
     journal.say(
