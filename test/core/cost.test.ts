@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CostInput, estimateCost } from "../../src/core/cost.ts";
+import { type CostInput, countedCost, estimateCost } from "../../src/core/cost.ts";
+import { PRICES } from "../../src/core/prices.ts";
 
 const twoMillion: CostInput = { items: 2_000_000, chunks: 2000, chunkSize: 1000, lanes: 20, seconds: 20_000 };
 
@@ -39,5 +40,14 @@ describe("cost", () => {
   it("does not charge an empty run for calls", () => {
     const { lines } = estimateCost({ items: 0, chunks: 0, chunkSize: 1000, lanes: 1, seconds: 0 });
     expect(lines.cpuMs + lines.objectRowWritten + lines.d1RowWritten).toBe(0);
+  });
+
+  it("prices a run that was made by what it counted", () => {
+    const none = { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 };
+    const nothing = { calls: 0, items: 0, seconds: 0 };
+    expect(countedCost(none, nothing).usd).toBe(0);
+    const { usd, lines } = countedCost({ ...none, r2ClassA: 1000, d1RowsWritten: 50 }, nothing);
+    expect(lines.r2ClassA).toBeCloseTo(1000 * PRICES.r2ClassA, 12);
+    expect(usd).toBeCloseTo(1000 * PRICES.r2ClassA + 50 * PRICES.d1RowWritten, 12);
   });
 });

@@ -52,6 +52,17 @@ describe("the end of a run", () => {
     expect(await results("f_small")).toBe(textOf(ok([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])));
   });
 
+  test("is on the run's account: each part read, and the object written", async () => {
+    const hand = await handRun(env, "f_account", { spec: { source: range(10), chunkSize: 5 } });
+    await hand.workAll(() => true);
+    const before = (await hand.run.view())!.operations;
+    await finishRun(env, "f_account", { untilMs: Date.now() + 10_000 });
+    const { operations } = (await hand.run.view())!;
+    expect(operations.r2ClassB - before.r2ClassB).toBe(2);
+    expect(operations.r2ClassA - before.r2ClassA).toBe(1);
+    expect(operations.object - before.object).toBeGreaterThan(3);
+  });
+
   test("a run without a row ends with an empty object", async () => {
     const hand = await handRun(env, "f_none", { spec: { source: range(3) } });
     await hand.run.cancel();
