@@ -28,7 +28,7 @@ export async function profileRun(
 ): Promise<readonly (readonly [string, number])[]> {
   const folder = mkdtempSync(join(tmpdir(), "weir-profile-"));
   const inspectorPort = await freePort();
-  const { script, options } = loadBundle();
+  const { modules, options } = loadBundle();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -42,7 +42,7 @@ export async function profileRun(
         {
           ...options,
           name: NAME,
-          modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+          modules,
           bindings: { WEIR_TOKEN: TOKEN, WEIR_GENERATION: "profile" },
         },
       ],
