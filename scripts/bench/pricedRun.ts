@@ -1,12 +1,9 @@
-/** What a measured run would have cost where it is deployed: its counted operations at the dated table's prices. */
-import { countedCost, countedUnits } from "../../src/core/cost.ts";
+/** What a measured run did that is charged where it is deployed: its counted operations. */
+import { countedUnits } from "../../src/core/cost.ts";
 import type { Units } from "../../src/core/prices.ts";
 import type { RunView } from "../../src/core/runView.ts";
 
-export function countedUsd(run: RunView): number {
-  return countedCost(run.operations, seenOf(run)).usd;
-}
-
+/** By kind, as the dated price table has them. */
 export function unitsOf(run: RunView): Units {
   return countedUnits(run.operations, seenOf(run));
 }

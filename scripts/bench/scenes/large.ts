@@ -9,7 +9,6 @@ import { join, resolve } from "node:path";
 import { lineChart } from "../chart.ts";
 import { type Journal, shown } from "../journal.ts";
 import { interruptAfter, type Measured, measureRun } from "../measuredRun.ts";
-import { countedUsd } from "../pricedRun.ts";
 import type { Scene, Stage } from "../scene.ts";
 
 const COMMAND = resolve(import.meta.dirname, "../../../src/cli/weir.js");
@@ -128,7 +127,7 @@ export const flat: Scene = {
         "calls/s",
         "CPU ms per call",
         "peak MB",
-        "counted $ per 1,000,000 calls",
+        "coordinator requests per call",
       ],
       rows,
     );
@@ -155,7 +154,7 @@ function plotRow(plot: Plot, run: Measured): string[] {
     shown(run.arrivals.meanPerSecond),
     shown(run.cpuMsPerCall, 2),
     shown(run.tree.peakRss / 1e6),
-    shown((countedUsd(run.run) * 1e6) / run.arrivals.calls, 3),
+    shown(run.run.coordinatorRequests / run.arrivals.calls, 3),
   ];
 }
 
