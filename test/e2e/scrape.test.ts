@@ -1,4 +1,10 @@
 /** Pages of several hosts through the real command, judged by what the hosts saw and by titles known beforehand. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunView } from "../../src/core/runView.ts";
 import { neededBurst } from "../support/neededBurst.ts";
@@ -9,6 +15,40 @@ import { type Finished, type TestRow, Workspace } from "../support/weir.ts";
 const HOSTS = 8;
 const PAGES = 120;
 const PER_HOST_PER_SECOND = 4;
+
+const EXAMPLE = resolve(import.meta.dirname, "../../docs/examples/scrape");
+
+test("the example does what it says", async () => {
+  const place = new Workspace();
+  const server = spawn(process.execPath, [join(EXAMPLE, "server.ts"), "0"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const asked = text(server.stderr);
+  try {
+    const [origin] = (await once(createInterface(server.stdout), "line")) as [string];
+    const urls = readFileSync(join(EXAMPLE, "urls.txt"), "utf8");
+    place.write("urls.txt", urls.replaceAll(":8331", `:${new URL(origin).port}`));
+    place.write("spec.json", readFileSync(join(EXAMPLE, "spec.json")));
+    const ended = await place.weir(["run", "spec.json", "--out", "pages.jsonl"]);
+    expect(ended.exitCode, ended.stderr).toBe(3);
+    const fields = { heading: "Welcome", description: "Open – always", links: ["/menu", "/old"] };
+    expect(place.rows("pages.jsonl")).toMatchObject([
+      { ok: true, value: { title: "Café & bar", redirects: [], fields } },
+      {
+        ok: true,
+        value: { title: "Menu", redirects: [`${origin}/old`], fields: { heading: "Soup, bread" } },
+      },
+      { ok: false, error: { kind: "disallowed" } },
+      { ok: true, value: { fields } },
+      { ok: false, error: { kind: "parse", message: expect.stringContaining("needs a browser") } },
+      { ok: false, status: 404 },
+    ]);
+  } finally {
+    server.kill();
+    await place.close();
+  }
+  expect(await asked).not.toContain("/private");
+});
 
 describe("a scrape of several hosts", () => {
   let workspace: Workspace;
