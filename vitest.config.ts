@@ -51,6 +51,7 @@ export default defineConfig({
         plugins: [inWorkerd({})],
         test: {
           name: "edge",
+          testTimeout: 30_000,
           include: ["test/edge/**/*.test.ts"],
           setupFiles: ["./test/edge/applyMigrations.ts"],
         },
@@ -59,6 +60,7 @@ export default defineConfig({
         plugins: [inWorkerd({ main: "./test/weather/worker.ts" })],
         test: {
           name: "weather",
+          testTimeout: 120_000,
           include: ["test/weather/**/*.test.ts"],
           setupFiles: ["./test/edge/applyMigrations.ts"],
         },
