@@ -29,10 +29,14 @@ const FROZEN_MS = 5000;
 /** What both sides of the comparison have. */
 type Row = Omit<Contest, "tree"> & { readonly peakRss: number };
 
-/** Installs the peers from their own lock. False: it did not work, said on the terminal. */
+/**
+ * Installs the peers from their own lock. `npm ci` refuses a lock whose optional packages for other platforms a registry
+ * does not have; `npm install` takes the same versions then. False: neither worked, said on the terminal.
+ */
 export function installPeers(): boolean {
-  const installed = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: PEERS, stdio: "inherit" });
-  return installed.status === 0;
+  const installs = (command: string[], stdio: "ignore" | "inherit") =>
+    spawnSync("npm", [...command, "--no-audit", "--no-fund"], { cwd: PEERS, stdio }).status === 0;
+  return installs(["ci"], "ignore") || installs(["install", "--no-save"], "inherit");
 }
 
 export const peers: Scene = {
