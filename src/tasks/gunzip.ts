@@ -44,8 +44,8 @@ async function* from(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): Asy
 }
 
 async function* inflated(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { createGunzip } = await import("node:zlib");
-  const gunzip = createGunzip({ chunkSize: PIECE_BYTES });
+  const { default: zlib } = await import("node:zlib");
+  const gunzip = zlib.createGunzip({ chunkSize: PIECE_BYTES });
   let fault: { readonly of: unknown } | null = null;
   const feeding = (async () => {
     for await (const piece of packed) {

@@ -24,7 +24,10 @@ export function cancelCommand({ words, flags }: Arguments): Promise<number> {
     const untilMs = Date.now() + CANCEL_WAIT_MS;
     while (!isEnded(view.status) && Date.now() < untilMs) {
       await sleep(LOOK_MS);
-      view = await client.ask("GET", pathOf(words));
+      const next = await client.ask<RunView>("GET", pathOf(words)).catch(() => null);
+      // It is cancelled all the same: the process that works on it may end with it.
+      if (next === null) return view;
+      view = next;
     }
     return view;
   });
