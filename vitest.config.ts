@@ -41,6 +41,9 @@ const inWorkerd = (entry: { readonly main?: string }) =>
     },
   }));
 
+/** End-to-end tests that hold no rate to a bound: they need not have the machine to themselves. */
+const BESIDE = ["schedules", "trap", "postgres", "postgresLoad"].map((name) => `test/e2e/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -67,8 +70,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: "beside",
+          include: BESIDE,
+          environment: "node",
+          testTimeout: 240_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          exclude: BESIDE,
           environment: "node",
           testTimeout: 120_000,
           hookTimeout: 60_000,
