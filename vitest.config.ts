@@ -42,7 +42,19 @@ const inWorkerd = (entry: { readonly main?: string }) =>
   }));
 
 /** End-to-end tests that hold no rate to a bound: they need not have the machine to themselves. */
-const BESIDE = ["schedules", "trap", "postgres", "postgresLoad"].map((name) => `test/e2e/${name}.test.ts`);
+const BESIDE = [
+  "answers",
+  "badInput",
+  "command",
+  "places",
+  "postgres",
+  "postgresLoad",
+  "schedules",
+  "smoke",
+  "sources",
+  "trap",
+  "workbench",
+].map((name) => `test/e2e/${name}.test.ts`);
 
 export default defineConfig({
   test: {
