@@ -10,6 +10,8 @@
  * stepped so far that an answer contradicts the bounds, they start again from that answer.
  */
 
+import { CLOCK_ERROR_MS } from "./limits.ts";
+
 /** Two clocks may part by this share of the time that passes: 200 ppm, four times what a poor quartz does. */
 const DRIFT = 0.0002;
 
@@ -20,7 +22,12 @@ export interface ClockMap {
   readonly mostMs: number;
   /** Local instant for which the bounds were worked out. */
   readonly atMs: number;
+  /** Answers that the bounds rest on. */
+  readonly answers: number;
 }
+
+/** After so many answers bounds that are still wide are due to the distance, not to answers that were held up. */
+const ANSWERS_TO_TRUST = 5;
 
 export interface ClockSample {
   /** Local instant at which the request left: for a repeated request the first time. */
@@ -35,10 +42,23 @@ export interface ClockSample {
 export function observeClock(map: ClockMap | null, sample: ClockSample): ClockMap {
   const leastMs = sample.sentMs - sample.remoteMs;
   const mostMs = sample.receivedMs - sample.remoteMs;
-  const fresh = { leastMs, mostMs, atMs: sample.receivedMs };
+  const fresh = { leastMs, mostMs, atMs: sample.receivedMs, answers: 1 };
   if (map === null) return fresh;
   const driftMs = Math.max(0, sample.receivedMs - map.atMs) * DRIFT;
   const least = Math.max(leastMs, map.leastMs - driftMs);
   const most = Math.min(mostMs, map.mostMs + driftMs);
-  return least > most ? fresh : { leastMs: least, mostMs: most, atMs: sample.receivedMs };
+  if (least > most) return fresh;
+  return { leastMs: least, mostMs: most, atMs: sample.receivedMs, answers: map.answers + 1 };
+}
+
+/**
+ * Bounds of `local − remote` to work with. Far away, the bounds are as wide as the least round trip, and no permit
+ * would be usable: then the middle of them is taken, as NTP does (RFC 5905, section 8), give or take half of
+ * `CLOCK_ERROR_MS`. That holds while the least ways there and back differ by no more than `CLOCK_ERROR_MS`.
+ */
+export function offsetBounds(map: ClockMap): { readonly leastMs: number; readonly mostMs: number } {
+  const { leastMs, mostMs, answers } = map;
+  if (mostMs - leastMs <= CLOCK_ERROR_MS || answers < ANSWERS_TO_TRUST) return { leastMs, mostMs };
+  const middleMs = (leastMs + mostMs) / 2;
+  return { leastMs: middleMs - CLOCK_ERROR_MS / 2, mostMs: middleMs + CLOCK_ERROR_MS / 2 };
 }

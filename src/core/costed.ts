@@ -47,6 +47,8 @@ export interface Held {
 export interface CostedRequest {
   readonly invocation: string;
   readonly nowMs: number;
+  /** No permit for it lies closer than this. */
+  readonly leadMs: number;
   readonly pollMs: number;
   readonly budget: BudgetSpec | null;
   /** What is spent and held, this invocation's permits included. */
@@ -164,13 +166,13 @@ class Grants {
       this.#refuse(waiting);
       return true;
     }
-    const shadow = reserveCosted(this.#shadow, cost, this.#request.nowMs);
+    const shadow = reserveCosted(this.#shadow, cost, this.#request);
     if (shadow.kind === "deferred") {
       this.#askAgainInMs = shadow.askAgainInMs;
       return false;
     }
     if (!this.#isWithinBudget(cost)) return false;
-    const real = reserveCosted(this.#quota, cost, this.#request.nowMs);
+    const real = reserveCosted(this.#quota, cost, this.#request);
     if (real.kind === "deferred") return false;
     this.#shadow = shadow.quota;
     this.#quota = real.quota;
@@ -183,7 +185,7 @@ class Grants {
   leaveRoom(waiting: Waiting): boolean {
     const cost = this.#costOf(waiting);
     if (cost === null) return true;
-    const shadow = reserveCosted(this.#shadow, cost, this.#request.nowMs);
+    const shadow = reserveCosted(this.#shadow, cost, this.#request);
     if (shadow.kind === "granted") this.#shadow = shadow.quota;
     else this.#askAgainInMs = shadow.askAgainInMs;
     return shadow.kind === "granted";
@@ -252,7 +254,11 @@ type ReservedCosted =
   | { readonly kind: "deferred"; readonly askAgainInMs: number };
 
 /** One permit in every dimension there is. */
-function reserveCosted(quota: Quota, cost: number, nowMs: number): ReservedCosted {
+function reserveCosted(
+  quota: Quota,
+  cost: number,
+  { nowMs, leadMs }: Pick<CostedRequest, "nowMs" | "leadMs">,
+): ReservedCosted {
   const rate = effectiveRate(quota);
   const tokens = quota.tokens ?? null;
   const requests: Dimension | null =
@@ -268,9 +274,9 @@ function reserveCosted(quota: Quota, cost: number, nowMs: number): ReservedCoste
   if (dimensions.length === 0) {
     return toldMs > nowMs + DEPTH_MS
       ? { kind: "deferred", askAgainInMs: toldMs - DEPTH_MS - nowMs }
-      : { kind: "granted", inMs: Math.max(0, toldMs - nowMs), quota };
+      : { kind: "granted", inMs: Math.max(leadMs, toldMs - nowMs), quota };
   }
-  const want = { nowMs, leadMs: 0, count: 1, depthMs: DEPTH_MS, notBeforeMs: toldMs };
+  const want = { nowMs, leadMs, count: 1, depthMs: DEPTH_MS, notBeforeMs: toldMs };
   const reserved = reserve(dimensions, want);
   if (reserved.kind === "deferred") return reserved;
   if (reserved.kind === "impossible") throw new Error("a costed dimension has no burst");

@@ -63,6 +63,8 @@ export interface HostAsking {
   readonly holder: string;
   /** Calls per second to one host; null: only what the askers say. */
   readonly perSecond: number | null;
+  /** No permit lies closer than this: answers take that long to come. */
+  readonly leadMs: number;
   readonly pollMs: number;
   /** The longest a call may take: how long a silent probe is waited for. */
   readonly callTimeoutMs: number;
@@ -92,7 +94,7 @@ export function grantHosts(
   for (let permits = 0; permits < HOST_PERMITS_PER_ASK; permits++) {
     const turn = nextTurn(turns, nowMs);
     if (turn === null) break;
-    const leadMs = Math.max(0, turn.dueMs - nowMs);
+    const leadMs = Math.max(asking.leadMs, turn.dueMs - nowMs);
     const asked = grant(now, { nowMs, want: 1, holder, leadMs, pollMs, callTimeoutMs });
     now = asked.quota;
     if (asked.grant.kind === "deferred") {

@@ -209,6 +209,8 @@ export interface SyncRequest {
   readonly held: readonly number[];
   /** Permits it wants now; 0 for a request that only renews and reports. */
   readonly want: number;
+  /** Answers take this long to come, ms: its permits lie at least so far ahead. Absent: no time to speak of. */
+  readonly leadMs?: number;
   /** Absent where permits have no cost of their own. */
   readonly costed?: CostedAsk;
   readonly report: Report;

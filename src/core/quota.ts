@@ -295,7 +295,7 @@ function queued(
 /** One single call, through the limiter where there is one. */
 function probe(quota: Quota, ask: Ask): { readonly quota: Quota; readonly grant: Grant } {
   const rate = effectiveRate(quota);
-  const free = { firstInMs: 0, everyMs: 0, graceMs: GRACE_MS };
+  const free = { firstInMs: ask.leadMs ?? 0, everyMs: 0, graceMs: GRACE_MS };
   const one =
     rate === null
       ? { quota, grant: { kind: "granted" as const, ...free, count: 1 } }

@@ -15,6 +15,7 @@ import { applyCommit, type ChunkRecord, handBack, loseLease, orphan, suspectOf, 
 import {
   COSTED_LANES_SPARE,
   EXPIRIES_TO_FAIL_ITEM,
+  LEAD_MS,
   LEASE_TTL_MS,
   POLL_MS,
   POLL_MS_PER_INVOCATION,
@@ -385,6 +386,7 @@ function costedPermits(
   const grants = grantCosted(costed, state.quota, {
     invocation: request.invocation,
     nowMs,
+    leadMs: leadOf(request),
     pollMs,
     budget,
     outlay,
@@ -402,12 +404,17 @@ function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number):
   const asked = grant(run.state.quota, {
     nowMs,
     want: request.want,
+    leadMs: leadOf(request),
     holder: request.invocation,
     pollMs,
     callTimeoutMs: callTimeoutMs(run.state.spec),
   });
   run.state.quota = asked.quota;
   return asked.grant;
+}
+
+function leadOf({ leadMs = 0 }: SyncRequest): number {
+  return Math.min(leadMs, LEAD_MS);
 }
 
 /** How long a call may take by what its task's settings say; 0 where they say nothing. */
@@ -420,6 +427,7 @@ function hostPermits(run: Run, request: SyncRequest, pollMs: number, nowMs: numb
     nowMs,
     holder: request.invocation,
     perSecond: hostPerSecond(run.state.spec),
+    leadMs: leadOf(request),
     pollMs,
     callTimeoutMs: callTimeoutMs(run.state.spec),
   };

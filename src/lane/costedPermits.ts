@@ -6,16 +6,13 @@
  * what its call used, or as unused. While a call waits every request carries it, so a lost or restarted Run
  * hears of it again. Whose turn it is, is the Run's to say (`core/costed.ts`); what is forfeit is asked for anew.
  */
-import { type ClockMap, observeClock } from "../core/clockMap.ts";
 import type { CostedAnswer, CostedAsk, SettledCall, Told } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import { CallTooDear, LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
-import type { GrantedAt, Instant, Ticket } from "./instants.ts";
+import type { Instant, Ticket } from "./instants.ts";
+import { type AnswerMoment, usableMs } from "./runClock.ts";
 import type { Seat } from "./seat.ts";
-
-/** A call leaves a little after it was let go: the last part of the grace is kept for that. */
-const GRACE_SHARE = 0.8;
 
 /** A call that waits, for its permit or for its permit's instant. */
 interface Waiter {
@@ -36,7 +33,6 @@ export class CostedPermits {
   readonly #unused = new Set<number>();
   #settled: SettledCall[] = [];
   #told: Told | null = null;
-  #map: ClockMap | null = null;
   #nextCall = 1;
   #askAtMs = Number.POSITIVE_INFINITY;
 
@@ -97,8 +93,7 @@ export class CostedPermits {
   }
 
   /** Takes in an answer. */
-  apply(answer: CostedAnswer | undefined, at: GrantedAt): void {
-    if (at.clockMs !== undefined) this.#map = observeClock(this.#map, { ...at, remoteMs: at.clockMs });
+  apply(answer: CostedAnswer | undefined, at: AnswerMoment): void {
     if (answer === undefined) return;
     for (const { call, message } of answer.impossible) {
       this.#waiters.get(call)?.refuse(new CallTooDear(message));
@@ -151,7 +146,7 @@ export class CostedPermits {
     return false;
   }
 
-  #grant(granted: CostedAnswer["granted"][number], graceMs: number, at: GrantedAt): void {
+  #grant(granted: CostedAnswer["granted"][number], graceMs: number, at: AnswerMoment): void {
     const { call, cost, probe } = granted;
     const ticket: Ticket = { call, cost };
     this.#open.set(call, ticket);
@@ -161,9 +156,9 @@ export class CostedPermits {
       this.forfeit(ticket);
       return;
     }
-    const { leastMs, mostMs } = this.#answeredBetween(at);
+    const { leastMs, mostMs } = at;
     const notBeforeMs = mostMs + granted.inMs;
-    const expiresMs = leastMs + granted.inMs + GRACE_SHARE * graceMs;
+    const expiresMs = notBeforeMs + usableMs(graceMs, mostMs - leastMs);
     const instant: Instant = { notBeforeMs, expiresMs, epoch: at.epoch, probe, ticket };
     waiter.instant = instant;
     this.#clock.after(Math.max(0, notBeforeMs - this.#clock.now()), () => {
@@ -182,11 +177,5 @@ export class CostedPermits {
     if (!this.#open.delete(ticket.call)) return;
     this.#unused.delete(ticket.call);
     this.#settled.push(settled);
-  }
-
-  /** Bounds of the answer's moment in local time. */
-  #answeredBetween(at: GrantedAt): { readonly leastMs: number; readonly mostMs: number } {
-    if (at.clockMs === undefined || this.#map === null) return { leastMs: at.sentMs, mostMs: at.receivedMs };
-    return { leastMs: at.clockMs + this.#map.leastMs, mostMs: at.clockMs + this.#map.mostMs };
   }
 }

@@ -31,7 +31,16 @@ export interface LaneCommit extends Omit<Commit, "checkpoint"> {
 /** What the invocation adds to a request. */
 export type Composed = Pick<
   SyncRequest,
-  "queue" | "generation" | "capacity" | "held" | "want" | "hosts" | "costed" | "report" | "settingsVersion"
+  | "queue"
+  | "generation"
+  | "capacity"
+  | "held"
+  | "want"
+  | "leadMs"
+  | "hosts"
+  | "costed"
+  | "report"
+  | "settingsVersion"
 >;
 
 export interface Answered {

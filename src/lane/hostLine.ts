@@ -7,13 +7,13 @@
  * hosts. The Run gives the turns away, and they are advice. An item that comes at its turn and finds the host at rest
  * waits for nobody's turn, only for the host. A try that has sent a request (a redirect, robots.txt) waits in its lane.
  */
-import { type ClockMap, observeClock } from "../core/clockMap.ts";
 import { HOST_AHEAD_MS, HOSTS_TRACKED, SHARED_PAUSE_MAX_MS, STARVED_MS } from "../core/limits.ts";
 import type { HostAsk, HostGrant } from "../core/protocol.ts";
 import type { HostNeed } from "../tasks/permits.ts";
 import { HostNotDue, LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
-import { type GrantedAt, type Instant, usableMs } from "./instants.ts";
+import type { Instant } from "./instants.ts";
+import { type AnswerMoment, usableMs } from "./runClock.ts";
 import type { Seat } from "./seat.ts";
 
 /** A lane may wait this long for others to join its request. */
@@ -51,7 +51,6 @@ export class HostLine {
   readonly #hurry: (ms: number) => void;
   readonly #waiters = new Set<Waiter>();
   readonly #known = new Map<string, Known>();
-  #map: ClockMap | null = null;
 
   /** `hurry`: a request to the Run has to leave within so many ms. */
   constructor(clock: Clock, hurry: (ms: number) => void) {
@@ -123,8 +122,7 @@ export class HostLine {
   }
 
   /** Takes in an answer. */
-  apply(grants: readonly HostGrant[] | undefined, at: GrantedAt): void {
-    if (at.clockMs !== undefined) this.#map = observeClock(this.#map, { ...at, remoteMs: at.clockMs });
+  apply(grants: readonly HostGrant[] | undefined, at: AnswerMoment): void {
     if (grants !== undefined) for (const grant of grants) this.#take(grant, at);
     // Whoever asked and is not named was not heard: it asks again.
     for (const waiter of this.#waiters) if (waiter.phase === "asking") this.#line(waiter, this.#clock.now());
@@ -160,8 +158,8 @@ export class HostLine {
     }
   }
 
-  #take(grant: HostGrant, at: GrantedAt): void {
-    const { leastMs, mostMs } = this.#answeredBetween(at);
+  #take(grant: HostGrant, at: AnswerMoment): void {
+    const { leastMs, mostMs } = at;
     const known = this.#knownOf(grant.host);
     known.dueMs = Math.max(mostMs + grant.dueInMs, known.untoldHoldMs ?? Number.NEGATIVE_INFINITY);
     let turnMs = mostMs + (grant.turnInMs ?? 0);
@@ -225,11 +223,5 @@ export class HostLine {
     const nowMs = this.#clock.now();
     for (const [host, { dueMs }] of this.#known) if (dueMs <= nowMs) this.#known.delete(host);
     if (this.#known.size >= HOSTS_TRACKED) this.#known.clear();
-  }
-
-  /** Bounds of the answer's moment in local time. */
-  #answeredBetween(at: GrantedAt): { readonly leastMs: number; readonly mostMs: number } {
-    if (at.clockMs === undefined || this.#map === null) return { leastMs: at.sentMs, mostMs: at.receivedMs };
-    return { leastMs: at.clockMs + this.#map.leastMs, mostMs: at.clockMs + this.#map.mostMs };
   }
 }

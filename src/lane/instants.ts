@@ -2,13 +2,13 @@
  * The send instants an invocation holds, in local time.
  *
  * An instant is told relative to the moment of the answer, and that moment is known only within bounds. An instant
- * may be used from its latest possible place on, and until its grace after its earliest possible place is over:
- * whatever the true offset is, the call leaves within [instant, instant + grace] of the Run's clock.
+ * may be used from its latest possible place on, for as long as `usableMs` allows: whatever the true offset is, the
+ * call leaves within [instant, instant + grace + clock error] of the Run's clock.
  * An instant is spent at most once; one whose time is over is forfeit and counted.
  */
-import { type ClockMap, observeClock } from "../core/clockMap.ts";
 import type { Grant } from "../core/protocol.ts";
 import type { HostNeed } from "../tasks/permits.ts";
+import { type AnswerMoment, usableMs } from "./runClock.ts";
 
 export interface Instant {
   readonly notBeforeMs: number;
@@ -40,30 +40,13 @@ interface Batch {
   readonly probe: boolean;
 }
 
-/** A call leaves a little after it was let go: the last part of the grace is kept for that. */
-const GRACE_SHARE = 0.8;
 /** However busy the event loop, instants stay usable for the rest of that: a slow machine still makes calls. */
 const LATE_SHARE = 0.6;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
-/** What is known of the answer that brought a grant. */
-export interface GrantedAt {
-  readonly sentMs: number;
-  readonly receivedMs: number;
-  /** The Run's clock at the moment of the answer, when it says so. */
-  readonly clockMs: number | undefined;
-  readonly epoch: number;
-}
-
-/** How long an instant may be used; below 0 the answer came too late. `errorMs`: of what is known of its moment. */
-export function usableMs(graceMs: number, errorMs: number): number {
-  return GRACE_SHARE * graceMs - errorMs;
-}
-
 export class Instants {
   #batches: Batch[] = [];
-  #clock: ClockMap | null = null;
   #held = 0;
   /** Instants lost since the last `takeForfeited`. */
   #forfeited = 0;
@@ -75,8 +58,8 @@ export class Instants {
   }
 
   /** Takes in a grant; returns its first instant in local time. */
-  add(grant: Extract<Grant, { kind: "granted" }>, at: GrantedAt): number {
-    const { leastMs, mostMs } = this.#answeredBetween(at);
+  add(grant: Extract<Grant, { kind: "granted" }>, answered: AnswerMoment): number {
+    const { leastMs, mostMs, epoch } = answered;
     const firstMs = mostMs + grant.firstInMs;
     this.#batches.push({
       firstMs,
@@ -84,17 +67,11 @@ export class Instants {
       count: grant.count,
       next: 0,
       usableMs: usableMs(grant.graceMs, mostMs - leastMs),
-      epoch: at.epoch,
+      epoch,
       probe: grant.probe,
     });
     this.#held += grant.count;
     return firstMs;
-  }
-
-  /** Learns from an answer without a grant too: every answer bounds the offset. */
-  observe(at: GrantedAt): void {
-    if (at.clockMs === undefined) return;
-    this.#clock = observeClock(this.#clock, { ...at, remoteMs: at.clockMs });
   }
 
   /** Takes out the first instant that is due and not over; null when there is none now. */
@@ -177,13 +154,5 @@ export class Instants {
     batch.next += count;
     this.#held -= count;
     this.#forfeited += count;
-  }
-
-  /** Bounds of the answer's moment in local time. */
-  #answeredBetween(at: GrantedAt): { leastMs: number; mostMs: number } {
-    if (at.clockMs === undefined) return { leastMs: at.sentMs, mostMs: at.receivedMs };
-    const map = observeClock(this.#clock, { ...at, remoteMs: at.clockMs });
-    this.#clock = map;
-    return { leastMs: at.clockMs + map.leastMs, mostMs: at.clockMs + map.mostMs };
   }
 }

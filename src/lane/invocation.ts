@@ -120,12 +120,14 @@ export class Invocation implements ExchangeHost, LaneHost {
     this.#saidCapacity = this.#capacity();
     const hosts = this.#pacer.hosts.asks();
     const costed = this.#pacer.takeCosted();
+    const { leadMs } = this.#pacer;
     return {
       queue: this.#input.queue,
       generation: this.#input.generation,
       capacity: this.#saidCapacity,
       held: [...this.#lanes.keys()],
       want: costed === undefined ? want : 0,
+      ...(leadMs !== undefined && { leadMs }),
       ...(hosts !== undefined && { hosts }),
       ...(costed !== undefined && { costed }),
       report: this.tally.take(this.#pacer.takeForfeited()),

@@ -16,6 +16,7 @@ import { Demand, type Standing } from "./demand.ts";
 import { HostLine } from "./hostLine.ts";
 import { type Instant, Instants, type Ticket } from "./instants.ts";
 import type { Tally } from "./report.ts";
+import { type AnswerMoment, RunClock } from "./runClock.ts";
 import { Seat, type SeatHost } from "./seat.ts";
 
 /** Free calls are asked for again this long before they end, plus a round trip. */
@@ -41,6 +42,7 @@ export class Pacer implements SeatHost {
   readonly #clock: Clock;
   readonly #tally: Tally;
   readonly #onChange: () => void;
+  readonly #runClock = new RunClock();
   readonly #instants = new Instants();
   /** Lanes that wait for a host. */
   readonly hosts: HostLine;
@@ -117,6 +119,11 @@ export class Pacer implements SeatHost {
     return this.#demand.want(this.#standing(nowMs));
   }
 
+  /** Answers take so long that permits must lie this far ahead; undefined: they do not. */
+  get leadMs(): number | undefined {
+    return this.#runClock.leadMs;
+  }
+
   /** Permits forfeited since the last call. */
   takeForfeited(): number {
     this.#instants.nextMs(this.#clock.now());
@@ -136,10 +143,9 @@ export class Pacer implements SeatHost {
       this.#instants.forfeitBefore(answer.epoch);
     }
     if (!at.repeated) this.#demand.sawRoundTrip(at.receivedMs - at.sentMs);
-    const granted = { ...at, clockMs: answer.clockMs, epoch: answer.epoch };
-    this.#instants.observe(granted);
-    this.hosts.apply(answer.hosts, granted);
-    this.#costed?.apply(answer.costed, granted);
+    const answered = this.#runClock.answered({ ...at, clockMs: answer.clockMs, epoch: answer.epoch });
+    this.hosts.apply(answer.hosts, answered);
+    this.#costed?.apply(answer.costed, answered);
     if (answer.kind === "drain") {
       this.drain();
       return;
@@ -147,7 +153,7 @@ export class Pacer implements SeatHost {
     if (grant.kind !== "free") this.#freeUntilMs = Number.NEGATIVE_INFINITY;
     switch (grant.kind) {
       case "granted":
-        if (grant.count > 0) this.#addGrant(grant, granted);
+        if (grant.count > 0) this.#addGrant(grant, at.sentMs, answered);
         break;
       case "free":
         this.#freeUntilMs = at.sentMs + grant.forMs;
@@ -269,11 +275,13 @@ export class Pacer implements SeatHost {
 
   #addGrant(
     grant: Extract<SyncAnswer["grant"], { kind: "granted" }>,
-    at: { sentMs: number; receivedMs: number; clockMs: number | undefined; epoch: number },
+    sentMs: number,
+    answered: AnswerMoment,
   ): void {
-    const lastMs = this.#instants.lastMs(at.receivedMs);
-    const firstMs = this.#instants.add(grant, at);
-    this.#demand.sawGrant({ ...grant, ...at, lastMs, firstMs });
+    const { receivedMs } = answered;
+    const lastMs = this.#instants.lastMs(receivedMs);
+    const firstMs = this.#instants.add(grant, answered);
+    this.#demand.sawGrant({ ...grant, sentMs, receivedMs, lastMs, firstMs });
   }
 
   #standing(nowMs: number): Standing {

@@ -104,12 +104,14 @@ export class Invocation implements ExchangeHost {
 
   compose(want: number): Composed {
     this.#saidCapacity = this.#capacity();
+    const { leadMs } = this.pacer;
     return {
       queue: this.#input.queue,
       generation: this.#input.generation,
       capacity: this.#saidCapacity,
       held: [...this.#lanes.keys()],
       want,
+      ...(leadMs !== undefined && { leadMs }),
       report: this.tally.take(this.pacer.takeForfeited()),
       settingsVersion: this.#settings?.version ?? 0,
     };

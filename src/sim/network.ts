@@ -22,11 +22,13 @@ export class Network {
   readonly #weather: Weather;
   readonly #random: Random;
   readonly #away: Availability;
+  readonly #distanceMs: number;
 
   constructor(loop: EventLoop, weather: Weather, random: Random, options: SimOptions) {
     this.#loop = loop;
     this.#weather = weather;
     this.#random = random;
+    this.#distanceMs = options.faults.distanceMs;
     this.#away = new Availability(loop, weather, random, options.faults.runAway);
   }
 
@@ -61,6 +63,6 @@ export class Network {
     const stalledMs = this.#random.chance(this.#weather.faults.stalled)
       ? this.#random.between(0, STALL_MS)
       : 0;
-    return this.#random.skewed(ONE_WAY_MS, 0.4) + stalledMs;
+    return this.#distanceMs + this.#random.skewed(ONE_WAY_MS, 0.4) + stalledMs;
   }
 }

@@ -66,6 +66,8 @@ export interface FaultOptions {
   readonly clockLagMs: number;
   /** How far the wall clock of the Run's process is off after a restart, in either direction. */
   readonly wallStepMs: number;
+  /** How much longer the way between lanes and Run is, each way, than where both are in one place. */
+  readonly distanceMs: number;
 }
 
 export const BUGS = ["extra-permit", "unfenced-lease", "unchecked-part", "lost-redispatch"] as const;
@@ -110,6 +112,7 @@ export const FAIR_WEATHER: FaultOptions = {
   clockDrift: 0,
   clockLagMs: 0,
   wallStepMs: 0,
+  distanceMs: 0,
 };
 
 /** A world from a seed: small enough to end in a moment, and every kind of weather in some of them. */
@@ -212,5 +215,6 @@ function faultsOf(random: Random, place: SimOptions["place"]): FaultOptions {
     clockDrift: random.pick([0, 0.00001, 0.00008]),
     clockLagMs: some(5),
     wallStepMs: random.pick([0, 0, 100, 3_600_000]),
+    distanceMs: place === "deployed" ? random.pick([0, 0, 10, 70]) : 0,
   };
 }

@@ -6,6 +6,7 @@ import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK, STARVED_MS } from "../core/limits.t
 import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
 import type { Grant, SyncAnswer } from "../core/protocol.ts";
 import { type Instant, Instants } from "../lane/instants.ts";
+import { type AnswerMoment, RunClock } from "../lane/runClock.ts";
 import type { Cancel } from "./eventLoop.ts";
 import type { Process, Wait } from "./process.ts";
 
@@ -45,6 +46,7 @@ export interface PacerHost {
 export class Pacer {
   readonly #process: Process;
   readonly #host: PacerHost;
+  readonly #runClock = new RunClock();
   readonly #instants = new Instants();
   readonly #seats = new Set<Seat>();
   readonly #waiters = new Set<Waiter>();
@@ -125,6 +127,10 @@ export class Pacer {
     return want;
   }
 
+  get leadMs(): number | undefined {
+    return this.#runClock.leadMs;
+  }
+
   takeForfeited(): number {
     this.#instants.nextMs(this.#process.now());
     const { forfeited, expired } = this.#instants.takeForfeited();
@@ -143,19 +149,13 @@ export class Pacer {
     }
     if (!at.isRepeated)
       this.#roundTrip = observeDuration(this.#roundTrip, at.receivedMs - at.sentMs, 2 * WEIGHT);
-    const granted = {
-      sentMs: at.sentMs,
-      receivedMs: at.receivedMs,
-      clockMs: answer.clockMs,
-      epoch: answer.epoch,
-    };
-    this.#instants.observe(granted);
+    const answered = this.#runClock.answered({ ...at, clockMs: answer.clockMs, epoch: answer.epoch });
     if (answer.kind === "drain") {
       this.drain();
       return;
     }
     if (grant.kind !== "free") this.#freeUntilMs = Number.NEGATIVE_INFINITY;
-    if (grant.kind === "granted" && grant.count > 0) this.#add(grant, granted);
+    if (grant.kind === "granted" && grant.count > 0) this.#add(grant, at.sentMs, answered);
     if (grant.kind === "free") this.#freeUntilMs = at.sentMs + grant.forMs;
     if (grant.kind === "deferred" && at.want > 0) this.#deferredUntilMs = at.receivedMs + grant.askAgainInMs;
     this.#release();
@@ -213,18 +213,16 @@ export class Pacer {
     return true;
   }
 
-  #add(
-    grant: Extract<Grant, { kind: "granted" }>,
-    at: { sentMs: number; receivedMs: number; clockMs: number | undefined; epoch: number },
-  ): void {
-    const lastMs = this.#instants.lastMs(at.receivedMs) ?? Number.NEGATIVE_INFINITY;
-    const firstMs = this.#instants.add(grant, at);
+  #add(grant: Extract<Grant, { kind: "granted" }>, sentMs: number, answered: AnswerMoment): void {
+    const { receivedMs } = answered;
+    const lastMs = this.#instants.lastMs(receivedMs) ?? Number.NEGATIVE_INFINITY;
+    const firstMs = this.#instants.add(grant, answered);
     this.#graceMs = grant.graceMs;
     this.#snoozedUntilMs = Number.NEGATIVE_INFINITY;
     if (grant.probe) return;
     this.#everyMs = grant.everyMs;
-    this.#aheadMs = [this.#aheadMs[1], firstMs - at.sentMs];
-    this.#gapMs = Math.max(0, firstMs - grant.everyMs - Math.max(lastMs, at.receivedMs)) / 2;
+    this.#aheadMs = [this.#aheadMs[1], firstMs - sentMs];
+    this.#gapMs = Math.max(0, firstMs - grant.everyMs - Math.max(lastMs, receivedMs)) / 2;
   }
 
   #arrive(seat: Seat, nowMs: number): void {

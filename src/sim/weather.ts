@@ -15,7 +15,7 @@ export class Weather {
     this.#faults = faults;
   }
 
-  /** The faults in force. Clocks keep what they have: they are no weather. */
+  /** The faults in force. Clocks and distances stay as they are: they are no weather. */
   get faults(): FaultOptions {
     return this.#faults;
   }
@@ -27,8 +27,8 @@ export class Weather {
   /** From now on everything works. */
   clear(): void {
     this.#isClear = true;
-    const { clockOffsetMs, clockDrift, clockLagMs } = this.#faults;
-    this.#faults = { ...FAIR_WEATHER, clockOffsetMs, clockDrift, clockLagMs };
+    const { clockOffsetMs, clockDrift, clockLagMs, distanceMs } = this.#faults;
+    this.#faults = { ...FAIR_WEATHER, clockOffsetMs, clockDrift, clockLagMs, distanceMs };
   }
 
   /** Does `act` again and again, with how long it lasts, until it clears. */

@@ -30,6 +30,7 @@ class Granter {
       nowMs,
       holder: "i",
       perSecond,
+      leadMs: 0,
       pollMs: 1000,
       callTimeoutMs: 0,
     });

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { observeClock } from "../../src/core/clockMap.ts";
+import { observeClock, offsetBounds } from "../../src/core/clockMap.ts";
+import { CLOCK_ERROR_MS, GRACE_MS, MIN_GRACE_MS } from "../../src/core/limits.ts";
 import { askAt, type Forecast, usableInstants } from "../../src/core/pacing.ts";
 import { Instants } from "../../src/lane/instants.ts";
+import { RunClock, usableMs } from "../../src/lane/runClock.ts";
 
 function usable(change: Partial<Forecast>): number {
   return usableInstants({
@@ -78,16 +80,29 @@ describe("clock map", () => {
   it("starts again when a clock has stepped", () => {
     const before = observeClock(null, { sentMs: 0, receivedMs: 4, remoteMs: 1000 });
     const after = observeClock(before, { sentMs: 100, receivedMs: 104, remoteMs: 5000 });
-    expect(after).toEqual({ leastMs: -4900, mostMs: -4896, atMs: 104 });
+    expect(after).toEqual({ leastMs: -4900, mostMs: -4896, atMs: 104, answers: 1 });
+  });
+
+  it("trusts the middle of wide bounds once several answers say that it is the distance", () => {
+    let map = null;
+    const widths: number[] = [];
+    for (let sentMs = 0; sentMs < 1000; sentMs += 200) {
+      map = observeClock(map, { sentMs, receivedMs: sentMs + 140, remoteMs: sentMs + 70 + 5000 });
+      const { leastMs, mostMs } = offsetBounds(map);
+      expect((leastMs + mostMs) / 2).toBeCloseTo(-5000, 0);
+      widths.push(Math.round(mostMs - leastMs));
+    }
+    expect(widths).toEqual([140, 140, 140, 140, CLOCK_ERROR_MS]);
   });
 });
 
 describe("instants", () => {
   const grant = { kind: "granted", firstInMs: 10, everyMs: 5, count: 3, graceMs: 50, probe: false } as const;
+  const near = { leastMs: 0, mostMs: 4, receivedMs: 4, epoch: 1 };
 
   it("gives each out once, at its latest possible place and not before", () => {
     const instants = new Instants();
-    instants.add(grant, { sentMs: 0, receivedMs: 4, clockMs: undefined, epoch: 1 });
+    instants.add(grant, near);
     expect(instants.takeDue(13.9)).toBeNull();
     expect(instants.takeDue(14)?.notBeforeMs).toBe(14);
     expect(instants.takeDue(14)).toBeNull();
@@ -97,32 +112,60 @@ describe("instants", () => {
 
   it("forfeits those whose grace is over by the earliest possible reckoning", () => {
     const instants = new Instants();
-    instants.add(grant, { sentMs: 0, receivedMs: 4, clockMs: undefined, epoch: 1 });
+    instants.add(grant, near);
     const firstEndsMs = 0 + 10 + 50;
     expect(instants.takeDue(firstEndsMs)?.notBeforeMs).toBeGreaterThan(14);
     expect(instants.takeForfeited().expired).toBeGreaterThan(0);
   });
 
-  it("has no use for an answer that was away longer than the grace", () => {
+  it("has no use for an answer that was away longer than the grace and the clock error", () => {
     const instants = new Instants();
-    instants.add(grant, { sentMs: 0, receivedMs: 60, clockMs: undefined, epoch: 1 });
-    expect(instants.nextMs(60)).toBeNull();
+    instants.add(grant, { leastMs: 0, mostMs: 80, receivedMs: 80, epoch: 1 });
+    expect(instants.nextMs(80)).toBeNull();
     expect(instants.takeForfeited().forfeited).toBe(3);
-  });
-
-  it("recognises by the Run's clock when the instants of a late answer are", () => {
-    const instants = new Instants();
-    instants.observe({ sentMs: 0, receivedMs: 2, clockMs: 1001, epoch: 1 });
-    instants.add(grant, { sentMs: 100, receivedMs: 140, clockMs: 1101, epoch: 1 });
-    expect(instants.takeDue(140)?.notBeforeMs).toBeCloseTo(112, 0);
   });
 
   it("forfeits what is held of an older epoch", () => {
     const instants = new Instants();
-    instants.add(grant, { sentMs: 0, receivedMs: 4, clockMs: undefined, epoch: 1 });
-    instants.add(grant, { sentMs: 0, receivedMs: 4, clockMs: undefined, epoch: 2 });
+    instants.add(grant, near);
+    instants.add(grant, { ...near, epoch: 2 });
     instants.forfeitBefore(2);
     expect(instants.held).toBe(3);
     expect(instants.takeForfeited()).toEqual({ forfeited: 3, expired: 0 });
+  });
+});
+
+describe("the Run's clock", () => {
+  const answer = { sentMs: 0, receivedMs: 2, clockMs: 1001, epoch: 1 };
+
+  it("tells by the Run's clock when a late answer was made", () => {
+    const runClock = new RunClock();
+    runClock.answered(answer);
+    const late = runClock.answered({ sentMs: 100, receivedMs: 140, clockMs: 1101, epoch: 1 });
+    expect(late.mostMs).toBeCloseTo(102, 0);
+    expect(runClock.leadMs).toBeUndefined();
+  });
+
+  it("asks for permits further ahead where the Run is far away, and only there", () => {
+    const runClock = new RunClock();
+    for (let sentMs = 0; sentMs < 1000; sentMs += 200) {
+      runClock.answered({ sentMs, receivedMs: sentMs + 140, clockMs: sentMs + 70, epoch: 1 });
+    }
+    const { leadMs = 0 } = runClock;
+    const next = runClock.answered({ sentMs: 2000, receivedMs: 2140, clockMs: 2070, epoch: 1 });
+    const usableUntilMs = next.mostMs + leadMs + usableMs(GRACE_MS, next.mostMs - next.leastMs);
+    expect(usableUntilMs).toBeGreaterThan(2140);
+    expect(leadMs).toBeLessThan(140);
+  });
+
+  it.each([
+    { graceMs: 40, errorMs: 2, usable: 30 },
+    { graceMs: 40, errorMs: CLOCK_ERROR_MS, usable: 24 },
+    { graceMs: MIN_GRACE_MS, errorMs: 6, usable: 3 },
+    { graceMs: MIN_GRACE_MS, errorMs: CLOCK_ERROR_MS, usable: 3 },
+    { graceMs: MIN_GRACE_MS, errorMs: 40, usable: -10 },
+  ])("leaves $usable ms of $graceMs ms of grace when the moment is known within $errorMs ms", (row) => {
+    expect(usableMs(row.graceMs, row.errorMs)).toBeCloseTo(row.usable, 6);
+    expect(row.errorMs + row.usable).toBeLessThanOrEqual(row.graceMs + CLOCK_ERROR_MS);
   });
 });

@@ -6,7 +6,7 @@ import { simulate } from "../../src/sim/simulate.ts";
 /** Any more and this would not be a matter of seconds; `npm run sim` does as many as are wanted. */
 const SEEDS = 25;
 /** Seeds that once showed a violation. */
-const TELLING_SEEDS = [137, 173, 425];
+const TELLING_SEEDS = [113, 137, 173, 174, 298, 425];
 const SEEDS_TO_FIND_A_BUG = { from: 20, most: 200 };
 
 describe("simulation", () => {
@@ -38,6 +38,17 @@ describe("simulation", () => {
     expect(report.throttled).toBe(0);
     expect(report.tookMs).toBeLessThan((report.options.items / 300) * 1000 * 1.05 + 2000);
     expect(report.coordinatorRequests).toBeLessThan(0.1 * report.calls);
+  });
+
+  it("makes lanes that are 140 ms of round trip away hardly slower, with a small burst too", () => {
+    const [near, far] = [0, 70].map((distanceMs) => {
+      const { spec, ...rest } = paced({ faults: { ...FAIR_WEATHER, distanceMs }, seed: 1 });
+      return simulate({ ...rest, spec: { ...spec, chunkSize: 20, quota: { requests: "300/s", burst: 1 } } });
+    });
+    for (const report of [near, far]) {
+      expect(report).toMatchObject({ violation: null, status: "completed", throttled: 0 });
+    }
+    expect(far?.tookMs).toBeLessThan((near?.tookMs ?? 0) * 1.1);
   });
 
   it.each([-3_600_000, 3_600_000])(

@@ -44,6 +44,7 @@ class Asker {
     const given = grantCosted(costed, this.quota, {
       invocation: "a",
       nowMs: this.nowMs,
+      leadMs: 0,
       pollMs: 1000,
       budget: null,
       outlay: NOTHING,
