@@ -2,12 +2,13 @@
  * Where the time goes: a processor profile of the product's isolate inside workerd, taken through V8's inspector while a
  * run without a quota goes at full speed. Lanes, Run object and simulated storage are in one process, the target is not.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
-import { loadBundle, PROJECT } from "../../src/cli/bundle.ts";
-import { statements } from "../../src/cli/migrations.ts";
+import { loadBundle } from "../../src/cli/bundle.ts";
+import { readMigrations } from "../../src/cli/migrations.ts";
+import { applyMigrations } from "../../src/storage/migrate.ts";
 import { freePort } from "./freePort.ts";
 import { sleep } from "./measuredRun.ts";
 
@@ -50,7 +51,7 @@ export async function profileRun(
   );
   try {
     await miniflare.ready;
-    await migrate(miniflare);
+    await applyMigrations(await miniflare.getD1Database("DB"), readMigrations());
     const started = await miniflare.dispatchFetch("http://127.0.0.1/v1/runs", {
       method: "POST",
       headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
@@ -67,15 +68,6 @@ export async function profileRun(
   } finally {
     await miniflare.dispose();
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-async function migrate(miniflare: Miniflare): Promise<void> {
-  const database = await miniflare.getD1Database("DB");
-  const folder = join(PROJECT, "migrations");
-  for (const file of readdirSync(folder).sort()) {
-    const text = readFileSync(join(folder, file), "utf8");
-    await database.batch(statements(text).map((statement) => database.prepare(statement)));
   }
 }
 

@@ -52,7 +52,8 @@ function isOwnOrigin(origin: string, url: URL): boolean {
   return LOOPBACK_NAMES.has(from.hostname) && from.port === url.port;
 }
 
-async function requireToken(header: string | undefined, token: string): Promise<void> {
+/** Throws a Refusal unless the header `Authorization` carries the token. */
+export async function requireToken(header: string | undefined, token: string): Promise<void> {
   const given = /^Bearer ([^\s]+)$/i.exec(header ?? "")?.[1];
   if (given === undefined) {
     throw new Refusal("unauthorized", "a bearer token is needed: Authorization: Bearer <WEIR_TOKEN>");

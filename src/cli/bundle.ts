@@ -8,24 +8,23 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { basename, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { basename, dirname, join, resolve } from "node:path";
 import type { BuildOptions, Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
+import type { Encoding } from "../tasks/tokenizer.ts";
+import { ranksOf } from "../tasks/tokenizerTables.ts";
 
 /** The project's folder. */
 export const PROJECT = resolve(import.meta.dirname, "../..");
 const DIST = join(PROJECT, "dist");
-/** Files that are read as bytes. */
-const TABLE = ".tokens";
+/** The tokenizer's tables, which the Worker reads when it needs them. */
+const TABLES = join(DIST, "tables");
+const ENCODINGS: readonly Encoding[] = ["o200k_base", "cl100k_base"];
 const CONFIG = join(PROJECT, "wrangler.toml");
 
 export interface Bundle {
   /** The Worker first, then what it loads when it needs it. */
-  readonly modules: (
-    | { readonly type: "ESModule"; readonly path: string; readonly contents: string }
-    | { readonly type: "Data"; readonly path: string; readonly contents: Uint8Array<ArrayBuffer> }
-  )[];
+  readonly modules: { readonly type: "ESModule"; readonly path: string; readonly contents: string }[];
   readonly options: V4WorkerOptions;
 }
 
@@ -39,39 +38,18 @@ export function loadBundle(): Bundle {
       stdio: ["ignore", "ignore", "inherit"],
     });
   }
-  return {
-    modules: readModules(),
-    options: JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")),
-  };
-}
-
-/**
- * Keeps the tokenizer's tables out of the script: as code the runtime reads their megabytes at every start, as bytes
- * nobody looks at them before the first token is counted. Adds their text to `tables`, by file name.
- */
-function tablesApart(tables: Map<string, string>): Plugin {
-  return {
-    name: "tables apart",
-    setup(build) {
-      build.onLoad({ filter: /gpt-tokenizer[\\/]esm[\\/]bpeRanks[\\/]\w+\.js$/ }, async ({ path }) => {
-        const name = `worker.${basename(path, ".js")}${TABLE}`;
-        const { default: ranks } = (await import(pathToFileURL(path).href)) as { readonly default: unknown };
-        tables.set(name, JSON.stringify(ranks));
-        const contents = `import table from "./${name}"; export default JSON.parse(new TextDecoder().decode(table));`;
-        return { contents, loader: "js" };
-      });
-    },
-  };
+  const options = JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")) as V4WorkerOptions;
+  const serviceBindings = { ...options.serviceBindings, TABLES: { disk: { path: TABLES, writable: false } } };
+  return { modules: readModules(), options: { ...options, serviceBindings } };
 }
 
 function readModules(): Bundle["modules"] {
   const names = JSON.parse(readFileSync(join(DIST, "worker.modules.json"), "utf8")) as readonly string[];
-  return names.map((name) => {
-    const path = join(DIST, name);
-    return name.endsWith(TABLE)
-      ? { type: "Data", path: name, contents: readFileSync(path) }
-      : { type: "ESModule", path: name, contents: readFileSync(path, "utf8") };
-  });
+  return names.map((name) => ({
+    type: "ESModule",
+    path: name,
+    contents: readFileSync(join(DIST, name), "utf8"),
+  }));
 }
 
 /** Makes what is missing or older than its sources. */
@@ -89,7 +67,7 @@ export function workerBuild(): BuildOptions {
     target: "es2024",
     platform: "browser",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "pg-native", `./*${TABLE}`],
+    external: ["cloudflare:*", "pg-native"],
     plugins: [lazyBuiltins],
     logLevel: "error",
   };
@@ -98,25 +76,40 @@ export function workerBuild(): BuildOptions {
 async function buildWorker(): Promise<void> {
   const startedMs = Date.now();
   const { build: bundle } = await import("esbuild");
-  const tables = new Map<string, string>();
+  await writeTables();
   const result = await bundle({
     ...workerBuild(),
-    entryPoints: [join(PROJECT, "src/index.ts")],
+    entryPoints: [join(PROJECT, "src/embeddedWorker.ts")],
     // What is imported when it is needed is a module of its own.
     splitting: true,
-    plugins: [lazyBuiltins, tablesApart(tables)],
+    plugins: [lazyBuiltins, tablesOnDisk],
     chunkNames: "worker.[name]-[hash]",
     entryNames: "worker",
     outdir: DIST,
     metafile: true,
     write: false,
   });
-  for (const { path, text } of result.outputFiles) tables.set(basename(path), text);
-  for (const [name, text] of tables) writeWhole(name, text);
-  const others = [...tables.keys()].filter((name) => name !== "worker.js");
+  const modules = new Map(result.outputFiles.map(({ path, text }) => [basename(path), text]));
+  for (const [name, text] of modules) writeWhole(name, text);
+  const others = [...modules.keys()].filter((name) => name !== "worker.js");
   writeWhole("worker.modules.json", JSON.stringify(["worker.js", ...others]));
   stamp("worker", startedMs, Object.keys(result.metafile.inputs));
 }
+
+async function writeTables(): Promise<void> {
+  for (const encoding of ENCODINGS)
+    writeWhole(join(basename(TABLES), `${encoding}.json`), JSON.stringify(await ranksOf(encoding)));
+}
+
+/** See `tasks/tokenizerTablesOnDisk.ts`. */
+const tablesOnDisk: Plugin = {
+  name: "tables on disk",
+  setup(bundler) {
+    bundler.onResolve({ filter: /\/tokenizerTables\.ts$/ }, () => ({
+      path: join(PROJECT, "src/tasks/tokenizerTablesOnDisk.ts"),
+    }));
+  },
+};
 
 /**
  * Node's modules, which workerd has, loaded when the code that wants them is reached and not when the Worker starts:
@@ -161,7 +154,7 @@ function isFresh(name: string): boolean {
 
 /** Two commands may build at once: each file is there whole or not at all. */
 function writeWhole(name: string, text: string): void {
-  mkdirSync(DIST, { recursive: true });
+  mkdirSync(dirname(join(DIST, name)), { recursive: true });
   const next = join(DIST, `${name}.${process.pid}`);
   writeFileSync(next, text);
   renameSync(next, join(DIST, name));

@@ -11,7 +11,7 @@ import { createRequire } from "node:module";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { type Bundle, loadBundle } from "./bundle.ts";
 import { CommandError, UsageError } from "./exit.ts";
-import { applyMigrations } from "./migrations.ts";
+import { keepSchema } from "./migrations.ts";
 import { endProcess, type ProcessId } from "./processes.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
 import { recordedWorkerd, recordWorkerd, startWatchdog, type Watchdog } from "./watchdog.ts";
@@ -50,7 +50,7 @@ export interface EmbeddedOptions {
   readonly token: string | null;
   /** This process stays: schedules may fire in it. */
   readonly drivesSchedules: boolean;
-  /** See `applyMigrations`. */
+  /** See `keepSchema`. */
   readonly repairs: boolean;
 }
 
@@ -73,7 +73,8 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
   const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
   try {
     await miniflare.ready;
-    await applyMigrations(folder, () => miniflare.getD1Database("DB"), options.repairs);
+    const entrance = async () => ({ url: await miniflare.unsafeGetDirectURL("weir", "Schema"), token });
+    await keepSchema(folder, entrance, options.repairs);
     const url = await miniflare.unsafeGetDirectURL("weir");
     const tick = () => fireCron(miniflare);
     return { address: url.origin, token, workerd: recordedWorkerd(folder), tick, stop };
@@ -122,7 +123,10 @@ function createMiniflare(
             ...(input.drivesSchedules ? { WEIR_SCHEDULES: "driven" } : {}),
             WEIR_BLAMELESS: input.blameless ? "yes" : "no",
           },
-          unsafeDirectSockets: [{ host: "127.0.0.1", port: input.port }],
+          unsafeDirectSockets: [
+            { host: "127.0.0.1", port: input.port },
+            { host: "127.0.0.1", port: 0, entrypoint: "Schema" },
+          ],
         },
       ],
     }),

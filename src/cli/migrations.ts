@@ -1,52 +1,48 @@
-/**
- * The database's migrations, applied to the embedded database in the order of their names.
- *
- * Invariant: a migration and the note that it was applied are one transaction. The table of notes is wrangler's
- * own, so `wrangler d1 migrations apply` reads the same history. Statements are split at semicolons: migrations
- * hold none inside text.
- */
+/** The embedded database's schema: whether a migration may be missing, and which there are. */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { D1Database } from "@cloudflare/workers-types";
+import type { Migration } from "../storage/migrate.ts";
 import { PROJECT } from "./bundle.ts";
+import { CommandError } from "./exit.ts";
 import { readOr, replaceFile, type StateFolder } from "./stateFolder.ts";
 
 const FOLDER = join(PROJECT, "migrations");
 
+/** Where the embedded Worker takes migrations: its entrance `Schema`. */
+export interface Entrance {
+  readonly url: URL;
+  readonly token: string;
+}
+
 /**
- * Brings the database up to date. `open` is only called when a migration may be missing, or with `repairs`: opening
- * takes time. `repairs`: tables that were dropped by hand are made anew.
+ * Brings the database up to date. Nothing is asked of it when it is, by what is on disk; `repairs`: asked all the
+ * same, and tables that were dropped by hand are made anew.
  */
-export async function applyMigrations(
+export async function keepSchema(
   folder: StateFolder,
-  open: () => Promise<D1Database>,
+  entrance: () => Promise<Entrance>,
   repairs: boolean,
 ): Promise<void> {
-  const migrations = readdirSync(FOLDER)
+  const migrations = readMigrations();
+  const mark = createHash("sha256").update(JSON.stringify(migrations)).digest("hex");
+  if (!repairs && readOr(folder.migratedFile, "") === mark && isThere(folder)) return;
+  const { url, token } = await entrance();
+  const answer = await fetch(url, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify(migrations),
+  });
+  if (!answer.ok) throw new CommandError(`the database's migrations failed: ${await answer.text()}`);
+  replaceFile(folder.migratedFile, mark);
+}
+
+/** In the order in which they are applied. */
+export function readMigrations(): Migration[] {
+  return readdirSync(FOLDER)
     .filter((name) => name.endsWith(".sql"))
     .sort()
     .map((name) => ({ name, sql: readFileSync(join(FOLDER, name), "utf8") }));
-  const mark = createHash("sha256").update(JSON.stringify(migrations)).digest("hex");
-  if (!repairs && readOr(folder.migratedFile, "") === mark && isThere(folder)) return;
-  const database = await open();
-  await database
-    .prepare(
-      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
-    )
-    .run();
-  const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
-  const applied = new Set(results.map((row) => row.name));
-  const tables = await tablesOf(database);
-  for (const { name, sql } of migrations) {
-    if (applied.has(name)) {
-      if (!isUndone(sql, tables)) continue;
-      await database.prepare("DELETE FROM d1_migrations WHERE name = ?1").bind(name).run();
-    }
-    const note = database.prepare("INSERT INTO d1_migrations (name) VALUES (?1)").bind(name);
-    await database.batch([...statements(sql).map((statement) => database.prepare(statement)), note]);
-  }
-  replaceFile(folder.migratedFile, mark);
 }
 
 /** False when the database's file was removed: then what was applied to it is gone too. */
@@ -55,26 +51,4 @@ function isThere(folder: StateFolder): boolean {
   if (!existsSync(path)) return false;
   const files = readdirSync(path, { recursive: true, encoding: "utf8" });
   return files.some((file) => file.endsWith(".sqlite") && basename(file) !== "metadata.sqlite");
-}
-
-async function tablesOf(database: D1Database): Promise<ReadonlySet<string>> {
-  const { results } = await database
-    .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")
-    .all<{ name: string }>();
-  return new Set(results.map((row) => row.name));
-}
-
-/** True for a migration that made tables of which none is there any more. */
-function isUndone(sql: string, tables: ReadonlySet<string>): boolean {
-  const made = [...sql.matchAll(/^CREATE TABLE (\w+)/gm)].map((match) => match[1] ?? "");
-  return made.length > 0 && made.every((table) => !tables.has(table));
-}
-
-/** The statements of a migration, without comments. */
-export function statements(sql: string): string[] {
-  return sql
-    .replace(/--[^\n]*/g, "")
-    .split(";")
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== "");
 }

@@ -4,6 +4,8 @@
  * is a reservation, and is settled with the target's own count.
  */
 
+import { ranksOf } from "./tokenizerTables.ts";
+
 /** How many tokens a text has. */
 export type CountTokens = (text: string) => number;
 
@@ -33,16 +35,17 @@ export function tokenizerFor(model: string): Promise<CountTokens> {
 }
 
 async function load(encoding: Encoding): Promise<CountTokens> {
-  const { countTokens } =
-    encoding === "cl100k_base"
-      ? await import("gpt-tokenizer/encoding/cl100k_base")
-      : await import("gpt-tokenizer/encoding/o200k_base");
+  const [{ GptEncoding }, ranks] = await Promise.all([
+    import("gpt-tokenizer/GptEncoding"),
+    ranksOf(encoding),
+  ]);
+  const counter = GptEncoding.getEncodingApi(encoding, () => ranks);
   // What looks like a special token is text like any other.
   const plain = { disallowedSpecial: new Set<string>() };
   return (text) => {
     let tokens = 0;
     for (let at = 0; at < text.length; at += PIECE_CHARS) {
-      tokens += countTokens(text.slice(at, at + PIECE_CHARS), plain);
+      tokens += counter.countTokens(text.slice(at, at + PIECE_CHARS), plain);
     }
     return tokens;
   };

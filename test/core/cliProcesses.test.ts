@@ -7,11 +7,11 @@ import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createPairing } from "../../src/cli/interrupts.ts";
-import { statements } from "../../src/cli/migrations.ts";
 import { readOwner, takeOwnership } from "../../src/cli/owner.ts";
 import { isAlive, ownProcess, type ProcessId, startTimeOf } from "../../src/cli/processes.ts";
 import { type StateFolder, stateFolder } from "../../src/cli/stateFolder.ts";
 import { takeItems } from "../../src/cli/takeItems.ts";
+import { statements } from "../../src/storage/migrate.ts";
 import { until } from "../support/until.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli");

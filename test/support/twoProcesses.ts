@@ -7,16 +7,17 @@
  * sockets stand still, the kernel goes on taking what is sent to it. Both run the product as it is; the far entry
  * (`farLanes.ts`) only puts a gate between its lanes and the Run.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog, type V4WorkerOptions } from "miniflare";
-import { loadBundle, PROJECT, workerBuild } from "../../src/cli/bundle.ts";
-import { statements } from "../../src/cli/migrations.ts";
+import { loadBundle, workerBuild } from "../../src/cli/bundle.ts";
+import { readMigrations } from "../../src/cli/migrations.ts";
 import { CHUNK_QUEUES } from "../../src/core/limits.ts";
 import type { PartMeta } from "../../src/core/protocol.ts";
 import { isEnded, type RunView } from "../../src/core/runView.ts";
+import { applyMigrations } from "../../src/storage/migrate.ts";
 import type { GateView } from "./farLanes.ts";
 import { commandLine, killAll, processTree } from "./processTree.ts";
 import { until } from "./until.ts";
@@ -24,7 +25,6 @@ import { parseRows, type TestRow } from "./weir.ts";
 
 const TOKEN = "the-token-of-two-processes-0123456789";
 const NEAR = "near";
-const MIGRATIONS = join(PROJECT, "migrations");
 const queues = Array.from({ length: CHUNK_QUEUES }, (_, queue) => queue);
 
 /** Starts both; `close` ends them and removes their folder. */
@@ -39,7 +39,7 @@ export async function startTwoProcesses(): Promise<TwoProcesses> {
   });
   // The older of the two owns the storage that both share.
   await near.ready;
-  await migrate(near);
+  await applyMigrations(await near.getD1Database("DB"), readMigrations());
   const nearWorkerds = new Set(workerds());
   const far = start(folder, "far", {
     ...options,
@@ -196,14 +196,6 @@ async function bundleFarLanes(): Promise<string> {
     write: false,
   });
   return outputFiles[0]?.text ?? "";
-}
-
-async function migrate(near: Miniflare): Promise<void> {
-  const database = await near.getD1Database("DB");
-  for (const file of readdirSync(MIGRATIONS).sort()) {
-    const text = readFileSync(join(MIGRATIONS, file), "utf8");
-    await database.batch(statements(text).map((statement) => database.prepare(statement)));
-  }
 }
 
 function workerds(): number[] {
