@@ -10,7 +10,6 @@
 import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK } from "../core/limits.ts";
 import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
 import type { Instants } from "./instants.ts";
-import type { Seat } from "./seat.ts";
 
 /** Permits may wait for a lane that is late by this share of the grace; the rest absorbs late timers. */
 const SLACK_MOST = 0.45;
@@ -34,10 +33,17 @@ const TIMER_MARGIN_MS = 3;
 const WEIGHT = 1 / 16;
 const ROUND_TRIP_WEIGHT = 1 / 8;
 
+/** One lane. */
+export interface Place {
+  readonly waiting: boolean;
+  /** When it can start its next call (in the past: it could have); Infinity: it will not. */
+  readonly readyMs: number;
+}
+
 /** Where the lanes and their permits stand. */
 export interface Standing {
   readonly nowMs: number;
-  readonly seats: ReadonlySet<Seat>;
+  readonly seats: ReadonlySet<Place>;
   readonly waiting: number;
   readonly instants: Instants;
 }
@@ -166,7 +172,7 @@ export class Demand {
   }
 
   /** When the lane can start its next call; a call that takes longer than usual ends any moment. */
-  #readyMs(seat: Seat, nowMs: number): number {
+  #readyMs(seat: Place, nowMs: number): number {
     if (seat.waiting || seat.readyMs > nowMs) return seat.readyMs;
     return nowMs + (this.#turn?.spreadMs ?? 0) / 2;
   }

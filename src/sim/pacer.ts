@@ -1,30 +1,21 @@
 /**
- * The pacer of a simulated invocation: the rules of `lane/pacer.ts` over the same instants and the same forecast,
- * with waits instead of promises.
+ * The pacer of a simulated invocation: the rules of `lane/pacer.ts` over the same demand and the same instants, with
+ * waits instead of promises.
  */
-import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK, STARVED_MS } from "../core/limits.ts";
-import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
+import { STARVED_MS } from "../core/limits.ts";
 import type { Grant, SyncAnswer } from "../core/protocol.ts";
+import { Demand, type Standing } from "../lane/demand.ts";
 import { type Instant, Instants } from "../lane/instants.ts";
 import { type AnswerMoment, RunClock } from "../lane/runClock.ts";
 import type { Cancel } from "./eventLoop.ts";
 import type { Process, Wait } from "./process.ts";
 
-const SLACK_MOST = 0.6;
-const SLACK_FIRST = 0.4;
-const SLACK_PER_USE = 0.0002;
-const SLACK_PER_FORFEIT = 0.04;
-const GATHER_SHARE = 0.05;
-const GATHER_LEAST_MS = 5;
-const GATHER_MOST_MS = 50;
-const TIMER_MARGIN_MS = 3;
 const FREE_EARLY_MS = 100;
-const WEIGHT = 1 / 16;
 
 /** One lane's place: when it will need its next permit. */
 export interface Seat {
   readyMs: number;
-  isWaiting: boolean;
+  waiting: boolean;
   isStopping: boolean;
   turnFromMs: number | null;
 }
@@ -48,20 +39,13 @@ export class Pacer {
   readonly #host: PacerHost;
   readonly #runClock = new RunClock();
   readonly #instants = new Instants();
+  readonly #demand = new Demand();
   readonly #seats = new Set<Seat>();
   readonly #waiters = new Set<Waiter>();
   #phase: "asking" | "winding" | "drained" = "asking";
   #epoch = 0;
   #freeUntilMs = Number.NEGATIVE_INFINITY;
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
-  #snoozedUntilMs = Number.NEGATIVE_INFINITY;
-  #everyMs: number | null = null;
-  #graceMs = GRACE_MS;
-  #slack = SLACK_FIRST;
-  #aheadMs: readonly [number, number] = [0, 0];
-  #gapMs = 0;
-  #turn: Estimate | null = null;
-  #roundTrip: Estimate | null = null;
   #cancelTimer: Cancel = () => {};
   #timerMs = Number.POSITIVE_INFINITY;
 
@@ -73,7 +57,7 @@ export class Pacer {
   join(): Seat {
     const seat = {
       readyMs: Number.POSITIVE_INFINITY,
-      isWaiting: false,
+      waiting: false,
       isStopping: false,
       turnFromMs: null,
     };
@@ -105,26 +89,16 @@ export class Pacer {
 
   askAtMs(): number {
     const nowMs = this.#process.now();
-    if (this.#phase !== "asking") return Number.POSITIVE_INFINITY;
-    if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#roundTripMs();
-    const atMs = askAt({
-      lastHeldMs: this.#instants.lastMs(nowMs),
-      nextReadyMs: this.#nextReadyMs(nowMs),
-      roundTripMs: this.#roundTripMs(),
-      aheadMs: Math.max(this.#roundTripMs(), Math.min(...this.#aheadMs)),
-      gapMs: this.#gapMs,
-      gatherMs: this.#gatherMs(),
-    });
-    return Math.max(atMs, this.#deferredUntilMs, this.#snoozedUntilMs);
+    if (this.#phase !== "asking" || this.#seats.size === 0) return Number.POSITIVE_INFINITY;
+    if (this.#freeUntilMs > nowMs) return this.#freeUntilMs - FREE_EARLY_MS - this.#demand.roundTripMs;
+    return Math.max(this.#demand.askAtMs(this.#standing(nowMs)), this.#deferredUntilMs);
   }
 
   want(): number {
     const nowMs = this.#process.now();
     if (this.#phase !== "asking") return 0;
     if (this.#freeUntilMs > nowMs) return this.#seats.size;
-    const want = this.#everyMs === null ? this.#waiters.size : this.#usable(nowMs, this.#everyMs);
-    if (want === 0) this.#snoozedUntilMs = nowMs + this.#gatherMs();
-    return want;
+    return this.#demand.want(this.#standing(nowMs));
   }
 
   get leadMs(): number | undefined {
@@ -134,7 +108,7 @@ export class Pacer {
   takeForfeited(): number {
     this.#instants.nextMs(this.#process.now());
     const { forfeited, expired } = this.#instants.takeForfeited();
-    this.#slack = Math.max(-1, this.#slack - Math.min(expired * SLACK_PER_FORFEIT, 0.2));
+    this.#demand.sawExpired(expired);
     return forfeited;
   }
 
@@ -147,8 +121,7 @@ export class Pacer {
       this.#epoch = answer.epoch;
       this.#instants.forfeitBefore(answer.epoch);
     }
-    if (!at.isRepeated)
-      this.#roundTrip = observeDuration(this.#roundTrip, at.receivedMs - at.sentMs, 2 * WEIGHT);
+    if (!at.isRepeated) this.#demand.sawRoundTrip(at.receivedMs - at.sentMs);
     const answered = this.#runClock.answered({ ...at, clockMs: answer.clockMs, epoch: answer.epoch });
     if (answer.kind === "drain") {
       this.drain();
@@ -186,7 +159,7 @@ export class Pacer {
       const ready = this.#waiters.size === 0 ? this.#takeNow(nowMs) : null;
       if (ready !== null) return resume(ready);
       if (this.#phase === "winding" && !this.hasSpare) return resume(null);
-      seat.isWaiting = true;
+      seat.waiting = true;
       this.#waiters.add({ seat, sinceMs: nowMs, fromMs: nowMs, resume });
       this.#armTimer(nowMs);
       if (this.#instants.held === 0) this.#host.changed();
@@ -206,29 +179,24 @@ export class Pacer {
       this.#instants.forfeitOne();
       return false;
     }
-    this.#slack = Math.min(SLACK_MOST, this.#slack + SLACK_PER_USE);
+    this.#demand.sawUse();
     seat.turnFromMs = nowMs;
-    seat.readyMs = nowMs + (this.#turn?.meanMs ?? Number.POSITIVE_INFINITY);
+    seat.readyMs = nowMs + this.#demand.turnMs;
     if (this.#instants.held === 0) this.#host.changed();
     return true;
   }
 
   #add(grant: Extract<Grant, { kind: "granted" }>, sentMs: number, answered: AnswerMoment): void {
     const { receivedMs } = answered;
-    const lastMs = this.#instants.lastMs(receivedMs) ?? Number.NEGATIVE_INFINITY;
+    const lastMs = this.#instants.lastMs(receivedMs);
     const firstMs = this.#instants.add(grant, answered);
-    this.#graceMs = grant.graceMs;
-    this.#snoozedUntilMs = Number.NEGATIVE_INFINITY;
-    if (grant.probe) return;
-    this.#everyMs = grant.everyMs;
-    this.#aheadMs = [this.#aheadMs[1], firstMs - sentMs];
-    this.#gapMs = Math.max(0, firstMs - grant.everyMs - Math.max(lastMs, receivedMs)) / 2;
+    this.#demand.sawGrant({ ...grant, sentMs, receivedMs, lastMs, firstMs });
   }
 
   #arrive(seat: Seat, nowMs: number): void {
     seat.readyMs = nowMs;
     if (seat.turnFromMs === null) return;
-    this.#turn = observeDuration(this.#turn, nowMs - seat.turnFromMs, WEIGHT);
+    this.#demand.sawTurn(nowMs - seat.turnFromMs);
     seat.turnFromMs = null;
   }
 
@@ -240,8 +208,8 @@ export class Pacer {
 
   #give(waiter: Waiter, instant: Instant | null): void {
     this.#waiters.delete(waiter);
-    waiter.seat.isWaiting = false;
-    this.#host.waited(this.#process.now() - waiter.sinceMs, this.#everyMs ?? 0);
+    waiter.seat.waiting = false;
+    this.#host.waited(this.#process.now() - waiter.sinceMs, this.#demand.everyMs ?? 0);
     waiter.resume(instant);
   }
 
@@ -279,52 +247,14 @@ export class Pacer {
 
   #refuseStarved(allWait: boolean): void {
     const nowMs = this.#process.now();
-    const longMs = Math.max(STARVED_MS, 3 * (this.#everyMs ?? 0));
+    const longMs = Math.max(STARVED_MS, 3 * (this.#demand.everyMs ?? 0));
     for (const waiter of [...this.#waiters]) {
       if (allWait) waiter.sinceMs = nowMs;
       else if (nowMs - waiter.sinceMs > longMs) this.#give(waiter, null);
     }
   }
 
-  #usable(nowMs: number, everyMs: number): number {
-    const readyMs: number[] = [];
-    for (const seat of this.#seats) {
-      const ms = this.#readyMs(seat, nowMs);
-      if (ms !== Number.POSITIVE_INFINITY) readyMs.push(ms);
-    }
-    const afterHeldMs = (this.#instants.lastMs(nowMs) ?? Number.NEGATIVE_INFINITY) + everyMs;
-    const aheadMs = Math.max(this.#roundTrip?.meanMs ?? 0, Math.min(...this.#aheadMs));
-    return usableInstants({
-      readyMs,
-      heldMs: this.#instants.all(),
-      firstMs: Math.max(nowMs + aheadMs, afterHeldMs),
-      everyMs,
-      turnMs: this.#turn?.meanMs ?? LEAD_MS,
-      slackMs: this.#slack * this.#graceMs,
-      horizonMs: LEAD_MS,
-      most: PERMITS_PER_ASK,
-      fill: 1,
-    });
-  }
-
-  #readyMs(seat: Seat, nowMs: number): number {
-    if (seat.isWaiting || seat.readyMs > nowMs) return seat.readyMs;
-    return nowMs + (this.#turn?.spreadMs ?? 0) / 2;
-  }
-
-  #nextReadyMs(nowMs: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const seat of this.#seats) next = Math.min(next, this.#readyMs(seat, nowMs));
-    return next;
-  }
-
-  #roundTripMs(): number {
-    const { meanMs, spreadMs } = this.#roundTrip ?? { meanMs: 0, spreadMs: 0 };
-    return Math.min(meanMs + 2 * spreadMs + TIMER_MARGIN_MS, LEAD_MS);
-  }
-
-  #gatherMs(): number {
-    const shareMs = (this.#turn?.meanMs ?? 0) * GATHER_SHARE;
-    return Math.min(Math.max(shareMs, GATHER_LEAST_MS), GATHER_MOST_MS);
+  #standing(nowMs: number): Standing {
+    return { nowMs, seats: this.#seats, waiting: this.#waiters.size, instants: this.#instants };
   }
 }
