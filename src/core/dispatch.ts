@@ -6,7 +6,15 @@
  * whatever happens to an offer costs time and nothing else. In memory only: after a restart the invocations are
  * known again from their leases and their next requests.
  */
-import { CHUNK_QUEUES, LEAD_MS, LEASE_TTL_MS, OFFER_REPEAT_MAX_MS, OFFER_REPEAT_MS } from "./limits.ts";
+import {
+  CHUNK_QUEUES,
+  LANES_PER_INVOCATION_DEPLOYED,
+  LEAD_MS,
+  LEASE_TTL_MS,
+  OFFER_REPEAT_MAX_MS,
+  OFFER_REPEAT_MS,
+} from "./limits.ts";
+import type { Spec } from "./spec.ts";
 
 interface LiveInvocation {
   queue: number;
@@ -50,6 +58,20 @@ export function seeInvocation(
 /** An invocation ended or was not seen for a lease's term. */
 export function forgetInvocation(dispatch: Dispatch, invocation: string): void {
   dispatch.invocations.delete(invocation);
+}
+
+/** Lanes one invocation holds at most. `generation` "": deployed. */
+export function lanesPerInvocation(generation: string, maxParallelism: number): number {
+  return generation === "" ? LANES_PER_INVOCATION_DEPLOYED : Math.ceil(maxParallelism / CHUNK_QUEUES);
+}
+
+/**
+ * True where several lanes may work on one chunk. Not where one call carries several items (one lane gathers them)
+ * nor where hosts take turns in a chunk.
+ */
+export function sharesChunks({ task, quota }: Pick<Spec, "task" | "quota">): boolean {
+  const isSingle = typeof task.batch !== "number" || task.batch <= 1;
+  return isSingle && (quota?.perHost ?? null) === null;
 }
 
 /**

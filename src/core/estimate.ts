@@ -49,16 +49,19 @@ export function estimatePlan(input: {
   readonly callMs?: number;
   /** Items that one call carries. */
   readonly perCall?: number;
+  /** How many lanes may work on one chunk; absent: one. */
+  readonly lanesPerChunk?: number;
 }): PlanEstimate {
   const callMs = input.callMs ?? PLANNED_CALL_MS;
   const chunks = Math.ceil(input.items / input.chunkSize);
-  const lanes = Math.max(1, Math.min(input.maxParallelism, chunks));
+  const most = Math.min(chunks * (input.lanesPerChunk ?? 1), input.items);
+  const lanes = Math.max(1, Math.min(input.maxParallelism, most));
   const expected = pace({ ratePerSecond: input.ratePerSecond, lanes, callMs });
   return {
     chunks,
-    limitedBy: chunks < input.maxParallelism && expected.limitedBy === "lanes" ? "items" : expected.limitedBy,
+    limitedBy: most < input.maxParallelism && expected.limitedBy === "lanes" ? "items" : expected.limitedBy,
     etaSeconds: Math.ceil(input.items / (input.perCall ?? 1) / expected.perSecond),
-    warnings: planWarnings({ ...input, callMs, chunks }),
+    warnings: planWarnings({ ...input, callMs, chunks, most }),
   };
 }
 
@@ -66,6 +69,8 @@ function planWarnings(input: {
   readonly items: number;
   readonly chunkSize: number;
   readonly chunks: number;
+  /** Lanes that can be at work at once, by the chunks there are. */
+  readonly most: number;
   readonly maxParallelism: number;
   readonly ratePerSecond: number | null;
   readonly burst?: number | null;
@@ -83,9 +88,9 @@ function planWarnings(input: {
   if (input.ratePerSecond === null) {
     warnings.push("no quota is set: calls go as fast as the lanes allow");
   }
-  if (input.chunks < input.maxParallelism) {
+  if (input.most < input.maxParallelism) {
     warnings.push(
-      `${input.chunks} ${input.chunks === 1 ? "chunk keeps" : "chunks keep"} at most ${input.chunks} of ` +
+      `${input.chunks} ${input.chunks === 1 ? "chunk keeps" : "chunks keep"} at most ${input.most} of ` +
         `${input.maxParallelism} lanes busy; a smaller chunkSize would use more`,
     );
   }

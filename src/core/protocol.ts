@@ -61,6 +61,8 @@ export interface Lease {
   /** Strictly increasing over the run: also the lease's id. */
   readonly fence: number;
   readonly work: ChunkWork;
+  /** A slot more for the lane with this fence, which works on the same chunk; absent: the chunk is the lease's own. */
+  readonly helps?: number;
 }
 
 export interface PartMeta {
@@ -211,6 +213,8 @@ export interface SyncRequest {
   readonly want: number;
   /** Answers take this long to come, ms: its permits lie at least so far ahead. Absent: no time to speak of. */
   readonly leadMs?: number;
+  /** Its lanes can take slots to help with chunks that it holds. */
+  readonly takesHelp?: boolean;
   /** Absent where permits have no cost of their own. */
   readonly costed?: CostedAsk;
   readonly report: Report;

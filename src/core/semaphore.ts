@@ -19,6 +19,10 @@ export interface LeaseRecord {
   expiresAtMs: number;
   /** The holder was told to give it back (the limit was lowered). */
   shedding: boolean;
+  /** Fence of the lease whose chunk it helps with; null: the chunk is its own. A helper holds a slot and no chunk. */
+  readonly helps: number | null;
+  /** A helper found nothing to do here: no other is sent. */
+  isUnhelpful: boolean;
 }
 
 export interface Semaphore {
@@ -39,7 +43,14 @@ export type Acquired =
 /** One slot for one chunk. A refusal changes nothing. */
 export function acquire(
   semaphore: Semaphore,
-  want: { chunk: number; invocation: string; generation: string; nowMs: number; max: number },
+  want: {
+    chunk: number;
+    invocation: string;
+    generation: string;
+    nowMs: number;
+    max: number;
+    helps?: number;
+  },
 ): Acquired {
   if (semaphore.live.size >= want.max) return { kind: "full", max: want.max };
   const lease: LeaseRecord = {
@@ -49,6 +60,8 @@ export function acquire(
     generation: want.generation,
     expiresAtMs: expiry(semaphore, want.nowMs),
     shedding: false,
+    helps: want.helps ?? null,
+    isUnhelpful: false,
   };
   semaphore.nextFence += 1;
   semaphore.live.set(lease.fence, lease);

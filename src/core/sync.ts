@@ -48,7 +48,7 @@ import {
   pause,
   type Run,
 } from "./run.ts";
-import { acquire, expire, heldBy, release, renew } from "./semaphore.ts";
+import { acquire, expire, heldBy, type LeaseRecord, release, renew } from "./semaphore.ts";
 import { isSmoking, judgeSmoke, parkAtBorder, smokeBorder, smokeChunks } from "./smoke.ts";
 import type { Spec } from "./spec.ts";
 import { spend } from "./spend.ts";
@@ -111,8 +111,9 @@ const CLOCKS_APART_MS = 86_400_000;
 /** Ends the leases whose term is over; their chunks are free again. */
 export function expireLeases(run: Run, nowMs: number): void {
   const expired = expire(run.semaphore, nowMs);
-  const isLast = expired.length === 1 && run.semaphore.live.size === 0;
-  for (const lease of expired) {
+  const owners = expired.filter((lease) => lease.helps === null);
+  const isLast = owners.length === 1 && run.semaphore.live.size === 0;
+  for (const lease of owners) {
     const record = run.ledger.get(lease.chunk);
     assert(record !== undefined, "a lease is for a chunk of the ledger");
     // Deployed, a careful lane has its invocation to itself; embedded, all lanes share a process.
@@ -135,9 +136,10 @@ function freeLeft(run: Run, request: SyncRequest, nowMs: number): void {
   for (const lease of run.semaphore.live.values()) {
     if (lease.invocation !== request.invocation || request.held.includes(lease.fence)) continue;
     if (request.commits.some((commit) => commit.fence === lease.fence)) continue;
+    release(run.semaphore, lease.fence);
+    if (lease.helps !== null) continue;
     const record = run.ledger.get(lease.chunk);
     assert(record !== undefined, "a lease is for a chunk of the ledger");
-    release(run.semaphore, lease.fence);
     orphan(record, nowMs);
     run.ledger.put(record);
   }
@@ -149,6 +151,7 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   if (lease === undefined || lease.chunk !== commit.chunk || record === undefined) {
     return stale(commit);
   }
+  if (lease.helps !== null) return endHelp(run, lease, lease.helps);
   const wasDone = record.state === "done";
   const applied = applyCommit(record, commit, nowMs);
   if (applied.kind === "stale") return stale(commit);
@@ -170,6 +173,14 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   run.ledger.put(record);
   judgeSmoke(run);
   return { kind: "committed", fence: commit.fence };
+}
+
+/** A helper commits nothing: what it did is in the parts of the lane that it helped. */
+function endHelp(run: Run, { fence }: LeaseRecord, helped: number): CommitOutcome {
+  release(run.semaphore, fence);
+  const owner = run.semaphore.live.get(helped);
+  if (owner !== undefined) owner.isUnhelpful = true;
+  return { kind: "committed", fence };
 }
 
 function countPart(run: Run, part: PartMeta, nowMs: number): void {
@@ -259,11 +270,14 @@ function leaseChunks(
   wallMs: number,
 ): readonly Lease[] {
   const holding = request.held.filter((fence) => !lost.includes(fence) && run.semaphore.live.has(fence));
-  const max = lanesUseful(run);
+  // Slots that help with a chunk are among the live ones: not as many as there are chunks.
+  const max = isSmoking(run.state) ? lanesUseful(run) : lanesOfUse(run, Number.POSITIVE_INFINITY);
   const leases: Lease[] = [];
   const embedded = isEmbedded(request.generation);
   let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
-  while (room > 0 && run.semaphore.live.size < max) {
+  const share = shareOfChunks(run);
+  const own = holding.filter((fence) => run.semaphore.live.get(fence)?.helps === null).length;
+  while (room > 0 && own + leases.length < share && run.semaphore.live.size < max) {
     const holdsNone = holding.length + leases.length === 0;
     const record = embedded ? nextEmbedded(run, nowMs) : run.ledger.nextAvailable(nowMs, holdsNone);
     if (record === undefined) break;
@@ -290,7 +304,108 @@ function leaseChunks(
     room = record.careful && !embedded ? 0 : room - 1;
   }
   if (leases.length > 0) run.state.startedAtMs ??= wallMs;
+  if (room > 0 && leases.length === 0) callChunksBack(run, request, { own, share, nowMs });
+  return [...leases, ...leaseHelpers(run, request, { holding, room, nowMs })];
+}
+
+/**
+ * Chunks that one invocation may hold: while there are more of them than lanes as many as it has lanes, after that its
+ * part of what is left, so that the lanes of all invocations have something to help with.
+ */
+function shareOfChunks(run: Run): number {
+  const { chunks, plan } = run.state;
+  const left = chunks.total - chunks.done;
+  if (!plan.complete || isSmoking(run.state)) return Number.POSITIVE_INFINITY;
+  if (left >= lanesOfUse(run, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+  const taking = [...run.dispatch.invocations.values()].filter((live) => live.capacity > 0);
+  return Math.max(1, Math.ceil(left / Math.max(1, taking.length + run.dispatch.offers.length)));
+}
+
+/** An invocation with less than its share of the last chunks gets some of those that another holds beyond its own. */
+function callChunksBack(
+  run: Run,
+  request: SyncRequest,
+  of: { readonly own: number; readonly share: number; readonly nowMs: number },
+): void {
+  const { own, share, nowMs } = of;
+  if (request.takesHelp !== true || own >= share || share === Number.POSITIVE_INFINITY) return;
+  if (run.state.lingerMs > 0 || run.ledger.nextAvailable(nowMs, true) !== undefined) return;
+  const held = new Map<string, LeaseRecord[]>();
+  for (const lease of run.semaphore.live.values()) {
+    if (lease.shedding) return;
+    if (lease.helps !== null || run.ledger.get(lease.chunk)?.careful === true) continue;
+    held.set(lease.invocation, [...(held.get(lease.invocation) ?? []), lease]);
+  }
+  const [most = []] = [...held.values()].sort((a, b) => b.length - a.length);
+  const over = Math.min(share - own, most.length - share);
+  most.sort((a, b) => b.fence - a.fence);
+  for (const lease of most.slice(0, Math.max(0, over))) lease.shedding = true;
+}
+
+/** An item for each that works on it, and another: a helper is worth its requests. */
+const ITEMS_PER_HELPER = 3;
+
+/**
+ * Slots that no chunk is left for go to lanes that have much left of theirs: they work on several items at once.
+ * Without them the last round of chunks would leave lanes idle, and the rate unused.
+ */
+function leaseHelpers(
+  run: Run,
+  request: SyncRequest,
+  of: { readonly holding: readonly number[]; readonly room: number; readonly nowMs: number },
+): readonly Lease[] {
+  const { nowMs } = of;
+  const { live } = run.semaphore;
+  const max = lanesOfUse(run, Number.POSITIVE_INFINITY);
+  let room = request.takesHelp === true ? of.room : 0;
+  if (room <= 0 || live.size >= max || run.state.lingerMs > 0 || isSmoking(run.state)) return [];
+  if (run.ledger.nextAvailable(nowMs, true) !== undefined) return [];
+  const helped = of.holding.flatMap((fence) => ownerOf(run, fence));
+  const leases: Lease[] = [];
+  while (room > 0 && live.size < max) {
+    const most = helped.reduce<Helped | null>(
+      (a, b) => (a !== null && a.left / a.lanes > b.left / b.lanes ? a : b),
+      null,
+    );
+    if (most === null || most.left / most.lanes < ITEMS_PER_HELPER) break;
+    const { record, lease } = most;
+    const { invocation, generation } = request;
+    const acquired = acquire(run.semaphore, {
+      chunk: record.chunk,
+      invocation,
+      generation,
+      nowMs,
+      max,
+      helps: lease.fence,
+    });
+    if (acquired.kind === "full") break;
+    most.lanes += 1;
+    room -= 1;
+    leases.push({
+      fence: acquired.lease.fence,
+      work: toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM),
+      helps: lease.fence,
+    });
+  }
   return leases;
+}
+
+/** A lane that may be helped: its chunk, what is left of it, and how many work on it. */
+interface Helped {
+  readonly lease: LeaseRecord;
+  readonly record: ChunkRecord;
+  readonly left: number;
+  lanes: number;
+}
+
+function ownerOf(run: Run, fence: number): readonly Helped[] {
+  const lease = run.semaphore.live.get(fence);
+  if (lease === undefined || lease.helps !== null || lease.shedding || lease.isUnhelpful) return [];
+  const record = run.ledger.get(lease.chunk);
+  if (record === undefined || record.careful || borderOf(run, record) !== null) return [];
+  let lanes = 1;
+  for (const other of run.semaphore.live.values()) if (other.helps === fence) lanes += 1;
+  return [{ lease, record, left: record.plan.count - record.cursor, lanes }];
 }
 
 function isEmbedded(generation: string): boolean {
@@ -332,12 +447,18 @@ function holdsCareful(run: Run, holding: readonly number[]): boolean {
 
 /** Lanes that may be live now: the limit of the spec, and no more than are of use. */
 export function lanesUseful(run: Run): number {
-  const { spec, chunks } = run.state;
+  const { chunks } = run.state;
+  return lanesOfUse(run, isSmoking(run.state) ? smokeChunks(run) : chunks.total - chunks.done);
+}
+
+/** The same if there were so many chunks. */
+export function lanesOfUse(run: Run, chunks: number): number {
+  const { spec } = run.state;
   return usefulLanes({
     maxParallelism: spec.maxParallelism,
     ratePerSecond: usefulPerSecond(run),
     callMs: Math.max(callTimeMs(run.activity), spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
-    chunks: isSmoking(run.state) ? smokeChunks(run) : chunks.total - chunks.done,
+    chunks,
   });
 }
 

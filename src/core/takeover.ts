@@ -25,7 +25,7 @@ export function drive(run: Run, generation: string, nowMs: number): void {
 /** The former process hung or died by itself, and `generation` takes its place. */
 export function succeed(run: Run, generation: string, nowMs: number): void {
   const freed = freeLeases(run, generation, nowMs);
-  const lingering = [...run.semaphore.live.values()].map((lease) => recordOf(run, lease));
+  const lingering = recordsOf(run, [...run.semaphore.live.values()]);
   const alone = freed.length + lingering.length === 1;
   for (const record of [...freed, ...lingering]) {
     loseLease(record, nowMs, alone);
@@ -45,11 +45,16 @@ function freeLeases(run: Run, generation: string, nowMs: number): readonly Chunk
   for (const lease of run.semaphore.live.values()) {
     if (lease.generation !== generation) forgetInvocation(run.dispatch, lease.invocation);
   }
-  return expireOtherGenerations(run.semaphore, generation, nowMs).map((lease) => recordOf(run, lease));
+  return recordsOf(run, expireOtherGenerations(run.semaphore, generation, nowMs));
 }
 
-function recordOf(run: Run, lease: LeaseRecord): ChunkRecord {
-  const record = run.ledger.get(lease.chunk);
-  assert(record !== undefined, "a lease is for a chunk of the ledger");
-  return record;
+/** Each chunk once: a lease that helps has none of its own. */
+function recordsOf(run: Run, leases: readonly LeaseRecord[]): readonly ChunkRecord[] {
+  return leases
+    .filter((lease) => lease.helps === null)
+    .map((lease) => {
+      const record = run.ledger.get(lease.chunk);
+      assert(record !== undefined, "a lease is for a chunk of the ledger");
+      return record;
+    });
 }

@@ -10,7 +10,7 @@ import { type Errand, isWorking, type Run } from "./run.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { nextExpiry } from "./semaphore.ts";
 import { smokeBorder } from "./smoke.ts";
-import { expireLeases, lanesUseful } from "./sync.ts";
+import { expireLeases, lanesOfUse, lanesUseful } from "./sync.ts";
 
 export interface Effects {
   /** Queues to send one offer of work each. */
@@ -31,13 +31,17 @@ export function work(run: Run, nowMs: number): Effects {
   if (!isWorking(run)) return { offers: [], errands };
   const next = run.ledger.nextAvailable(nowMs, true);
   const pending = next !== undefined && smokeBorder(run, next.chunk) !== 0;
-  const lanes = pending ? lanesUseful(run) : run.semaphore.live.size;
-  const offers = offersToSend(run.dispatch, {
-    lanes,
-    lanesPerInvocation: run.lanesPerInvocation(run.state.spec.maxParallelism),
-    nowMs,
-  });
+  const lanesPerInvocation = run.lanesPerInvocation(run.state.spec.maxParallelism);
+  const lanes = pending ? lanesToOffer(run, lanesPerInvocation) : run.semaphore.live.size;
+  const offers = offersToSend(run.dispatch, { lanes, lanesPerInvocation, nowMs });
   return { offers, errands };
+}
+
+/** Lanes that have no chunk of their own help with others', so each chunk is worth a whole invocation. */
+function lanesToOffer(run: Run, lanesPerInvocation: number): number {
+  const { chunks, status, lingerMs } = run.state;
+  if (status === "smoke" || lingerMs > 0) return lanesUseful(run);
+  return lanesOfUse(run, (chunks.total - chunks.done) * lanesPerInvocation);
 }
 
 /** When to call `work` again; null when nothing has to happen by itself. */

@@ -8,7 +8,7 @@
 
 import { assert } from "../core/assert.ts";
 import { isCosted } from "../core/budget.ts";
-import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
+import { lanesPerInvocation, sharesChunks } from "../core/dispatch.ts";
 import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Clock } from "./clock.ts";
 import {
@@ -26,6 +26,7 @@ import type { LanePorts } from "./ports.ts";
 import { Progress } from "./progress.ts";
 import type { Tally } from "./report.ts";
 import type { Seat } from "./seat.ts";
+import type { SideLane } from "./sideLane.ts";
 import { Turns } from "./turns.ts";
 
 /** An invocation without a lane asks this often, and ends after `IDLE_MS`. */
@@ -50,11 +51,6 @@ export interface InvocationInput {
   readonly tally: Tally;
 }
 
-/** Lanes one invocation holds at most. `generation` "": deployed. */
-export function lanesPerInvocation(generation: string, maxParallelism: number): number {
-  return generation === "" ? LANES_PER_INVOCATION_DEPLOYED : Math.ceil(maxParallelism / CHUNK_QUEUES);
-}
-
 export class Invocation implements ExchangeHost, LaneHost {
   readonly clock: Clock;
   readonly ports: LanePorts;
@@ -63,7 +59,7 @@ export class Invocation implements ExchangeHost, LaneHost {
   readonly #input: InvocationInput;
   readonly #exchange: Exchange;
   readonly #pacer: Pacer;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #lanes = new Map<number, Lane | SideLane>();
   readonly #background = new Set<Promise<void>>();
   #phase: "working" | "winding" | "draining" | "gone" = "working";
   #settings: RunSettings | null = null;
@@ -128,6 +124,7 @@ export class Invocation implements ExchangeHost, LaneHost {
       held: [...this.#lanes.keys()],
       want: costed === undefined ? want : 0,
       ...(leadMs !== undefined && { leadMs }),
+      ...(this.#takesHelp() && { takesHelp: true }),
       ...(hosts !== undefined && { hosts }),
       ...(costed !== undefined && { costed }),
       report: this.tally.take(this.#pacer.takeForfeited()),
@@ -273,14 +270,37 @@ export class Invocation implements ExchangeHost, LaneHost {
   }
 
   #start(lease: Lease, deadlineMs: number): void {
+    if (lease.helps !== undefined) {
+      this.#startHelp(lease, lease.helps, deadlineMs);
+      return;
+    }
     const lane = new Lane(this, lease, deadlineMs);
     this.#lanes.set(lane.fence, lane);
     void lane.run().then(() => {
       this.#isFirstRound = false;
-      this.#lanes.delete(lane.fence);
-      this.#lookIdle();
-      this.#wake?.();
+      this.#left(lane.fence);
     });
+  }
+
+  #startHelp(lease: Lease, helped: number, deadlineMs: number): void {
+    const lane = this.#lanes.get(helped);
+    const side = lane instanceof Lane ? lane.helpedBy(lease, deadlineMs) : null;
+    if (side === null) {
+      this.#giveBack(lease);
+      return;
+    }
+    this.#lanes.set(side.fence, side);
+    void side.ended.then(() => this.#left(side.fence));
+  }
+
+  #left(fence: number): void {
+    this.#lanes.delete(fence);
+    this.#lookIdle();
+    this.#wake?.();
+  }
+
+  #takesHelp(): boolean {
+    return this.#phase === "working" && this.#settings !== null && sharesChunks(this.#settings.spec);
   }
 
   /** The request was so long on its way that the lease is over here: at the Run it would last a whole term. */

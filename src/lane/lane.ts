@@ -4,6 +4,9 @@
  * An item that must wait is deferred and the lane goes on with the next. The lane ends when the chunk is done, when
  * nothing is due soon, when it is asked to stop, or when its lease is over; unless the lease is over it commits what
  * it has and gives the lease back. A platform fault, a missing secret or a stop never makes a row.
+ *
+ * With others beside it (`sideLane.ts`) several items are under way at once. Each of them but the lane's own stands among the
+ * waiting, so that a checkpoint taken meanwhile tells that it has no row yet.
  */
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, STARVED_MS } from "../core/limits.ts";
 import type { Lease } from "../core/protocol.ts";
@@ -21,7 +24,8 @@ import { Progress } from "./progress.ts";
 import { Reader } from "./reader.ts";
 import type { Seat } from "./seat.ts";
 import { Settlement } from "./settlement.ts";
-import type { Tries } from "./verdict.ts";
+import { type Helped, SideLane } from "./sideLane.ts";
+import { NO_TRIES, type Tries } from "./verdict.ts";
 
 /** How the work on a chunk ended; `trouble`: who refused. */
 interface End {
@@ -40,7 +44,7 @@ const STOPPED: End = { trouble: null };
 
 const HAND_BACK: Next = { kind: "end", trouble: null };
 
-export class Lane {
+export class Lane implements Helped {
   readonly fence: number;
   /** End of the lease on the local clock. */
   deadlineMs: number;
@@ -48,11 +52,21 @@ export class Lane {
   readonly #lease: Lease;
   readonly #abort = new AbortController();
   readonly #seat: Seat;
-  readonly #progress: Progress;
-  readonly #writer: PartWriter;
+  readonly progress: Progress;
+  readonly writer: PartWriter;
+  readonly settlement: Settlement;
   readonly #reader: Reader;
-  readonly #settlement: Settlement;
   readonly #pause: LanePause;
+  readonly #sideLanes = new Set<SideLane>();
+  /** The item of the lane's own that is under way. */
+  #own: Item | null = null;
+  /** The source is being read: by one at a time. */
+  #reading: Promise<unknown> | null = null;
+  /** Resolves when it is known what a lost lane has written of the chunk. */
+  readonly #known = Promise.withResolvers<void>();
+  #isClosing = false;
+  /** Others take items of the chunk too. */
+  #isShared = false;
 
   constructor(host: LaneHost, lease: Lease, deadlineMs: number) {
     const { clock, ports } = host;
@@ -63,21 +77,21 @@ export class Lane {
     this.#lease = lease;
     this.#seat = host.seat(() => this.deadlineMs);
     this.#pause = new LanePause(clock, this.#seat);
-    this.#progress = new Progress(work.checkpoint, clock.now());
+    this.progress = new Progress(work.checkpoint, clock.now());
     const { signal } = this.#abort;
     const refused = (sentence: string) => host.tally.refused(sentence);
-    this.#reader = new Reader(work, (from) => ports.read(host.settings(), work, from), this.#progress, {
+    this.#reader = new Reader(work, (from) => ports.read(host.settings(), work, from), this.progress, {
       clock,
       signal,
       refused,
     });
-    this.#writer = new PartWriter({
+    this.writer = new PartWriter({
       clock,
       ports,
       settings: () => host.settings(),
       fence,
       work,
-      progress: this.#progress,
+      progress: this.progress,
       firstPartShare: host.firstPartShare(),
       turns: host.turns,
       signal,
@@ -88,7 +102,7 @@ export class Lane {
       block: (sentence) => host.tally.block(sentence),
       refused,
     });
-    this.#settlement = new Settlement(host, this.#progress, this.#writer);
+    this.settlement = new Settlement(host, this.progress, this.writer);
   }
 
   /** Works until the chunk is done or given back; never rejects. */
@@ -99,41 +113,103 @@ export class Lane {
     } catch (fault) {
       end = { trouble: `a lane failed: ${messageOf(fault)}` };
     }
+    this.#isClosing = true;
+    this.#known.resolve();
     this.#seat.leave();
-    this.#settlement.close();
-    if (!this.#abort.signal.aborted) await this.#writer.handBack(end.trouble).catch(() => {});
+    for (const side of this.#sideLanes) side.stop();
+    await Promise.all([...this.#sideLanes].map((side) => side.finished));
+    this.settlement.close();
+    if (!this.#abort.signal.aborted) await this.writer.handBack(end.trouble).catch(() => {});
     await this.#reader.close();
     this.#abort.abort();
+  }
+
+  /** Another slot: its holder works on this chunk too. Null: the lane is about to end. */
+  helpedBy(lease: Lease, deadlineMs: number): SideLane | null {
+    if (this.#isClosing || this.#abort.signal.aborted) return null;
+    const side = new SideLane(this.#host, lease, deadlineMs, this);
+    this.#sideLanes.add(side);
+    void side.finished.then(() => this.#sideLanes.delete(side));
+    return side;
   }
 
   /** Finish the call, commit, give the lease back; begin no try. */
   stop(): void {
     this.#seat.stop();
+    for (const side of this.#sideLanes) side.stop();
     this.#pause.wake();
   }
 
   /** The lease is not ours any more: no call, no part. */
   abandon(): void {
     this.#abort.abort(new LaneStopped());
+    for (const side of this.#sideLanes) side.abandon();
+    this.#pause.wake();
+  }
+
+  // --- for lanes beside it ---
+
+  get known(): Promise<void> {
+    return this.#known.promise;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  get hasMore(): boolean {
+    const isFull = this.progress.waiting.size >= DEFERRED_PER_CHUNK;
+    return !this.#isClosing && !this.#reader.isAtEnd && !isFull;
+  }
+
+  async take(): Promise<Item | null> {
+    while (this.#reading !== null) await this.#reading.catch(() => {});
+    this.#share();
+    if (!this.hasMore) return null;
+    return this.#alone(async () => {
+      const found = await this.#fromSource(() => this.#reader.next());
+      if (found.kind !== "ok" || found.value === null) return null;
+      this.#begin(found.value);
+      return found.value;
+    });
+  }
+
+  /** From now on several items are under way: the lane's own is the first. */
+  #share(): void {
+    if (this.#isShared) return;
+    this.#isShared = true;
+    const own = this.#own;
+    if (own !== null && own.ordinal === this.progress.cursor) this.#begin(own);
+  }
+
+  putBack(item: Item): void {
+    const own = this.progress.waiting.get(item.ordinal);
+    if (own?.dueMs === Number.POSITIVE_INFINITY)
+      this.progress.wait({ ...own, dueMs: this.#host.clock.now() });
+    this.wake();
+  }
+
+  wake(): void {
     this.#pause.wake();
   }
 
   /** An answer came, or the invocation's state changed. */
   look(): void {
-    this.#writer.cutIfDue();
-    if (this.#settlement.heldBack > 0 || this.#host.isEnding()) this.#pause.wake();
+    this.writer.cutIfDue();
+    if (this.settlement.heldBack > 0 || this.#host.isEnding()) this.#pause.wake();
   }
 
   /** The target is down for everybody: tries that ended down since the last answered call are given back. */
   refund(): void {
-    this.#settlement.refund();
+    this.settlement.refund();
   }
 
   async #workChunk(): Promise<End> {
     if (this.#mustStop()) return { trouble: null };
-    if (this.#lease.work.adopt) await this.#writer.adoptWritten();
-    if (this.#reader.isAtEnd && this.#progress.waiting.size === 0) return { trouble: null };
-    const opening = await this.#openTask();
+    if (this.#lease.work.adopt) await this.writer.adoptWritten();
+    this.#known.resolve();
+    if (this.#reader.isAtEnd && this.progress.waiting.size === 0) return { trouble: null };
+    const opening = await this.openTask();
     if (opening.kind !== "ok") return { trouble: opening.kind === "refused" ? opening.trouble : null };
     const task = opening.value;
     try {
@@ -143,7 +219,7 @@ export class Lane {
     }
   }
 
-  async #openTask(): Promise<Insisted<OpenTask>> {
+  async openTask(): Promise<Insisted<OpenTask>> {
     const { clock, ports } = this.#host;
     const { signal } = this.#abort;
     try {
@@ -162,18 +238,18 @@ export class Lane {
       host: this.#host,
       task,
       seat: this.#seat,
-      progress: this.#progress,
-      settlement: this.#settlement,
+      progress: this.progress,
+      settlement: this.settlement,
       signal: this.#abort.signal,
     };
     for (;;) {
-      if (this.#mustStop() || this.#writer.trouble !== null) return { trouble: null };
-      if (this.#settlement.heldBack > 0) this.#settlement.settleHeld(false, task.mask);
-      this.#writer.cutIfDue();
-      if (this.#writer.isFull) {
+      if (this.#mustStop() || this.writer.trouble !== null) return { trouble: null };
+      if (this.settlement.heldBack > 0) this.settlement.settleHeld(false, task.mask);
+      this.writer.cutIfDue();
+      if (this.writer.isFull) {
         this.#seat.idleUntil(Number.POSITIVE_INFINITY);
         this.#host.hurry(0);
-        await this.#writer.settle();
+        await this.writer.settle();
         continue;
       }
       const next = await this.#next(task);
@@ -184,6 +260,7 @@ export class Lane {
           task.batch === undefined
             ? await this.#work(context, next.item, next.tries)
             : await this.#workGroup(context, task.batch, next);
+        this.#own = null;
         if (end !== null) return end;
       }
     }
@@ -195,21 +272,52 @@ export class Lane {
 
   /** A waiting item that is due, else the item at the cursor, else how long to wait or that it is not worth it. */
   async #next(task: OpenTask): Promise<Next> {
-    const { waiting } = this.#progress;
-    const due = waiting.size === 0 ? null : this.#progress.firstDue();
+    const { waiting } = this.progress;
+    const due = waiting.size === 0 ? null : this.progress.firstDue();
     const nowMs = this.#host.clock.now();
     if (due !== null && due.dueMs <= nowMs) return this.#read(() => this.#reader.again(due), due);
     if (!this.#reader.isAtEnd && waiting.size < DEFERRED_PER_CHUNK) {
-      return this.#read(() => this.#reader.next(), NO_TRIES);
+      return this.#readNext();
     }
     if (waiting.size === 0) return HAND_BACK;
     if (this.#host.isEnding()) return HAND_BACK;
+    if (due === null && this.#sideLanes.size > 0) return { kind: "pause", ms: HELD_LOOK_MS };
     if (due !== null) {
       return due.dueMs - nowMs > DEFERRED_WAIT_MS ? HAND_BACK : { kind: "pause", ms: due.dueMs - nowMs };
     }
-    if (this.#settlement.settleHeld(true, task.mask)) return { kind: "pause", ms: 0 };
+    if (this.settlement.settleHeld(true, task.mask)) return { kind: "pause", ms: 0 };
     this.#host.hurry(HELD_LOOK_MS);
     return { kind: "pause", ms: HELD_LOOK_MS };
+  }
+
+  /** The item at the cursor; in a shared chunk it stands among the waiting as soon as it is read. */
+  async #readNext(): Promise<Next> {
+    if (this.#reading !== null) {
+      await this.#reading.catch(() => {});
+      return { kind: "pause", ms: 0 };
+    }
+    return this.#alone(async () => {
+      const next = await this.#read(() => this.#reader.next(), NO_TRIES);
+      if (next.kind !== "item") return next;
+      this.#own = next.item;
+      if (this.#isShared) this.#begin(next.item);
+      return next;
+    });
+  }
+
+  /** Nobody else reads meanwhile. */
+  #alone<T>(read: () => Promise<T>): Promise<T> {
+    const reading = read().finally(() => {
+      this.#reading = null;
+    });
+    this.#reading = reading;
+    return reading;
+  }
+
+  /** The cursor moves on, the item is under way. */
+  #begin({ ordinal, position }: Item): void {
+    const none = { item: null, downs: 0, downsAtAnswers: 0 };
+    this.progress.wait({ ordinal, position, ...NO_TRIES, dueMs: Number.POSITIVE_INFINITY, ...none });
   }
 
   async #read(read: () => ReturnType<Reader["next"]>, tries: Tries): Promise<Next> {
@@ -240,7 +348,7 @@ export class Lane {
     if (this.#mustStop() || !(await tryItem(context, item, tries))) return STOPPED;
     // Where no call was made there is nothing to keep apart from.
     if (this.#seat.lastPermit === null) this.#pause.forgetStart();
-    if (work.careful) await this.#writer.commitNow();
+    if (work.careful) await this.writer.commitNow();
     return null;
   }
 
@@ -260,7 +368,7 @@ export class Lane {
     if (group.kind !== "ok") return { trouble: group.kind === "refused" ? group.trouble : null };
     if (work.careful) await this.#host.announce(this.fence, item.ordinal);
     if (!(await tryBatch(context, batch, group.value, () => this.#mayCall()))) return STOPPED;
-    if (work.careful) await this.#writer.commitNow();
+    if (work.careful) await this.writer.commitNow();
     return null;
   }
 
@@ -271,5 +379,3 @@ export class Lane {
     return (await this.#pause.untilNextStart(pacing, mayWait)) && !this.#mustStop();
   }
 }
-
-const NO_TRIES: Tries = { attempts: 0, throttles: 0 };

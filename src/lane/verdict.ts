@@ -17,6 +17,8 @@ export interface Tries {
   readonly throttles: number;
 }
 
+export const NO_TRIES: Tries = { attempts: 0, throttles: 0 };
+
 export type Verdict =
   | { readonly kind: "row"; readonly settled: Settled }
   | { readonly kind: "again"; readonly tries: Tries; readonly inMs: number }

@@ -7,8 +7,8 @@
  * Embedded, a run is worked on only in the generation that drives it: in another one no alarm does anything.
  */
 import { DurableObject } from "cloudflare:workers";
+import { lanesPerInvocation } from "../core/dispatch.ts";
 import { toWork } from "../core/ledger.ts";
-import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
 import { afterTry } from "../core/notice.ts";
 import type {
   ChunkWork,
@@ -50,7 +50,7 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = new RunStore(ctx.storage.sql, lanesPerInvocation(env));
+    this.#store = new RunStore(ctx.storage.sql, (max) => lanesPerInvocation(env.WEIR_GENERATION ?? "", max));
     this.#succeed();
   }
 
@@ -349,11 +349,6 @@ export class RunObject extends DurableObject<Env> implements Run {
     this.#store.count("rowsWritten");
     await this.ctx.storage.setAlarm(atMs);
   }
-}
-
-function lanesPerInvocation(env: Env): (maxParallelism: number) => number {
-  if (env.WEIR_GENERATION === undefined) return () => LANES_PER_INVOCATION_DEPLOYED;
-  return (maxParallelism) => Math.ceil(maxParallelism / CHUNK_QUEUES);
 }
 
 /** The answer for a run that does not exist (any more): drop everything and end. */

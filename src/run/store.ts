@@ -114,9 +114,9 @@ export class RunStore {
       this.#sql.all("DELETE FROM leases WHERE fence = ?", fence);
       this.#fences.delete(fence);
     }
-    for (const { fence, chunk, invocation, generation } of semaphore.live.values()) {
+    for (const { fence, chunk, invocation, generation, helps } of semaphore.live.values()) {
       if (this.#fences.has(fence)) continue;
-      this.#sql.all("INSERT INTO leases VALUES (?, ?, ?, ?)", fence, chunk, invocation, generation);
+      this.#sql.all("INSERT INTO leases VALUES (?, ?, ?, ?, ?)", fence, chunk, invocation, generation, helps);
       this.#fences.add(fence);
     }
   }
@@ -125,12 +125,16 @@ export class RunStore {
     this.#savedSettings = state.settingsVersion;
     const nowMs = this.now();
     const semaphore = createSemaphore(state.nextFence, state.lingerMs);
-    const leases = this.#sql.all<{ fence: number; chunk: number; invocation: string; generation: string }>(
-      "SELECT * FROM leases",
-    );
+    const leases = this.#sql.all<{
+      fence: number;
+      chunk: number;
+      invocation: string;
+      generation: string;
+      helps: number | null;
+    }>("SELECT * FROM leases");
     for (const lease of leases) {
       semaphore.nextFence = Math.max(semaphore.nextFence, lease.fence + 1);
-      restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false });
+      restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false, isUnhelpful: false });
       this.#fences.add(lease.fence);
     }
     this.run = restartRun(state, this.#tables(semaphore), nowMs);

@@ -27,6 +27,7 @@ const MIGRATIONS: readonly string[] = [
      fence INTEGER PRIMARY KEY, chunk INTEGER NOT NULL, invocation TEXT NOT NULL, generation TEXT NOT NULL
    );`,
   "CREATE TABLE totals (one INTEGER PRIMARY KEY CHECK (one = 1), totals TEXT NOT NULL);",
+  "ALTER TABLE leases ADD COLUMN helps INTEGER;",
 ];
 
 /** Brings the object's database up to date; called in the constructor only. */

@@ -207,7 +207,7 @@ export class RunHost {
     const semaphore = createSemaphore(state.nextFence);
     for (const lease of this.#leases.values()) {
       semaphore.nextFence = Math.max(semaphore.nextFence, lease.fence + 1);
-      restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false });
+      restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false, helps: null, isUnhelpful: false });
     }
     this.run = core.restartRun(state, this.#tables(semaphore), nowMs);
     this.#savedVersion = state.quota.version;

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { itemsPerCall } from "../../core/batch.ts";
 import { estimateCost } from "../../core/cost.ts";
+import { lanesPerInvocation, sharesChunks } from "../../core/dispatch.ts";
 import { estimatePlan } from "../../core/estimate.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
@@ -61,6 +62,7 @@ planRoutes.openapi(plan, async (c) => {
     maxParallelism,
     ratePerSecond,
     perCall: itemsPerCall(spec),
+    lanesPerChunk: lanesPerChunk(c.env, spec),
     isPerHost: (spec.quota?.perHost ?? null) !== null,
   });
   const { chunks, etaSeconds } = estimate;
@@ -86,6 +88,13 @@ planRoutes.openapi(plan, async (c) => {
   };
   return c.json(body, 200);
 });
+
+function lanesPerChunk(env: Env, spec: Spec): number {
+  const lingers = (taskOf(spec.task.kind)?.lingerMs?.(spec.task) ?? 0) > 0;
+  return sharesChunks(spec) && !lingers
+    ? lanesPerInvocation(env.WEIR_GENERATION ?? "", spec.maxParallelism)
+    : 1;
+}
 
 function warningsOf(env: Env, { task, maxParallelism }: Spec): readonly string[] {
   return taskOf(task.kind)?.warnings?.(task, { env, maxParallelism }) ?? [];

@@ -1,0 +1,147 @@
+/**
+ * A slot more for a lane: works on items of the lane's chunk beside it, when no chunk is left for a lane of its own.
+ *
+ * It holds a lease and no chunk: rows, parts and checkpoints are the lane's. An item that it could not bring to an
+ * outcome goes back to the lane, which ends only after them.
+ */
+import type { Lease } from "../core/protocol.ts";
+import type { Item } from "../sources/source.ts";
+import { LaneStopped } from "../tasks/task.ts";
+import type { Insisted } from "./insist.ts";
+import { settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
+import type { LaneHost } from "./laneHost.ts";
+import type { PartWriter } from "./partWriter.ts";
+import { LanePause } from "./pause.ts";
+import type { OpenTask } from "./ports.ts";
+import type { Progress } from "./progress.ts";
+import type { Seat } from "./seat.ts";
+import type { Settlement } from "./settlement.ts";
+import { NO_TRIES } from "./verdict.ts";
+
+/** The lane that is helped. */
+export interface Helped {
+  readonly progress: Progress;
+  readonly settlement: Settlement;
+  readonly writer: PartWriter;
+  /** Resolves when items may be taken. */
+  readonly known: Promise<void>;
+  /** No item is given out any more. */
+  readonly isClosing: boolean;
+  openTask(): Promise<Insisted<OpenTask>>;
+  readonly hasMore: boolean;
+  /** The next item, from now on under way; null: there is none. */
+  take(): Promise<Item | null>;
+  /** The item had no outcome. */
+  putBack(item: Item): void;
+  /** Something of its chunk changed. */
+  wake(): void;
+}
+
+/** The answer to a commit that gives back a slot alone. */
+const RELEASE_WITHIN_MS = 5;
+
+/** Fails as a lane does: a fault that is nobody's outcome ends it, and its item goes back. */
+export class SideLane {
+  readonly fence: number;
+  /** End of the lease on the local clock. */
+  deadlineMs: number;
+  /** Resolves when it works on no item any more. Never rejects. */
+  readonly finished: Promise<void>;
+  /** Resolves when its slot is given back, or can be said nothing of any more. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly #host: LaneHost;
+  readonly #lease: Lease;
+  readonly #lane: Helped;
+  readonly #abort = new AbortController();
+  readonly #seat: Seat;
+  readonly #pause: LanePause;
+
+  constructor(host: LaneHost, lease: Lease, deadlineMs: number, lane: Helped) {
+    this.fence = lease.fence;
+    this.deadlineMs = deadlineMs;
+    this.#host = host;
+    this.#lease = lease;
+    this.#lane = lane;
+    this.#seat = host.seat(() => this.deadlineMs);
+    this.#pause = new LanePause(host.clock, this.#seat);
+    this.finished = this.#work();
+    this.ended = this.finished.then(() => this.#giveBack());
+  }
+
+  async #work(): Promise<void> {
+    await this.#help().catch(() => {});
+    this.#seat.leave();
+    this.#lane.wake();
+  }
+
+  /** A lease that was abandoned the Run frees when it is not named any more. */
+  async #giveBack(): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    const { fence } = this;
+    const { chunk } = this.#lease.work;
+    const snapshot = this.#lane.progress.snapshot(this.#host.clock.now());
+    await this.#host.commit({ fence, chunk, part: null, snapshot, release: true }, RELEASE_WITHIN_MS);
+  }
+
+  stop(): void {
+    this.#seat.stop();
+    this.#pause.wake();
+  }
+
+  abandon(): void {
+    this.#abort.abort(new LaneStopped());
+    this.#pause.wake();
+  }
+
+  look(): void {
+    if (this.#host.isEnding()) this.#pause.wake();
+  }
+
+  refund(): void {}
+
+  async #help(): Promise<void> {
+    await this.#lane.known;
+    if (this.#mustStop() || !this.#lane.hasMore) return;
+    const opening = await this.#lane.openTask();
+    if (opening.kind !== "ok") return;
+    const task = opening.value;
+    try {
+      // What one call carries the lane gathers by itself.
+      if (task.batch === undefined) await this.#workItems(task);
+    } finally {
+      await task.close().catch(() => {});
+    }
+  }
+
+  async #workItems(task: OpenTask): Promise<void> {
+    const { progress, settlement, writer } = this.#lane;
+    const { signal } = this.#abort;
+    const context: TryContext = { host: this.#host, task, seat: this.#seat, progress, settlement, signal };
+    while (!this.#mustStop() && writer.trouble === null) {
+      writer.cutIfDue();
+      if (writer.isFull) {
+        this.#seat.idleUntil(Number.POSITIVE_INFINITY);
+        await writer.settle();
+        continue;
+      }
+      const item = await this.#lane.take();
+      if (item === null) return;
+      if (settleUncalled(context, this.#lease.work, item, NO_TRIES)) continue;
+      if (!(await this.#mayCall()) || !(await tryItem(context, item, NO_TRIES))) {
+        this.#lane.putBack(item);
+        return;
+      }
+      this.#lane.wake();
+    }
+  }
+
+  #mustStop(): boolean {
+    return this.#abort.signal.aborted || this.#seat.stopping || this.#lane.isClosing || this.#host.mustStop();
+  }
+
+  async #mayCall(): Promise<boolean> {
+    const { pacing } = this.#host.settings().spec;
+    const mayWait = () => !this.#mustStop() && !this.#host.isEnding();
+    return (await this.#pause.untilNextStart(pacing, mayWait)) && !this.#mustStop();
+  }
+}
