@@ -176,10 +176,10 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
 }
 
 /** A helper commits nothing: what it did is in the parts of the lane that it helped. */
-function endHelp(run: Run, { fence }: LeaseRecord, helped: number): CommitOutcome {
+function endHelp(run: Run, { fence, shedding }: LeaseRecord, helped: number): CommitOutcome {
   release(run.semaphore, fence);
   const owner = run.semaphore.live.get(helped);
-  if (owner !== undefined) owner.isUnhelpful = true;
+  if (owner !== undefined && !shedding) owner.isUnhelpful = true;
   return { kind: "committed", fence };
 }
 
