@@ -275,7 +275,7 @@ function leaseChunks(
   const leases: Lease[] = [];
   const embedded = isEmbedded(request.generation);
   let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
-  const share = shareOfChunks(run);
+  const share = canHelp(run, request) ? shareOfChunks(run) : Number.POSITIVE_INFINITY;
   const own = holding.filter((fence) => run.semaphore.live.get(fence)?.helps === null).length;
   while (room > 0 && own + leases.length < share && run.semaphore.live.size < max) {
     const holdsNone = holding.length + leases.length === 0;
@@ -304,8 +304,9 @@ function leaseChunks(
     room = record.careful && !embedded ? 0 : room - 1;
   }
   if (leases.length > 0) run.state.startedAtMs ??= wallMs;
-  if (room > 0 && leases.length === 0) callChunksBack(run, request, { own, share, nowMs });
-  return [...leases, ...leaseHelpers(run, request, { holding, room, nowMs })];
+  const isLeft = own + leases.length < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
+  if (isLeft || !canHelp(run, request)) return leases;
+  return [...leases, ...leaseHelpers(run, request, { holding, room, max, nowMs })];
 }
 
 /**
@@ -315,31 +316,15 @@ function leaseChunks(
 function shareOfChunks(run: Run): number {
   const { chunks, plan } = run.state;
   const left = chunks.total - chunks.done;
-  if (!plan.complete || isSmoking(run.state)) return Number.POSITIVE_INFINITY;
+  if (!plan.complete) return Number.POSITIVE_INFINITY;
   if (left >= lanesOfUse(run, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
   const taking = [...run.dispatch.invocations.values()].filter((live) => live.capacity > 0);
   return Math.max(1, Math.ceil(left / Math.max(1, taking.length + run.dispatch.offers.length)));
 }
 
-/** An invocation with less than its share of the last chunks gets some of those that another holds beyond its own. */
-function callChunksBack(
-  run: Run,
-  request: SyncRequest,
-  of: { readonly own: number; readonly share: number; readonly nowMs: number },
-): void {
-  const { own, share, nowMs } = of;
-  if (request.takesHelp !== true || own >= share || share === Number.POSITIVE_INFINITY) return;
-  if (run.state.lingerMs > 0 || run.ledger.nextAvailable(nowMs, true) !== undefined) return;
-  const held = new Map<string, LeaseRecord[]>();
-  for (const lease of run.semaphore.live.values()) {
-    if (lease.shedding) return;
-    if (lease.helps !== null || run.ledger.get(lease.chunk)?.careful === true) continue;
-    held.set(lease.invocation, [...(held.get(lease.invocation) ?? []), lease]);
-  }
-  const [most = []] = [...held.values()].sort((a, b) => b.length - a.length);
-  const over = Math.min(share - own, most.length - share);
-  most.sort((a, b) => b.fence - a.fence);
-  for (const lease of most.slice(0, Math.max(0, over))) lease.shedding = true;
+/** Slots that linger are the target's connections, and the smoke stage is one lane after another. */
+function canHelp({ state }: Run, { takesHelp }: SyncRequest): boolean {
+  return takesHelp === true && state.lingerMs === 0 && !isSmoking(state);
 }
 
 /** An item for each that works on it, and another: a helper is worth its requests. */
@@ -352,14 +337,17 @@ const ITEMS_PER_HELPER = 3;
 function leaseHelpers(
   run: Run,
   request: SyncRequest,
-  of: { readonly holding: readonly number[]; readonly room: number; readonly nowMs: number },
+  of: {
+    readonly holding: readonly number[];
+    readonly room: number;
+    readonly max: number;
+    readonly nowMs: number;
+  },
 ): readonly Lease[] {
-  const { nowMs } = of;
+  const { max, nowMs } = of;
   const { live } = run.semaphore;
-  const max = lanesOfUse(run, Number.POSITIVE_INFINITY);
-  let room = request.takesHelp === true ? of.room : 0;
-  if (room <= 0 || live.size >= max || run.state.lingerMs > 0 || isSmoking(run.state)) return [];
-  if (run.ledger.nextAvailable(nowMs, true) !== undefined) return [];
+  let { room } = of;
+  if (room <= 0 || live.size >= max) return [];
   const helped = of.holding.flatMap((fence) => ownerOf(run, fence));
   const leases: Lease[] = [];
   while (room > 0 && live.size < max) {
