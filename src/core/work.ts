@@ -5,12 +5,13 @@
  * scheduled to happen. Effects are only suggestions to the world: each may be lost, and is repeated.
  */
 import { nextOfferAtMs, offersToSend } from "./dispatch.ts";
+import { lanesOfUse, lanesUseful } from "./leasing.ts";
 import { OFFER_REPEAT_MS, REFUSED_OFFER_MAX_MS } from "./limits.ts";
 import { type Errand, isWorking, type Run } from "./run.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { nextExpiry } from "./semaphore.ts";
 import { smokeBorder } from "./smoke.ts";
-import { expireLeases, lanesOfUse, lanesUseful } from "./sync.ts";
+import { expireLeases } from "./sync.ts";
 
 export interface Effects {
   /** Queues to send one offer of work each. */

@@ -1,0 +1,213 @@
+/**
+ * Who gets which chunk: leases for as many lanes as are of use, and slots that help where no chunk is left.
+ *
+ * Careful chunks and suspects are kept apart from others, the smoke stage ends at its border.
+ */
+import { callTimeMs } from "./activity.ts";
+import { usefulLanes } from "./dispatch.ts";
+import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
+import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM } from "./limits.ts";
+import type { Lease, SyncRequest } from "./protocol.ts";
+import { configuredPerSecond, type Run } from "./run.ts";
+import { acquire, type LeaseRecord } from "./semaphore.ts";
+import { isSmoking, smokeBorder, smokeChunks } from "./smoke.ts";
+import { tokenRate } from "./tokenQuota.ts";
+
+/** Leases for the room that the invocation has. */
+export function leaseChunks(
+  run: Run,
+  request: SyncRequest,
+  lost: readonly number[],
+  nowMs: number,
+  wallMs: number,
+): readonly Lease[] {
+  const holding = request.held.filter((fence) => !lost.includes(fence) && run.semaphore.live.has(fence));
+  // Slots that help with a chunk are among the live ones: not as many as there are chunks.
+  const max = isSmoking(run.state) ? lanesUseful(run) : lanesOfUse(run, Number.POSITIVE_INFINITY);
+  const leases: Lease[] = [];
+  const embedded = isEmbedded(request.generation);
+  let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
+  const share = canHelp(run, request) ? shareOfChunks(run) : Number.POSITIVE_INFINITY;
+  const own = holding.filter((fence) => run.semaphore.live.get(fence)?.helps === null).length;
+  while (room > 0 && own + leases.length < share && run.semaphore.live.size < max) {
+    const holdsNone = holding.length + leases.length === 0;
+    const record = embedded ? nextEmbedded(run, nowMs) : run.ledger.nextAvailable(nowMs, holdsNone);
+    if (record === undefined) break;
+    const border = borderOf(run, record);
+    if (border === 0) break;
+    const acquired = acquire(run.semaphore, {
+      chunk: record.chunk,
+      invocation: request.invocation,
+      generation: request.generation,
+      nowMs,
+      max,
+    });
+    if (acquired.kind === "full") break;
+    leases.push({
+      fence: acquired.lease.fence,
+      work: {
+        ...toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM),
+        ...(border === null ? {} : { until: border }),
+      },
+    });
+    record.state = "active";
+    record.announced = null;
+    run.ledger.put(record);
+    room = record.careful && !embedded ? 0 : room - 1;
+  }
+  if (leases.length > 0) run.state.startedAtMs ??= wallMs;
+  const isLeft = own + leases.length < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
+  if (isLeft || !canHelp(run, request)) return leases;
+  return [...leases, ...leaseHelpers(run, request, { holding, room, max, nowMs })];
+}
+
+/**
+ * Chunks that one invocation may hold: while there are more of them than lanes as many as it has lanes, after that its
+ * part of what is left, so that the lanes of all invocations have something to help with.
+ */
+function shareOfChunks(run: Run): number {
+  const { chunks, plan } = run.state;
+  const left = chunks.total - chunks.done;
+  if (!plan.complete) return Number.POSITIVE_INFINITY;
+  if (left >= lanesOfUse(run, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+  const taking = [...run.dispatch.invocations.values()].filter((live) => live.capacity > 0);
+  return Math.max(1, Math.ceil(left / Math.max(1, taking.length + run.dispatch.offers.length)));
+}
+
+/** Slots that linger are the target's connections, and the smoke stage is one lane after another. */
+function canHelp({ state }: Run, { takesHelp }: SyncRequest): boolean {
+  return takesHelp === true && state.lingerMs === 0 && !isSmoking(state);
+}
+
+/** An item for each that works on it, and another: a helper is worth its requests. */
+const ITEMS_PER_HELPER = 3;
+
+/**
+ * Slots that no chunk is left for go to lanes that have much left of theirs: they work on several items at once.
+ * Without them the last round of chunks would leave lanes idle, and the rate unused.
+ */
+function leaseHelpers(
+  run: Run,
+  request: SyncRequest,
+  of: {
+    readonly holding: readonly number[];
+    readonly room: number;
+    readonly max: number;
+    readonly nowMs: number;
+  },
+): readonly Lease[] {
+  const { max, nowMs } = of;
+  const { live } = run.semaphore;
+  let { room } = of;
+  if (room <= 0 || live.size >= max) return [];
+  const helped = of.holding.flatMap((fence) => ownerOf(run, fence));
+  const leases: Lease[] = [];
+  while (room > 0 && live.size < max) {
+    const most = helped.reduce<Helped | null>(
+      (a, b) => (a !== null && a.left / a.lanes > b.left / b.lanes ? a : b),
+      null,
+    );
+    if (most === null || most.left / most.lanes < ITEMS_PER_HELPER) break;
+    const { record, lease } = most;
+    const { invocation, generation } = request;
+    const acquired = acquire(run.semaphore, {
+      chunk: record.chunk,
+      invocation,
+      generation,
+      nowMs,
+      max,
+      helps: lease.fence,
+    });
+    if (acquired.kind === "full") break;
+    most.lanes += 1;
+    room -= 1;
+    leases.push({
+      fence: acquired.lease.fence,
+      work: toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM),
+      helps: lease.fence,
+    });
+  }
+  return leases;
+}
+
+/** A lane that may be helped: its chunk, what is left of it, and how many work on it. */
+interface Helped {
+  readonly lease: LeaseRecord;
+  readonly record: ChunkRecord;
+  readonly left: number;
+  lanes: number;
+}
+
+function ownerOf(run: Run, fence: number): readonly Helped[] {
+  const lease = run.semaphore.live.get(fence);
+  if (lease === undefined || lease.helps !== null || lease.shedding || lease.isUnhelpful) return [];
+  const record = run.ledger.get(lease.chunk);
+  if (record === undefined || record.careful || borderOf(run, record) !== null) return [];
+  let lanes = 1;
+  for (const other of run.semaphore.live.values()) if (other.helps === fence) lanes += 1;
+  return [{ lease, record, left: record.plan.count - record.cursor, lanes }];
+}
+
+export function isEmbedded(generation: string): boolean {
+  return generation !== "";
+}
+
+/**
+ * Embedded, a lane that kills its process takes all others with it. So a chunk with a suspect is worked on when no
+ * other is, and no other while it is: what happens then is the suspect's doing.
+ */
+function nextEmbedded(run: Run, nowMs: number): ChunkRecord | undefined {
+  const { live } = run.semaphore;
+  const next = run.ledger.nextAvailable(nowMs, true);
+  if (next === undefined || live.size === 0) return next;
+  if (suspectOf(next) !== null) return undefined;
+  const [only] = live.size === 1 ? live.values() : [];
+  const record = only === undefined ? undefined : run.ledger.get(only.chunk);
+  return record !== undefined && suspectOf(record) !== null ? undefined : next;
+}
+
+/** A lane goes no further than this ordinal: the smoke stage's border, its suspect, or the end of its careful work. */
+function borderOf(run: Run, record: ChunkRecord): number | null {
+  const suspect = suspectOf(record);
+  const borders = [
+    smokeBorder(run, record.chunk),
+    suspect === null ? null : Math.max(record.cursor, suspect + 1),
+    record.careful ? record.carefulTo : null,
+  ].filter((border) => border !== null);
+  return borders.length === 0 ? null : Math.min(...borders);
+}
+
+/** Deployed, a careful chunk is worked on alone in its invocation. */
+function holdsCareful(run: Run, holding: readonly number[]): boolean {
+  return holding.some((fence) => {
+    const lease = run.semaphore.live.get(fence);
+    return lease !== undefined && run.ledger.get(lease.chunk)?.careful === true;
+  });
+}
+
+/** Lanes that may be live now: the limit of the spec, and no more than are of use. */
+export function lanesUseful(run: Run): number {
+  const { chunks } = run.state;
+  return lanesOfUse(run, isSmoking(run.state) ? smokeChunks(run) : chunks.total - chunks.done);
+}
+
+/** The same if there were so many chunks. */
+export function lanesOfUse(run: Run, chunks: number): number {
+  const { spec } = run.state;
+  return usefulLanes({
+    maxParallelism: spec.maxParallelism,
+    ratePerSecond: usefulPerSecond(run),
+    callMs: Math.max(callTimeMs(run.activity), spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
+    chunks,
+  });
+}
+
+/** Calls per second for which lanes are of use; null: as many as there are. */
+function usefulPerSecond(run: Run): number | null {
+  const { spec, quota } = run.state;
+  const requests = configuredPerSecond(spec);
+  const tokens = quota.tokens ?? null;
+  if (tokens === null || tokens.meanTokens === null) return requests;
+  const byTokens = (COSTED_LANES_SPARE * tokenRate(tokens)) / Math.max(1, tokens.meanTokens);
+  return requests === null ? byTokens : Math.min(requests, byTokens);
+}
