@@ -56,9 +56,9 @@ export function leaseChunks(
     room = record.careful && !embedded ? 0 : room - 1;
   }
   if (leases.length > 0) run.state.startedAtMs ??= wallMs;
+  if (room <= 0 || run.semaphore.live.size >= max || !canHelp(run, request)) return leases;
   const isLeft = own + leases.length < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
-  if (isLeft || !canHelp(run, request)) return leases;
-  return [...leases, ...leaseHelpers(run, request, { holding, room, max, nowMs })];
+  return isLeft ? leases : [...leases, ...leaseSideLanes(run, request, { holding, room, max, nowMs })];
 }
 
 /**
@@ -79,14 +79,14 @@ function canHelp({ state }: Run, { takesHelp }: SyncRequest): boolean {
   return takesHelp === true && state.lingerMs === 0 && !isSmoking(state);
 }
 
-/** An item for each that works on it, and another: a helper is worth its requests. */
-const ITEMS_PER_HELPER = 3;
+/** So many items have to be left for each lane on a chunk: fewer are not worth a side lane's requests. */
+const ITEMS_PER_LANE = 3;
 
 /**
  * Slots that no chunk is left for go to lanes that have much left of theirs: they work on several items at once.
  * Without them the last round of chunks would leave lanes idle, and the rate unused.
  */
-function leaseHelpers(
+function leaseSideLanes(
   run: Run,
   request: SyncRequest,
   of: {
@@ -99,15 +99,15 @@ function leaseHelpers(
   const { max, nowMs } = of;
   const { live } = run.semaphore;
   let { room } = of;
-  if (room <= 0 || live.size >= max) return [];
-  const helped = of.holding.flatMap((fence) => ownerOf(run, fence));
+  const lanes = lanesByOwner(run);
+  const helped = of.holding.flatMap((fence) => ownerOf(run, fence, lanes));
   const leases: Lease[] = [];
   while (room > 0 && live.size < max) {
     const most = helped.reduce<Helped | null>(
       (a, b) => (a !== null && a.left / a.lanes > b.left / b.lanes ? a : b),
       null,
     );
-    if (most === null || most.left / most.lanes < ITEMS_PER_HELPER) break;
+    if (most === null || most.left / most.lanes < ITEMS_PER_LANE) break;
     const { record, lease } = most;
     const { invocation, generation } = request;
     const acquired = acquire(run.semaphore, {
@@ -138,14 +138,22 @@ interface Helped {
   lanes: number;
 }
 
-function ownerOf(run: Run, fence: number): readonly Helped[] {
+/** How many lanes work on the chunk of each lease that has one. */
+function lanesByOwner({ semaphore }: Run): ReadonlyMap<number, number> {
+  const lanes = new Map<number, number>();
+  for (const { fence, helps } of semaphore.live.values()) {
+    const owner = helps ?? fence;
+    lanes.set(owner, (lanes.get(owner) ?? 0) + 1);
+  }
+  return lanes;
+}
+
+function ownerOf(run: Run, fence: number, lanes: ReadonlyMap<number, number>): readonly Helped[] {
   const lease = run.semaphore.live.get(fence);
   if (lease === undefined || lease.helps !== null || lease.shedding || lease.isUnhelpful) return [];
   const record = run.ledger.get(lease.chunk);
   if (record === undefined || record.careful || borderOf(run, record) !== null) return [];
-  let lanes = 1;
-  for (const other of run.semaphore.live.values()) if (other.helps === fence) lanes += 1;
-  return [{ lease, record, left: record.plan.count - record.cursor, lanes }];
+  return [{ lease, record, left: record.plan.count - record.cursor, lanes: lanes.get(fence) ?? 1 }];
 }
 
 export function isEmbedded(generation: string): boolean {

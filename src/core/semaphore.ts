@@ -19,9 +19,9 @@ export interface LeaseRecord {
   expiresAtMs: number;
   /** The holder was told to give it back (the limit was lowered). */
   shedding: boolean;
-  /** Fence of the lease whose chunk it helps with; null: the chunk is its own. A helper holds a slot and no chunk. */
+  /** Fence of the lease whose chunk it helps with; null: the chunk is its own. A side lane holds a slot and no chunk. */
   readonly helps: number | null;
-  /** A helper found nothing to do here: no other is sent. */
+  /** A side lane found nothing to do here: no other is sent. */
   isUnhelpful: boolean;
 }
 

@@ -163,7 +163,7 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   return { kind: "committed", fence: commit.fence };
 }
 
-/** A helper commits nothing: what it did is in the parts of the lane that it helped. */
+/** A side lane commits nothing: what it did is in the parts of the lane that it helped. */
 function endHelp(run: Run, { fence, shedding }: LeaseRecord, helped: number): CommitOutcome {
   release(run.semaphore, fence);
   const owner = run.semaphore.live.get(helped);

@@ -4,7 +4,7 @@
  * Invariant: while a run is driven, has not ended and is not paused, `wakeAtMs` is a time, so something is
  * scheduled to happen. Effects are only suggestions to the world: each may be lost, and is repeated.
  */
-import { nextOfferAtMs, offersToSend } from "./dispatch.ts";
+import { nextOfferAtMs, offersToSend, sharesChunks } from "./dispatch.ts";
 import { lanesOfUse, lanesUseful } from "./leasing.ts";
 import { OFFER_REPEAT_MS, REFUSED_OFFER_MAX_MS } from "./limits.ts";
 import { type Errand, isWorking, type Run } from "./run.ts";
@@ -41,7 +41,7 @@ export function work(run: Run, nowMs: number): Effects {
 /** Lanes that have no chunk of their own help with others', so each chunk is worth a whole invocation. */
 function lanesToOffer(run: Run, lanesPerInvocation: number): number {
   const { chunks, status, lingerMs } = run.state;
-  if (status === "smoke" || lingerMs > 0) return lanesUseful(run);
+  if (status === "smoke" || lingerMs > 0 || !sharesChunks(run.state.spec)) return lanesUseful(run);
   return lanesOfUse(run, (chunks.total - chunks.done) * lanesPerInvocation);
 }
 

@@ -128,7 +128,7 @@ describe("lanes without a chunk of their own", () => {
     expect(late.length).toBeGreaterThan(3);
   });
 
-  it("leave a careful chunk and one with single items alone", async () => {
+  it("are not sent where hardly anything is left", async () => {
     const world = new LaneWorld(coarse({ items: 8, spec: { chunkSize: 2 } }));
     world.keep(4);
     await world.untilEnded();
