@@ -15,6 +15,11 @@ export interface Env {
   readonly LANES_3: Queue<QueueMessage>;
   /** Browser Rendering, for pages that only a browser can show; absent: they are said to need one. */
   readonly BROWSER?: Browser;
+  /**
+   * Set by the embedding process: the network itself. The local runtime leads the global `fetch` through a Worker of
+   * its own, which takes as long as the call. Absent when deployed.
+   */
+  readonly NETWORK?: Fetcher;
   /** Bearer token of the API: 32 characters or more, or everything but /healthz answers 503. */
   readonly WEIR_TOKEN?: string;
   /**

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import { network } from "../../src/cli/network.ts";
 import { arrivalFigures } from "../../test/support/neededBurst.ts";
 import { spawnTarget } from "../../test/support/spawnTarget.ts";
 import type { TargetOptions } from "../../test/support/targetOptions.ts";
@@ -14,8 +15,9 @@ import type { TargetOptions } from "../../test/support/targetOptions.ts";
 const INVOCATIONS = 4;
 
 const WORKER = `export default {
-  async fetch(request) {
+  async fetch(request, env) {
     const { url, lanes, from, to } = await request.json();
+    const fetch = env.NETWORK === undefined ? globalThis.fetch : (url) => env.NETWORK.fetch(url);
     let next = from;
     const lane = async () => {
       while (next < to) await (await fetch(url + next++)).json();
@@ -30,6 +32,8 @@ export async function bareLoop(of: {
   readonly ids: number;
   readonly lanes: number;
   readonly target: TargetOptions;
+  /** Past the Worker through which Miniflare leads `fetch`, as Weir does it. */
+  readonly isDirect?: boolean;
 }): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "weir-bare-"));
   const target = await spawnTarget(of.target);
@@ -45,6 +49,7 @@ export async function bareLoop(of: {
         {
           name: "bare",
           compatibilityDate: "2026-11-01",
+          ...(of.isDirect === true && { serviceBindings: { NETWORK: { network: network() } } }),
           modules: [{ type: "ESModule", path: "worker.js", contents: WORKER }],
         },
       ],

@@ -13,6 +13,7 @@ import type { BuildOptions, Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
 import type { Encoding } from "../tasks/tokenizer.ts";
 import { ranksOf } from "../tasks/tokenizerTables.ts";
+import { network } from "./network.ts";
 
 /** The project's folder. */
 export const PROJECT = resolve(import.meta.dirname, "../..");
@@ -39,7 +40,11 @@ export function loadBundle(): Bundle {
     });
   }
   const options = JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")) as V4WorkerOptions;
-  const serviceBindings = { ...options.serviceBindings, TABLES: { disk: { path: TABLES, writable: false } } };
+  const serviceBindings = {
+    ...options.serviceBindings,
+    TABLES: { disk: { path: TABLES, writable: false } },
+    NETWORK: { network: network() },
+  };
   return { modules: readModules(), options: { ...options, serviceBindings } };
 }
 

@@ -8,6 +8,7 @@ import { indexPart } from "../storage/failures.ts";
 import { readPart, writePart } from "../storage/parts.ts";
 import { createEgress, type Egress } from "../tasks/egress.ts";
 import { taskOf } from "../tasks/registry.ts";
+import type { Fetch } from "../tasks/sentCall.ts";
 import type { CountOperation, LanePorts, OpenTask } from "./ports.ts";
 
 /** Ports for one invocation; `count` is told of every operation that costs money. */
@@ -48,7 +49,10 @@ function egressPerSettings(env: Env): (settings: RunSettings) => Egress {
   let made: { readonly version: number; readonly egress: Egress } | null = null;
   return (settings) => {
     if (made?.version !== settings.version) {
-      made = { version: settings.version, egress: createEgress({ env, settings, browser: env.BROWSER }) };
+      const { BROWSER: browser, NETWORK: network } = env;
+      const way: Fetch | undefined =
+        network === undefined ? undefined : (url, init) => network.fetch(url, init);
+      made = { version: settings.version, egress: createEgress({ env, settings, browser, way }) };
     }
     return made.egress;
   };

@@ -13,11 +13,13 @@ import { isPublicHost } from "../core/publicHost.ts";
 import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template.ts";
 import { outcomeOfFault } from "./faults.ts";
+import { CallsOfLanes } from "./laneCalls.ts";
 import type { Permits } from "./permits.ts";
 import { taskOf } from "./registry.ts";
 import type { Browser } from "./rendered.ts";
 import { isHostForSecret, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
 import { writeSecret } from "./secretText.ts";
+import { type Fetch, sendBy } from "./sentCall.ts";
 import {
   type BatchOutcome,
   CallRefused,
@@ -71,11 +73,15 @@ export function createEgress(options: {
   readonly task?: Task<unknown, unknown>;
   /** The binding BROWSER; absent: pages cannot be rendered. */
   readonly browser?: Browser | undefined;
+  /** Absent: the global `fetch`, as it is at the moment of a call. */
+  readonly way?: Fetch | undefined;
 }): Egress {
   const { env, settings, browser = null } = options;
+  const send = sendBy(options.way ?? ((url, init) => fetch(url, init)));
   const task = options.task ?? taskOf(settings.spec.task.kind);
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
+  const lanes = new CallsOfLanes();
   const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
   const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
   const attempted = async <T>(
@@ -88,10 +94,11 @@ export function createEgress(options: {
     const attempt = new Try({
       indexes,
       settings,
-      signal,
+      laneCalls: lanes.of(signal),
       permits,
       gate,
       mask: text,
+      send,
       browser,
       isPerHost,
       isApart,

@@ -4,8 +4,10 @@
  */
 import type { ResolvedRequest } from "./egress.ts";
 import { describeNetworkFault } from "./faults.ts";
+import type { Cuttable, LaneCalls } from "./laneCalls.ts";
 import type { Permit } from "./permits.ts";
 import { CallFailed, CallTimedOut, LaneStopped } from "./task.ts";
+import type { TimeLimit } from "./timeLimits.ts";
 
 /** What a try knows of a call that left. */
 export interface SentCall {
@@ -17,38 +19,42 @@ export interface SentCall {
 }
 
 /** One call that is no request of ours: its task looks after its time. */
-export class ForeignCall<T> implements SentCall {
+export class ForeignCall<T> implements SentCall, Cuttable {
   readonly answer: Promise<T>;
   readonly timedOut = false;
   readonly timeoutMs = Number.POSITIVE_INFINITY;
   wasStopped = false;
   #answered = false;
   #ended = false;
-  #stop: () => void = () => {};
+  #reject: (fault: LaneStopped) => void = () => {};
   readonly #permit: Permit;
-  readonly #signal: AbortSignal;
+  readonly #calls: LaneCalls;
 
-  constructor(leave: () => Promise<T>, permit: Permit, signal: AbortSignal) {
+  constructor(leave: () => Promise<T>, permit: Permit, calls: LaneCalls) {
     this.#permit = permit;
-    this.#signal = signal;
+    this.#calls = calls;
+    calls.began(this);
     this.answer = this.#send(leave);
   }
 
   /** Runs synchronously up to the call's leaving. */
   async #send(leave: () => Promise<T>): Promise<T> {
     const stopped = new Promise<never>((_, reject) => {
-      this.#stop = () => {
-        this.wasStopped = true;
-        reject(new LaneStopped());
-      };
+      this.#reject = reject;
     });
-    this.#signal.addEventListener("abort", this.#stop);
     try {
       return await Promise.race([leave(), stopped]);
     } finally {
       this.#answered = true;
     }
   }
+
+  onStop(): void {
+    this.wasStopped = true;
+    this.#reject(new LaneStopped());
+  }
+
+  onTimeout(): void {}
 
   endIfAnswered(): void {
     if (this.#answered) this.end();
@@ -57,7 +63,7 @@ export class ForeignCall<T> implements SentCall {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#signal.removeEventListener("abort", this.#stop);
+    this.#calls.over(this);
     this.#permit.done();
   }
 }
@@ -65,11 +71,13 @@ export class ForeignCall<T> implements SentCall {
 /** Lets a request leave, in the step in which it is called. */
 export type Send = (request: ResolvedRequest, signal: AbortSignal) => Promise<Response>;
 
-export function fetchPage(
-  { url, method, headers, body }: ResolvedRequest,
-  signal: AbortSignal,
-): Promise<Response> {
-  return fetch(url, { method, headers, body, redirect: "manual", signal });
+/** The way out of the runtime: the global `fetch`, or what a binding gives. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Lets a request leave by `way`. */
+export function sendBy(way: Fetch): Send {
+  return ({ url, method, headers, body }, signal) =>
+    way(url, { method, headers, body, redirect: "manual", signal });
 }
 
 /** What cannot be cut off is left alone. */
@@ -81,7 +89,7 @@ export function untilAborted<T>(pending: Promise<T>, signal: AbortSignal): Promi
 }
 
 /** One request that left. */
-export class Call implements SentCall {
+export class Call implements SentCall, Cuttable {
   readonly answer: Promise<Response>;
   readonly timeoutMs: number;
   timedOut = false;
@@ -89,16 +97,17 @@ export class Call implements SentCall {
   #answered = false;
   #ended = false;
   readonly #permit: Permit;
-  readonly #signal: AbortSignal;
-  readonly #abort = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #calls: LaneCalls;
+  readonly #abort: AbortController;
+  readonly #limit: TimeLimit;
 
-  constructor(request: ResolvedRequest, send: Send, permit: Permit, signal: AbortSignal) {
+  constructor(request: ResolvedRequest, send: Send, permit: Permit, calls: LaneCalls) {
     this.timeoutMs = request.timeoutMs;
     this.#permit = permit;
-    this.#signal = signal;
-    this.#timer = setTimeout(this.#onTimeout, request.timeoutMs);
-    signal.addEventListener("abort", this.#onStop);
+    this.#calls = calls;
+    this.#abort = calls.takeController();
+    this.#limit = calls.limits.begin(this, request.timeoutMs);
+    calls.began(this);
     this.answer = this.#send(request, send);
   }
 
@@ -116,15 +125,15 @@ export class Call implements SentCall {
     }
   }
 
-  readonly #onTimeout = (): void => {
+  onTimeout(): void {
     this.timedOut = true;
     this.#abort.abort(new CallTimedOut(this.timeoutMs));
-  };
+  }
 
-  readonly #onStop = (): void => {
+  onStop(): void {
     this.wasStopped = true;
     this.#abort.abort(new LaneStopped());
-  };
+  }
 
   /** A try that makes another request has done with an answer it got. */
   endIfAnswered(): void {
@@ -134,8 +143,9 @@ export class Call implements SentCall {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#signal.removeEventListener("abort", this.#onStop);
+    this.#limit.leave(this);
+    this.#calls.over(this);
+    this.#calls.giveBack(this.#abort);
     this.#permit.done();
   }
 }

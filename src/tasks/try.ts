@@ -5,9 +5,10 @@
 import type { RunSettings } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
+import type { LaneCalls } from "./laneCalls.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
 import { askBrowser, type Browser } from "./rendered.ts";
-import { Call, ForeignCall, fetchPage, type Send, type SentCall, untilAborted } from "./sentCall.ts";
+import { Call, ForeignCall, type Send, type SentCall, untilAborted } from "./sentCall.ts";
 import {
   BrowserMissing,
   CallTimedOut,
@@ -23,7 +24,7 @@ interface TryInput {
   /** Of one item, or of all items of one call. */
   readonly indexes: readonly [number, ...number[]];
   readonly settings: RunSettings;
-  readonly signal: AbortSignal;
+  readonly laneCalls: LaneCalls;
   readonly permits: Permits;
   readonly gate: Gate;
   readonly mask: (text: string) => string;
@@ -31,6 +32,8 @@ interface TryInput {
   readonly isPerHost: boolean;
   /** Each host stands for itself. */
   readonly isApart: boolean;
+  /** How a request leaves that no browser makes. */
+  readonly send: Send;
   /** Null: pages cannot be rendered. */
   readonly browser: Browser | null;
 }
@@ -55,7 +58,7 @@ export class Try implements TaskContext {
     this.#input = input;
     this.index = input.indexes[0];
     this.runId = input.settings.run;
-    this.signal = input.signal;
+    this.signal = input.laneCalls.signal;
     this.mask = input.mask;
   }
 
@@ -83,7 +86,7 @@ export class Try implements TaskContext {
   readonly call = async <T>(leave: () => Promise<T>): Promise<T> => {
     try {
       for (const call of this.#calls) call.endIfAnswered();
-      const call = await this.#spend((permit) => new ForeignCall(leave, permit, this.signal));
+      const call = await this.#spend((permit) => new ForeignCall(leave, permit, this.#input.laneCalls));
       return await call.answer;
     } catch (fault) {
       if (isNoOutcome(fault)) this.#stopped ??= fault;
@@ -93,7 +96,7 @@ export class Try implements TaskContext {
 
   #senderOf(request: OutgoingRequest): Send {
     const { browser } = this.#input;
-    if (request.rendered !== true) return fetchPage;
+    if (request.rendered !== true) return this.#input.send;
     if (browser === null) throw new BrowserMissing();
     return (resolved, signal) => untilAborted(askBrowser(browser, resolved), signal);
   }
@@ -107,7 +110,7 @@ export class Try implements TaskContext {
   }
 
   #leave(request: ResolvedRequest, send: Send, wants: Wants): Promise<Call> {
-    return this.#spend((permit) => new Call(request, send, permit, this.signal), wants);
+    return this.#spend((permit) => new Call(request, send, permit, this.#input.laneCalls), wants);
   }
 
   async #spend<C extends SentCall>(leave: (permit: Permit) => C, wants?: Wants): Promise<C> {

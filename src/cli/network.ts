@@ -1,0 +1,22 @@
+/**
+ * The network as the embedded Worker calls it: a binding that leads straight out of workerd.
+ *
+ * Miniflare leads the global `fetch` through a Worker of its own, which rewrites headers that only the platform sets; that
+ * took a third of the processor time of every call (docs/benchmarks.md). Reached and trusted is what it would reach
+ * and trust; what a spec may call is decided in `tasks/egress.ts`.
+ */
+import { getCACertificates, rootCertificates } from "node:tls";
+
+export function network() {
+  return {
+    allow: ["public", "private", "240.0.0.0/4"],
+    deny: [],
+    tlsOptions: { trustBrowserCas: true, trustedCertificates: trusted() },
+  };
+}
+
+/** Beyond the browsers' authorities: those of NODE_EXTRA_CA_CERTS; workerd finds none by itself on Windows. */
+function trusted(): string[] {
+  const own = process.platform === "win32" ? rootCertificates : [];
+  return [...own, ...getCACertificates("extra")];
+}

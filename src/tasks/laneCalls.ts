@@ -1,0 +1,61 @@
+/**
+ * The calls of one lane that are under way, and what cuts them off: the lane has to stop, or their time is over.
+ *
+ * A lane makes one call after another, and one AbortController serves them until it was used: a new one with its
+ * listeners for every call is a large part of what a call costs in workerd.
+ */
+import { type Limited, TimeLimits } from "./timeLimits.ts";
+
+/** A call that can be cut off. */
+export interface Cuttable extends Limited {
+  onStop(): void;
+}
+
+export class LaneCalls {
+  /** Ends when the lane has to stop. */
+  readonly signal: AbortSignal;
+  readonly limits: TimeLimits;
+  readonly #calls = new Set<Cuttable>();
+  #spare: AbortController | null = null;
+
+  constructor(signal: AbortSignal, limits: TimeLimits) {
+    this.signal = signal;
+    this.limits = limits;
+    signal.addEventListener("abort", () => {
+      for (const call of [...this.#calls]) call.onStop();
+    });
+  }
+
+  began(call: Cuttable): void {
+    this.#calls.add(call);
+  }
+
+  over(call: Cuttable): void {
+    this.#calls.delete(call);
+  }
+
+  /** A controller that no other call has, until `giveBack`. */
+  takeController(): AbortController {
+    const controller = this.#spare ?? new AbortController();
+    this.#spare = null;
+    return controller;
+  }
+
+  giveBack(controller: AbortController): void {
+    if (!controller.signal.aborted) this.#spare = controller;
+  }
+}
+
+/** The lanes of one invocation, told apart by their signals. */
+export class CallsOfLanes {
+  readonly #limits = new TimeLimits();
+  readonly #lanes = new WeakMap<AbortSignal, LaneCalls>();
+
+  of(signal: AbortSignal): LaneCalls {
+    const known = this.#lanes.get(signal);
+    if (known !== undefined) return known;
+    const calls = new LaneCalls(signal, this.#limits);
+    this.#lanes.set(signal, calls);
+    return calls;
+  }
+}
