@@ -10,6 +10,7 @@
 import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK } from "../core/limits.ts";
 import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
 import type { Instants } from "./instants.ts";
+import { TurnTimes } from "./turnTimes.ts";
 
 /** Permits may wait for a lane that is late by this share of the grace; the rest absorbs late timers. */
 const SLACK_MOST = 0.45;
@@ -30,6 +31,14 @@ const GATHER_LEAST_MS = 5;
 const GATHER_MOST_MS = 50;
 /** Beyond the round trip: timers are late by this. */
 const TIMER_MARGIN_MS = 3;
+/** A lane in a call counts as ready when so many calls of its age are over. */
+const SURE = 0.8;
+/**
+ * With fewer lanes a call counts as over when the mean says so. What waits for the late ones is wasted, and the next
+ * permit is asked for together with theirs: with five lanes and calls of 1 s, to be sure gave 888 calls/s instead of 745 for 818
+ * requests a second instead of 522, more than one object serves (`npm run bench -- --only scale`).
+ */
+const SURE_FROM_LANES = 20;
 const WEIGHT = 1 / 16;
 const ROUND_TRIP_WEIGHT = 1 / 8;
 
@@ -38,6 +47,8 @@ export interface Place {
   readonly waiting: boolean;
   /** When it can start its next call (in the past: it could have); Infinity: it will not. */
   readonly readyMs: number;
+  /** Start of its call, when the time until it asks for the next permit is a turn. */
+  readonly turnFromMs: number | null;
 }
 
 /** Where the lanes and their permits stand. */
@@ -58,6 +69,7 @@ export class Demand {
   /** Others' instants between ours, smoothed. */
   #pressureMs = 0;
   #turn: Estimate | null = null;
+  readonly #turns = new TurnTimes();
   #roundTrip: Estimate | null = null;
   /** When nothing could be used at the time of a question: look again then. */
   #snoozedUntilMs = Number.NEGATIVE_INFINITY;
@@ -84,6 +96,7 @@ export class Demand {
 
   sawTurn(ms: number): void {
     this.#turn = observeDuration(this.#turn, ms, WEIGHT);
+    this.#turns.add(ms);
   }
 
   /** `lastMs`: the last instant held before; `firstMs`: the first one granted. */
@@ -161,27 +174,32 @@ export class Demand {
     });
   }
 
-  /** When each lane will be ready, by how long a turn takes: lanes that started together end together. */
-  #foreseen({ seats, nowMs }: Standing): number[] {
+  /** When each lane will be ready, by how long turns take: lanes that started together end together. */
+  #foreseen(standing: Standing): number[] {
     const readyMs: number[] = [];
-    for (const seat of seats) {
-      const ms = this.#readyMs(seat, nowMs);
+    for (const seat of standing.seats) {
+      const ms = this.#readyMs(seat, standing);
       if (ms !== Number.POSITIVE_INFINITY) readyMs.push(ms);
     }
     return readyMs;
   }
 
   /** When the lane can start its next call; a call that takes longer than usual ends any moment. */
-  #readyMs(seat: Place, nowMs: number): number {
-    if (seat.waiting || seat.readyMs > nowMs) return seat.readyMs;
+  #readyMs(seat: Place, { nowMs, seats }: Standing): number {
+    if (seat.waiting) return seat.readyMs;
+    if (seat.turnFromMs !== null && seats.size >= SURE_FROM_LANES) {
+      const overMs = this.#turns.overBy(nowMs - seat.turnFromMs, SURE);
+      if (overMs !== null) return seat.turnFromMs + overMs;
+    }
+    if (seat.readyMs > nowMs) return seat.readyMs;
     return nowMs + (this.#turn?.spreadMs ?? 0) / 2;
   }
 
   /** When the first lane will wait; while the quota is not the limit, only lanes that do wait count. */
-  #nextReadyMs({ seats, nowMs }: Standing): number {
+  #nextReadyMs(standing: Standing): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const seat of seats) {
-      if (this.#isPressed || seat.waiting) next = Math.min(next, this.#readyMs(seat, nowMs));
+    for (const seat of standing.seats) {
+      if (this.#isPressed || seat.waiting) next = Math.min(next, this.#readyMs(seat, standing));
     }
     return next;
   }

@@ -17,7 +17,7 @@ export type Sync = (request: SyncRequest) => Promise<SyncAnswer>;
 /** Two requests of one invocation lie at least this far apart. */
 const SPACING_MS = 5;
 /** A request that leaves anyway asks for permits this much early: asking for few at a time costs requests. */
-const RIDE_MS = 10;
+const RIDE_MS = 25;
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 2000;
 /** A fresh invocation that holds no lease tries this long to reach the Run. */
@@ -37,6 +37,7 @@ export type Composed = Pick<
   | "held"
   | "want"
   | "leadMs"
+  | "itemsLeft"
   | "takesHelp"
   | "hosts"
   | "costed"

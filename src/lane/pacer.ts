@@ -25,7 +25,7 @@ const FREE_EARLY_MS = 100;
 /** Timers are set in whole milliseconds. */
 const TIMER_GRAIN_MS = 1;
 /** A request that leaves anyway asks this much early. */
-const RIDE_MS = 10;
+const RIDE_MS = 25;
 /** A late timer says nothing of the loop after this. */
 const LATE_REMEMBERED_MS = 250;
 /** A call that says nothing of tokens. */

@@ -11,7 +11,7 @@ import { type Process, type Routine, Signal, until, type Wait } from "./process.
 import type { Random } from "./random.ts";
 
 const SPACING_MS = 5;
-const RIDE_MS = 10;
+const RIDE_MS = 25;
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 2000;
 const FIRST_CONTACT_MS = 10_000;
