@@ -27,14 +27,16 @@ export interface Settled {
 /** The row of an item; `mask` hides secrets in an error's message. */
 export function rowOf(item: Item, settled: Settled, mask: (text: string) => string): PartRow {
   const { status, attempts, throttles, usage, result } = settled;
-  const statusText = status === undefined ? "" : `,"status":${status}`;
-  const outcome = result.ok
-    ? `"value":${stringifyJson(result.value)}`
-    : `"error":${errorText(result.error, mask)}`;
-  const usageText = usage === undefined ? "" : `,"usage":${JSON.stringify(usage)}`;
-  const line =
-    `{"index":${item.index},"item":${itemText(item.value)},"ok":${result.ok}${statusText}` +
-    `,"attempts":${attempts},"throttles":${throttles}${usageText},${outcome}}`;
+  const pieces = ['{"index":', `${item.index}`, ',"item":', itemText(item.value)];
+  pieces.push(result.ok ? ',"ok":true' : ',"ok":false');
+  if (status !== undefined) pieces.push(`,"status":${status}`);
+  pieces.push(`,"attempts":${attempts},"throttles":${throttles}`);
+  if (usage !== undefined) pieces.push(',"usage":', JSON.stringify(usage));
+  if (result.ok) pieces.push(',"value":', stringifyJson(result.value), "}");
+  else pieces.push(',"error":', errorText(result.error, mask), "}");
+  // Not by `+`: a row waits for its part, and a string made by `+` is a tree of its pieces until somebody reads it. Those of
+  // thousands of rows made every collection of garbage twice as long.
+  const line = pieces.join("");
   return { index: item.index, ok: result.ok, line, ...(usage === undefined ? {} : { usage }) };
 }
 

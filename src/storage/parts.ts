@@ -35,7 +35,7 @@ export function partKey(run: string, chunk: number, n: number): string {
 
 /** The bytes of a part: rows as given (sorted by index by the caller), each with its line end. */
 export function encodePart(rows: readonly PartRow[]): Uint8Array {
-  return new TextEncoder().encode(rows.map((row) => `${row.line}\n`).join(""));
+  return new TextEncoder().encode(`${rows.map((row) => row.line).join("\n")}\n`);
 }
 
 /**
