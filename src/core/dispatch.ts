@@ -20,6 +20,8 @@ interface LiveInvocation {
   queue: number;
   /** Lanes it takes at most; 0 while it winds down. */
   capacity: number;
+  /** Items of its chunks without a row, as it last said; 0 where it says nothing. */
+  itemsLeft: number;
   seenAtMs: number;
 }
 
@@ -41,12 +43,13 @@ export function createDispatch(): Dispatch {
 /** An invocation asked: a new one takes one outstanding offer, of its own queue if there is one. */
 export function seeInvocation(
   dispatch: Dispatch,
-  seen: { invocation: string; queue: number; capacity: number; nowMs: number },
+  seen: { invocation: string; queue: number; capacity: number; itemsLeft?: number; nowMs: number },
 ): void {
   const known = dispatch.invocations.get(seen.invocation);
   dispatch.invocations.set(seen.invocation, {
     queue: seen.queue,
     capacity: seen.capacity,
+    itemsLeft: seen.itemsLeft ?? 0,
     seenAtMs: seen.nowMs,
   });
   if (known !== undefined) return;

@@ -27,9 +27,9 @@ export function leaseChunks(
   const leases: Lease[] = [];
   const embedded = isEmbedded(request.generation);
   let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
-  const share = canHelp(run, request) ? shareOfChunks(run) : Number.POSITIVE_INFINITY;
-  const own = holding.filter((fence) => run.semaphore.live.get(fence)?.helps === null).length;
-  while (room > 0 && own + leases.length < share && run.semaphore.live.size < max) {
+  const share = canHelp(run, request) ? shareOfItems(run) : Number.POSITIVE_INFINITY;
+  let itemsLeft = request.itemsLeft ?? 0;
+  while (room > 0 && itemsLeft < share && run.semaphore.live.size < max) {
     const holdsNone = holding.length + leases.length === 0;
     const record = embedded ? nextEmbedded(run, nowMs) : run.ledger.nextAvailable(nowMs, holdsNone);
     if (record === undefined) break;
@@ -50,6 +50,7 @@ export function leaseChunks(
         ...(border === null ? {} : { until: border }),
       },
     });
+    itemsLeft += record.plan.count - record.cursor;
     record.state = "active";
     record.announced = null;
     run.ledger.put(record);
@@ -57,21 +58,33 @@ export function leaseChunks(
   }
   if (leases.length > 0) run.state.startedAtMs ??= wallMs;
   if (room <= 0 || run.semaphore.live.size >= max || !canHelp(run, request)) return leases;
-  const isLeft = own + leases.length < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
+  const isLeft = itemsLeft < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
   return isLeft ? leases : [...leases, ...leaseSideLanes(run, request, { holding, room, max, nowMs })];
 }
 
 /**
- * Chunks that one invocation may hold: while there are more of them than lanes as many as it has lanes, after that its
- * part of what is left, so that the lanes of all invocations have something to help with.
+ * Items that an invocation may have before it when it takes a chunk: any number while there is a chunk for every lane, after
+ * that its part of what is left. So the lanes of all invocations have something to help with, and end together.
  */
-function shareOfChunks(run: Run): number {
-  const { chunks, plan } = run.state;
-  const left = chunks.total - chunks.done;
-  if (!plan.complete) return Number.POSITIVE_INFINITY;
-  if (left >= lanesOfUse(run, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
-  const taking = [...run.dispatch.invocations.values()].filter((live) => live.capacity > 0);
-  return Math.max(1, Math.ceil(left / Math.max(1, taking.length + run.dispatch.offers.length)));
+function shareOfItems(run: Run): number {
+  const { dispatch, state } = run;
+  const free = chunksUnleased(run);
+  if (free === null || free >= lanesOfUse(run, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+  let items = free * state.spec.chunkSize;
+  let invocations = dispatch.offers.length;
+  for (const live of dispatch.invocations.values()) {
+    items += live.itemsLeft;
+    if (live.capacity > 0) invocations += 1;
+  }
+  return items / Math.max(1, invocations);
+}
+
+/** Chunks that are not done and that nobody works on; null: not all are planned yet. */
+export function chunksUnleased({ state, semaphore }: Run): number | null {
+  if (!state.plan.complete) return null;
+  let leased = 0;
+  for (const { helps } of semaphore.live.values()) if (helps === null) leased += 1;
+  return state.chunks.total - state.chunks.done - leased;
 }
 
 /** Slots that linger are the target's connections, and the smoke stage is one lane after another. */

@@ -95,7 +95,7 @@ export const SLICE_MAX_MS = 10 * 60_000;
 /** Locally a queue dispatches one batch at a time: short slices let several runs share it. */
 export const SLICE_LOCAL_MS = 10_000;
 /** So many slices in a row while nobody waits; what an invocation leaves in memory goes with it. */
-export const SLICES_LOCAL_MOST = 6;
+export const SLICES_LOCAL_MOST = 12;
 export const DEFERRED_PER_CHUNK = 100;
 /** If only deferred items are left and the first is further away, the chunk is given back. */
 export const DEFERRED_WAIT_MS = 5000;

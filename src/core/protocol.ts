@@ -213,6 +213,8 @@ export interface SyncRequest {
   readonly want: number;
   /** Answers take this long to come, ms: its permits lie at least so far ahead. Absent: no time to speak of. */
   readonly leadMs?: number;
+  /** Items of its chunks that have no row yet; absent where lanes do not help each other. */
+  readonly itemsLeft?: number;
   /** Its lanes can take slots to help with chunks that it holds. */
   readonly takesHelp?: boolean;
   /** Absent where permits have no cost of their own. */

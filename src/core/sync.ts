@@ -11,7 +11,7 @@ import { budgetSentence, isCosted, outlayOf, passedBy } from "./budget.ts";
 import { forgetWaiting, grantCosted, hearWaiting, heldByAll } from "./costed.ts";
 import { forgetInvocation, seeInvocation } from "./dispatch.ts";
 import { grantHosts } from "./hostQuota.ts";
-import { isEmbedded, leaseChunks } from "./leasing.ts";
+import { chunksUnleased, isEmbedded, leaseChunks } from "./leasing.ts";
 import { applyCommit, handBack, loseLease, orphan } from "./ledger.ts";
 import {
   LEAD_MS,
@@ -302,7 +302,7 @@ function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number):
   if (isCosted(run.state.spec)) return { kind: "deferred", askAgainInMs: pollMs };
   const asked = grant(run.state.quota, {
     nowMs,
-    want: request.want,
+    want: evenWant(run, request),
     leadMs: leadOf(request),
     holder: request.invocation,
     pollMs,
@@ -310,6 +310,21 @@ function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number):
   });
   run.state.quota = asked.quota;
   return asked.grant;
+}
+
+/** Fewer permits at a time are not worth a request more. */
+const EVEN_FROM = 8;
+
+/**
+ * Permits for an invocation when no chunk is left to lease: fewer for who has less left than others. So all end at the
+ * same time; who ended first could not help the others, whose lanes alone do not reach the rate.
+ */
+function evenWant(run: Run, { want, itemsLeft }: SyncRequest): number {
+  if (itemsLeft === undefined || want < EVEN_FROM || chunksUnleased(run) !== 0) return want;
+  let most = itemsLeft;
+  for (const live of run.dispatch.invocations.values()) most = Math.max(most, live.itemsLeft);
+  const share = most === 0 ? 1 : itemsLeft / most;
+  return Math.max(EVEN_FROM, Math.ceil(want * share ** 2));
 }
 
 function leadOf({ leadMs = 0 }: SyncRequest): number {

@@ -124,7 +124,7 @@ export class Invocation implements ExchangeHost, LaneHost {
       held: [...this.#lanes.keys()],
       want: costed === undefined ? want : 0,
       ...(leadMs !== undefined && { leadMs }),
-      ...(this.#takesHelp() && { takesHelp: true }),
+      ...(this.#takesHelp() && { takesHelp: true, itemsLeft: this.#itemsLeft() }),
       ...(hosts !== undefined && { hosts }),
       ...(costed !== undefined && { costed }),
       report: this.tally.take(this.#pacer.takeForfeited()),
@@ -297,6 +297,12 @@ export class Invocation implements ExchangeHost, LaneHost {
     this.#lanes.delete(fence);
     this.#lookIdle();
     this.#wake?.();
+  }
+
+  #itemsLeft(): number {
+    let left = 0;
+    for (const lane of this.#lanes.values()) if (lane instanceof Lane) left += lane.itemsLeft;
+    return left;
   }
 
   #takesHelp(): boolean {

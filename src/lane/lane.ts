@@ -193,6 +193,12 @@ export class Lane implements Helped {
     this.#pause.wake();
   }
 
+  /** Items of the chunk without a row. */
+  get itemsLeft(): number {
+    const { work } = this.#lease;
+    return (work.until ?? work.count) - this.progress.cursor + this.progress.waiting.size;
+  }
+
   /** An answer came, or the invocation's state changed. */
   look(): void {
     this.writer.cutIfDue();
