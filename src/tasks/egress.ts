@@ -84,66 +84,55 @@ export function createEgress(options: {
   const lanes = new CallsOfLanes();
   const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
   const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
-  const attempted = async <T>(
-    { permits, signal }: OneTry,
-    indexes: readonly [number, ...number[]],
-    act: (attempt: Try) => Promise<T>,
-    failed: (outcome: TaskOutcome) => T,
-  ): Promise<T> => {
-    const { text } = mask;
-    const attempt = new Try({
+  const begin = ({ permits, signal }: OneTry, indexes: readonly [number, ...number[]]) =>
+    new Try({
       indexes,
       settings,
       laneCalls: lanes.of(signal),
       permits,
       gate,
-      mask: text,
+      mask: mask.text,
       send,
       browser,
       isPerHost,
       isApart,
     });
-    try {
-      return await act(attempt);
-    } catch (fault) {
-      attempt.throwIfStopped(null);
-      return failed(maskOutcome(outcomeOfFault(attempt.timeoutOf(fault), attempt.called), mask));
-    } finally {
-      attempt.end();
-    }
+  const failed = (attempt: Try, fault: unknown): TaskOutcome => {
+    attempt.throwIfStopped(null);
+    return maskOutcome(outcomeOfFault(attempt.timeoutOf(fault), attempt.called), mask);
   };
   return {
     mask: mask.text,
-    run: (input) =>
-      attempted<TaskOutcome>(
-        input,
-        [input.index],
-        async (attempt) => {
-          const outcome = await input.task.run(input.item, attempt, settings.spec.task, input.client);
-          attempt.throwIfStopped(outcome);
-          return maskOutcome(outcome, mask);
-        },
-        (outcome) => outcome,
-      ),
-    runBatch: (input) => {
+    async run(input) {
+      const attempt = begin(input, [input.index]);
+      try {
+        const outcome = await input.task.run(input.item, attempt, settings.spec.task, input.client);
+        attempt.throwIfStopped(outcome);
+        return maskOutcome(outcome, mask);
+      } catch (fault) {
+        return failed(attempt, fault);
+      } finally {
+        attempt.end();
+      }
+    },
+    async runBatch(input) {
       const [first, ...others] = input.items.map(({ index }) => index);
       const items = input.items.map(({ item }) => item);
       assert(
         first !== undefined && input.task.runBatch !== undefined,
         "a batch has items and a task for them",
       );
-      return attempted<BatchOutcome>(
-        input,
-        [first, ...others],
-        async (attempt) => {
-          const outcome = await input.task.runBatch?.(items, attempt, settings.spec.task, input.client);
-          assert(outcome !== undefined, "the task takes batches");
-          attempt.throwIfStopped(outcome.kind === "whole" ? outcome.outcome : null);
-          return maskBatch(outcome, mask);
-        },
-        (outcome) =>
-          outcome.kind === "ok" ? { kind: "each", outcomes: [outcome] } : { kind: "whole", outcome },
-      );
+      const attempt = begin(input, [first, ...others]);
+      try {
+        const outcome = await input.task.runBatch(items, attempt, settings.spec.task, input.client);
+        attempt.throwIfStopped(outcome.kind === "whole" ? outcome.outcome : null);
+        return maskBatch(outcome, mask);
+      } catch (fault) {
+        const outcome = failed(attempt, fault);
+        return outcome.kind === "ok" ? { kind: "each", outcomes: [outcome] } : { kind: "whole", outcome };
+      } finally {
+        attempt.end();
+      }
     },
   };
 }

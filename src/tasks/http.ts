@@ -86,15 +86,17 @@ function show(request: OutgoingRequest) {
   };
 }
 
-async function callOnce(item: Json, context: TaskContext, settings: HttpSettings): Promise<TaskOutcome> {
+function callOnce(item: Json, context: TaskContext, settings: HttpSettings): Promise<TaskOutcome> {
   const plan = planOf(settings);
   let request: OutgoingRequest;
   try {
     request = build(plan, settings, item);
   } catch (fault) {
-    return outcomeOfFault(fault, false);
+    return Promise.resolve(outcomeOfFault(fault, false));
   }
-  return follow(await withKey(request, context, settings), context, settings, plan);
+  if (settings.idempotencyHeader === null) return follow(request, context, settings, plan);
+  const keyed = withKey(request, context, settings);
+  return keyed.then((first) => follow(first, context, settings, plan));
 }
 
 async function callForAll(

@@ -67,8 +67,20 @@ export class Try implements TaskContext {
     return this.#calls.length > 0;
   }
 
-  // Bound, so that a task may take it out of the context.
-  readonly fetch = async (request: OutgoingRequest): Promise<Response> => {
+  // Bound, so that a task may take them out of the context; only when asked for, because most are not.
+  get fetch(): TaskContext["fetch"] {
+    return (request) => this.#fetch(request);
+  }
+
+  get call(): TaskContext["call"] {
+    return (leave) => this.#call(leave);
+  }
+
+  get idempotencyKey(): TaskContext["idempotencyKey"] {
+    return () => this.#idempotencyKey();
+  }
+
+  async #fetch(request: OutgoingRequest): Promise<Response> {
     try {
       const resolved = this.#input.gate.resolve(request);
       const send = this.#senderOf(request);
@@ -81,9 +93,9 @@ export class Try implements TaskContext {
       if (isNoOutcome(fault)) this.#stopped ??= fault;
       throw fault;
     }
-  };
+  }
 
-  readonly call = async <T>(leave: () => Promise<T>): Promise<T> => {
+  async #call<T>(leave: () => Promise<T>): Promise<T> {
     try {
       for (const call of this.#calls) call.endIfAnswered();
       const call = await this.#spend((permit) => new ForeignCall(leave, permit, this.#input.laneCalls));
@@ -92,7 +104,7 @@ export class Try implements TaskContext {
       if (isNoOutcome(fault)) this.#stopped ??= fault;
       throw fault;
     }
-  };
+  }
 
   #senderOf(request: OutgoingRequest): Send {
     const { browser } = this.#input;
@@ -125,11 +137,11 @@ export class Try implements TaskContext {
     }
   }
 
-  readonly idempotencyKey = async (): Promise<string> => {
+  async #idempotencyKey(): Promise<string> {
     const name = new TextEncoder().encode(`${this.#input.settings.root}:${this.#input.indexes.join(",")}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", name));
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  };
+  }
 
   /** A try that its lane stopped has no outcome, whatever its task made of that. */
   throwIfStopped(outcome: TaskOutcome | null): void {
