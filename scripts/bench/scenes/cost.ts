@@ -7,7 +7,7 @@ import { unitsOf } from "../pricedRun.ts";
 import type { Scene } from "../scene.ts";
 
 /** When the large run was not played. */
-const IDS = 100_000;
+const IDS = 200_000;
 const CHUNK = 1000;
 const LANES = 100;
 /** The run that is priced. */
