@@ -18,5 +18,6 @@ export function network() {
 /** Beyond the browsers' authorities: those of NODE_EXTRA_CA_CERTS; workerd finds none by itself on Windows. */
 function trusted(): string[] {
   const own = process.platform === "win32" ? rootCertificates : [];
-  return [...own, ...getCACertificates("extra")];
+  const extra = process.env.NODE_EXTRA_CA_CERTS === undefined ? [] : getCACertificates("extra");
+  return [...own, ...extra];
 }

@@ -323,8 +323,9 @@ function evenWant(run: Run, { want, itemsLeft }: SyncRequest): number {
   if (itemsLeft === undefined || want < EVEN_FROM || chunksUnleased(run) !== 0) return want;
   let most = itemsLeft;
   for (const live of run.dispatch.invocations.values()) most = Math.max(most, live.itemsLeft);
-  const share = most === 0 ? 1 : itemsLeft / most;
-  return Math.max(EVEN_FROM, Math.ceil(want * share ** 2));
+  // A difference of two requests is not worth a third one.
+  if (most - itemsLeft <= 2 * want) return want;
+  return Math.max(EVEN_FROM, Math.ceil(want * (itemsLeft / most) ** 2));
 }
 
 function leadOf({ leadMs = 0 }: SyncRequest): number {
