@@ -16,8 +16,9 @@ import { LOG_NORMAL } from "./fair.ts";
 const RATE = 1000;
 const IDS = 20_000;
 const FROZEN_MS = 5000;
-/** One-off figures of Bottleneck and tuned BullMQ; `--peers` measures them on this machine. */
-const PEERS = "Bottleneck about 250, tuned BullMQ about 70 (`npm run bench -- --peers`)";
+/** Seen on 2026-11-21; `--peers` measures them anew. */
+const PEERS =
+  "Bottleneck 142, tuned BullMQ 98 (medians of 2, `npm run bench -- --peers --only frozen-peers`)";
 
 export const frozen: Scene = {
   name: "frozen",
