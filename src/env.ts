@@ -17,7 +17,7 @@ export interface Env {
   readonly BROWSER?: Browser;
   /**
    * Set by the embedding process: the network itself. The local runtime leads the global `fetch` through a Worker of
-   * its own, which takes as long as the call. Absent when deployed.
+   * its own, which takes longer than the call itself. Absent when deployed.
    */
   readonly NETWORK?: Fetcher;
   /** Bearer token of the API: 32 characters or more, or everything but /healthz answers 503. */

@@ -1,9 +1,9 @@
 /**
  * The network as the embedded Worker calls it: a binding that leads straight out of workerd.
  *
- * Miniflare leads the global `fetch` through a Worker of its own, which rewrites headers that only the platform sets; that
- * took a third of the processor time of every call (docs/benchmarks.md). Reached and trusted is what it would reach
- * and trust; what a spec may call is decided in `tasks/egress.ts`.
+ * Miniflare leads the global `fetch` through a Worker of its own, and that is more than half of what a bare call costs
+ * (`npm run bench -- --only throughput`). Reached and trusted is what it would reach and trust; what a spec may call is
+ * decided in `tasks/egress.ts`.
  */
 import { getCACertificates, rootCertificates } from "node:tls";
 

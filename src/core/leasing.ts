@@ -63,8 +63,8 @@ export function leaseChunks(
 }
 
 /**
- * Items that an invocation may have before it when it takes a chunk: any number while there is a chunk for every lane, after
- * that its part of what is left. So the lanes of all invocations have something to help with, and end together.
+ * Items that an invocation may have before it when it takes a chunk: any number while there is a chunk for every
+ * lane, after that its part of what is left. So the lanes of all invocations have something to help with, and end together.
  */
 function shareOfItems(run: Run): number {
   const { dispatch, state } = run;

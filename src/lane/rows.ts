@@ -34,8 +34,8 @@ export function rowOf(item: Item, settled: Settled, mask: (text: string) => stri
   if (usage !== undefined) pieces.push(',"usage":', JSON.stringify(usage));
   if (result.ok) pieces.push(',"value":', stringifyJson(result.value), "}");
   else pieces.push(',"error":', errorText(result.error, mask), "}");
-  // Not by `+`: a row waits for its part, and a string made by `+` is a tree of its pieces until somebody reads it. Those of
-  // thousands of rows made every collection of garbage twice as long.
+  // Not by `+`: a row waits for its part, and a string made by `+` is a tree of its pieces until somebody reads it;
+  // every full collection of garbage had to mark the pieces of thousands of rows.
   const line = pieces.join("");
   return { index: item.index, ok: result.ok, line, ...(usage === undefined ? {} : { usage }) };
 }

@@ -16,8 +16,8 @@ export class TurnTimes {
   }
 
   /**
-   * When a turn is over that has taken `elapsedMs` already, from its start: in `share` of the cases (more than 0, up to 1) by then.
-   * Null when no turn remembered took so long.
+   * When a turn is over that has taken `elapsedMs` already, from its start: in `share` of the cases (more than 0, up to
+   * 1) by then. Null when no turn remembered took so long.
    */
   overBy(elapsedMs: number, share: number): number | null {
     this.#sorted ??= this.#last.slice(0, Math.min(this.#count, KEPT)).sort();

@@ -1,13 +1,13 @@
 /**
  * The calls of one lane that are under way, and what cuts them off: the lane has to stop, or their time is over.
  *
- * A lane makes one call after another, and one AbortController serves them until it was used: a new one with its
- * listeners for every call is a large part of what a call costs in workerd.
+ * A lane makes one call after another, and one AbortController serves them until it was used: a new one for
+ * every call, with its listeners, costs time and garbage.
  */
-import { type Limited, TimeLimits } from "./timeLimits.ts";
+import { TimeLimits } from "./timeLimits.ts";
 
 /** A call that can be cut off. */
-export interface Cuttable extends Limited {
+export interface Cuttable {
   onStop(): void;
 }
 

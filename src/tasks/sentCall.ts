@@ -7,7 +7,7 @@ import { describeNetworkFault } from "./faults.ts";
 import type { Cuttable, LaneCalls } from "./laneCalls.ts";
 import type { Permit } from "./permits.ts";
 import { CallFailed, CallTimedOut, LaneStopped } from "./task.ts";
-import type { TimeLimit } from "./timeLimits.ts";
+import type { Limited, TimeLimit } from "./timeLimits.ts";
 
 /** What a try knows of a call that left. */
 export interface SentCall {
@@ -54,8 +54,6 @@ export class ForeignCall<T> implements SentCall, Cuttable {
     this.#reject(new LaneStopped());
   }
 
-  onTimeout(): void {}
-
   endIfAnswered(): void {
     if (this.#answered) this.end();
   }
@@ -89,7 +87,7 @@ export function untilAborted<T>(pending: Promise<T>, signal: AbortSignal): Promi
 }
 
 /** One request that left. */
-export class Call implements SentCall, Cuttable {
+export class Call implements SentCall, Cuttable, Limited {
   readonly answer: Promise<Response>;
   readonly timeoutMs: number;
   timedOut = false;

@@ -1,9 +1,9 @@
 /** What cuts calls off: their lane, and their time; calls share what watches them and are not mixed up by it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CallsOfLanes, type Cuttable, LaneCalls } from "../../src/tasks/laneCalls.ts";
-import { TimeLimits } from "../../src/tasks/timeLimits.ts";
+import { type Limited, TimeLimits } from "../../src/tasks/timeLimits.ts";
 
-class OneCall implements Cuttable {
+class OneCall implements Cuttable, Limited {
   stopped = 0;
   timedOutAtMs: number | null = null;
 

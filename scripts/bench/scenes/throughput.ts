@@ -16,7 +16,7 @@ export const throughput: Scene = {
   async play(journal, stage) {
     journal.say(
       "",
-      `**${shown(IDS)} calls without a quota**, ${LANES} lanes, target answers at once; bare loop and Weir in turns`,
+      `**${shown(IDS)} calls without a quota**, ${LANES} lanes, target answers at once; bare loops and Weir in turns`,
     );
     const bare: number[] = [];
     const direct: number[] = [];
