@@ -40,8 +40,8 @@ interface Batch {
   readonly probe: boolean;
 }
 
-/** However busy the event loop, instants stay usable for the rest of that: a slow machine still makes calls. */
-const LATE_SHARE = 0.6;
+/** Most that a late event loop takes off the time in which an instant is usable: a slow machine still makes calls. */
+const LATE_SHARE = 0.45;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
