@@ -8,12 +8,14 @@
  */
 import { z } from "zod";
 import { FINISH_REPORT_MS, MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
+import type { PartMeta } from "../core/protocol.ts";
 import type { Env } from "../env.ts";
 import type { Run } from "../run/interface.ts";
 import { runById } from "../run/stub.ts";
 import { joinParts } from "../storage/joinParts.ts";
 import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
 import { partBytes, partsInOrder } from "../storage/partStream.ts";
+import { releaseBytes } from "../storage/releaseBytes.ts";
 import { resultsKey } from "../storage/runRecord.ts";
 import { Spending } from "./spending.ts";
 
@@ -81,7 +83,8 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
   let marks: Mark[] = [state.mark];
   let reportMs = Date.now() + FINISH_REPORT_MS;
 
-  const pieces = joinParts(partsInOrder(run, state.mark.after), (part) => partBytes(env.BUCKET, part, count));
+  const fetch = (part: PartMeta) => partBytes(env.BUCKET, part, count);
+  const pieces = joinParts(partsInOrder(run, state.mark.after), fetch, releaseBytes);
   for await (const piece of pieces) {
     if (piece.kind === "bytes") {
       bytes += piece.bytes.byteLength;

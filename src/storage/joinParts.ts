@@ -32,10 +32,12 @@ interface Turn {
 /**
  * The rows of `parts` (in chunk order, then by n) in item order, as bytes. Ends with a mark. Throws when a part
  * cannot be fetched, and when two rows have the same index: then a promise of the run is broken.
+ * `release` gets the bytes of each part back once the next piece was asked for after its last.
  */
 export async function* joinParts(
   parts: AsyncIterable<PartMeta>,
   fetch: (part: PartMeta) => Promise<Uint8Array>,
+  release: (bytes: Uint8Array) => void = () => {},
 ): AsyncGenerator<Joined> {
   let open: OpenPart[] = [];
   let closed: JoinMark | null = null;
@@ -48,6 +50,7 @@ export async function* joinParts(
       last = ascending(last, from);
       yield { kind: "bytes", bytes };
     }
+    for (const ended of open) if (ended.isAtEnd()) release(ended.bytes);
     open = open.filter((o) => !o.isAtEnd());
     if (open.length === 0 && closed !== null) yield { kind: "mark", after: closed, rows };
     open.push(new OpenPart(part, result));
@@ -59,6 +62,7 @@ export async function* joinParts(
     last = ascending(last, from);
     yield { kind: "bytes", bytes };
   }
+  for (const ended of open) release(ended.bytes);
   if (closed !== null) yield { kind: "mark", after: closed, rows };
 }
 
@@ -87,30 +91,30 @@ function ascending(last: number, next: number): number {
 /** The rows of a part that are not out yet. */
 class OpenPart {
   readonly #lastIndex: number;
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   #at = 0;
   nextIndex: number;
 
   constructor(part: PartMeta, bytes: Uint8Array) {
     this.nextIndex = part.firstIndex;
     this.#lastIndex = part.lastIndex;
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   isAtEnd(): boolean {
-    return this.#at >= this.#bytes.byteLength;
+    return this.#at >= this.bytes.byteLength;
   }
 
   /** Rows with an index below `bound`; at least one, for the next one is. */
   takeBelow(bound: number): Uint8Array {
     const from = this.#at;
-    if (this.#lastIndex < bound) this.#at = this.#bytes.byteLength;
+    if (this.#lastIndex < bound) this.#at = this.bytes.byteLength;
     while (!this.isAtEnd() && (this.#at === from || this.nextIndex < bound)) {
-      this.#at = this.#bytes.indexOf(LF, this.#at) + 1;
+      this.#at = this.bytes.indexOf(LF, this.#at) + 1;
       assert(this.#at > 0, "every line of a part is ended");
-      if (!this.isAtEnd()) this.nextIndex = indexOfRow(this.#bytes, this.#at);
+      if (!this.isAtEnd()) this.nextIndex = indexOfRow(this.bytes, this.#at);
     }
-    return this.#bytes.subarray(from, this.#at);
+    return this.bytes.subarray(from, this.#at);
   }
 }
 

@@ -9,6 +9,7 @@ import { assert } from "../core/assert.ts";
 import { MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
 import { again } from "./again.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
+import { releaseBytes } from "./releaseBytes.ts";
 
 /** A multipart upload between two invocations. */
 export interface WriterState {
@@ -83,6 +84,7 @@ export function openObjectWriter(
     const open = upload;
     sending = write(() => open.uploadPart(etags.length + 1, part)).then((sent) => {
       etags.push(sent.etag);
+      releaseBytes(part);
     });
     sending.catch(() => {}); // reported where it is awaited
   }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { PartMeta } from "../../src/core/protocol.ts";
 import { type JoinMark, joinParts } from "../../src/storage/joinParts.ts";
 import { describePart, encodePart, type PartRow } from "../../src/storage/parts.ts";
+import { releaseBytes } from "../../src/storage/releaseBytes.ts";
 
 interface Written {
   readonly meta: PartMeta;
@@ -39,14 +40,20 @@ async function join(parts: readonly Written[], after: JoinMark | null = null): P
   const fetch = async (meta: PartMeta) => {
     const found = parts.find((p) => p.meta.key === meta.key);
     if (found === undefined) throw new Error("missing");
-    return found.bytes;
+    return found.bytes.slice();
   };
   let text = "";
+  let released = 0;
   const marks = [];
-  for await (const piece of joinParts(metas(), fetch)) {
+  const pieces = joinParts(metas(), fetch, (bytes) => {
+    released += 1;
+    releaseBytes(bytes);
+  });
+  for await (const piece of pieces) {
     if (piece.kind === "bytes") text += new TextDecoder().decode(piece.bytes);
     else marks.push({ after: piece.after, rows: piece.rows, bytes: text.length });
   }
+  expect(released).toBe(left.length);
   return { text, marks };
 }
 
