@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { Gate } from "../../src/tasks/egress.ts";
 import { missingSecrets } from "../../src/tasks/missingSecrets.ts";
 import { isHostForSecret, secretNames } from "../../src/tasks/secrets.ts";
 import { LaneStopped, SecretMissing } from "../../src/tasks/task.ts";
@@ -116,6 +117,31 @@ describe("a host that is not public", () => {
     const refused = await tryItem({ kind: "http", url: "{{item}}" }, item);
     expect(refused).toMatchObject({ kind: "permanent", errorKind: "disallowed", called: false });
     expect(server.arrivals.length).toBe(2);
+  });
+});
+
+describe("what was decided for one URL of the spec's host", () => {
+  const spelled = (host: string) => [
+    `http://${host}/a`,
+    ` http://${host}/a`,
+    `http:///${host}/a`,
+    `http:/\\${host}/a`,
+    `http:\\\\${host}/a`,
+    `http://${host}\\@other.example/a`,
+    `http://${host}?x/a`,
+    `http://${host}#x/a`,
+    `\thttp://${host}/a`,
+    `ht\ntp://${host}/a`,
+    `HTTP://${host}/a`,
+  ];
+  const request = (url: string) => ({ url: [url], method: "GET", headers: {}, body: null, timeoutMs: 1 });
+
+  it.each(spelled("10.0.0.2"))("never lets %j pass", (other) => {
+    const gate = new Gate({}, ["http://10.0.0.1/a"], false);
+    for (const ours of spelled("10.0.0.1")) {
+      for (const text of [ours, `${ours}/b`]) expect(gate.resolve(request(text)).url).toBe(text);
+      expect(() => gate.resolve(request(other))).toThrow("is not public");
+    }
   });
 });
 
