@@ -2,10 +2,13 @@
  * Is the machine quiet enough to say anything about a sender? A bare paced sender, one call at each instant and nothing
  * else, must look even at the target: where it does not, the machine makes bursts, and every figure is void.
  */
+import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { neededBurst } from "../../test/support/neededBurst.ts";
 import { spawnTarget } from "../../test/support/spawnTarget.ts";
-import type { Journal } from "./journal.ts";
+import { type Journal, median } from "./journal.ts";
 import { sleep } from "./measuredRun.ts";
 
 const PER_SECOND = 1000;
@@ -18,9 +21,17 @@ const TRIES = 3;
  */
 const MOST_NEEDED_BURST = 12;
 const MOST_TARGET_CPU = 0.7;
+const FLUSHES = 200;
+const FLUSH_EVERY_MS = 10;
+/** workerd flushes what it commits on the thread that makes the calls: for so long none leaves. */
+const MOST_FLUSH_MS = 30;
 
 /** False: too busy, said in the journal. */
 export async function calibrate(journal: Journal): Promise<boolean> {
+  return (await isEven(journal)) && (await isDiskQuick(journal));
+}
+
+async function isEven(journal: Journal): Promise<boolean> {
   for (let left = TRIES; left > 0; left--) {
     const seen = await pace();
     journal.say(
@@ -32,6 +43,31 @@ export async function calibrate(journal: Journal): Promise<boolean> {
     await sleep(2000);
   }
   journal.say("", "**The machine was too busy: the figures that follow are void.**");
+  return false;
+}
+
+/** How long a small commit takes where the state of measured runs lies. */
+async function isDiskQuick(journal: Journal): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), "weir-disk-"));
+  const file = openSync(join(folder, "commits"), "w");
+  const tookMs: number[] = [];
+  for (let n = 0; n < FLUSHES; n++) {
+    await sleep(FLUSH_EVERY_MS);
+    const fromMs = performance.now();
+    writeSync(file, Buffer.alloc(4096));
+    fsyncSync(file);
+    tookMs.push(performance.now() - fromMs);
+  }
+  closeSync(file);
+  rmSync(folder, { recursive: true });
+  const longestMs = Math.max(...tookMs);
+  journal.say(
+    "",
+    `Calibration, 4 KB written and flushed ${FLUSHES} times in ${tmpdir()}: median ${median(tookMs).toFixed(2)} ms, ` +
+      `longest ${longestMs.toFixed(1)} (bound ${MOST_FLUSH_MS})`,
+  );
+  if (longestMs <= MOST_FLUSH_MS) return true;
+  journal.say("", "**The disk was too busy: the figures that follow are void.**");
   return false;
 }
 

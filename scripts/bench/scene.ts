@@ -18,5 +18,5 @@ export interface Stage {
   /** Wall-clock instant at which the benchmark has to be over. */
   readonly untilMs: number;
   /** What earlier scenes measured and later ones compare with. */
-  readonly seen: { main?: Measured; minute?: Measured; uncappedPerSecond?: number; large?: Measured };
+  readonly seen: { main?: Measured; minute?: Measured; large?: Measured };
 }

@@ -122,22 +122,22 @@ describe("a host that is not public", () => {
 
 describe("what was decided for one URL of the spec's host", () => {
   const spelled = (host: string) => [
-    `http://${host}/a`,
-    ` http://${host}/a`,
-    `http:///${host}/a`,
-    `http:/\\${host}/a`,
-    `http:\\\\${host}/a`,
-    `http://${host}\\@other.example/a`,
-    `http://${host}?x/a`,
-    `http://${host}#x/a`,
-    `\thttp://${host}/a`,
-    `ht\ntp://${host}/a`,
-    `HTTP://${host}/a`,
+    `https://${host}/a`,
+    ` https://${host}/a`,
+    `https:///${host}/a`,
+    `https:/\\${host}/a`,
+    `https:\\\\${host}/a`,
+    `https://${host}\\@other.example/a`,
+    `https://${host}?x/a`,
+    `https://${host}#x/a`,
+    `\thttps://${host}/a`,
+    `ht\ntps://${host}/a`,
+    `HTTPS://${host}/a`,
   ];
   const request = (url: string) => ({ url: [url], method: "GET", headers: {}, body: null, timeoutMs: 1 });
 
   it.each(spelled("10.0.0.2"))("never lets %j pass", (other) => {
-    const gate = new Gate({}, ["http://10.0.0.1/a"], false);
+    const gate = new Gate({}, ["https://10.0.0.1/a"], false);
     for (const ours of spelled("10.0.0.1")) {
       for (const text of [ours, `${ours}/b`]) expect(gate.resolve(request(text)).url).toBe(text);
       expect(() => gate.resolve(request(other))).toThrow("is not public");

@@ -36,7 +36,6 @@ export const throughput: Scene = {
       process.stderr.write(`bare loops and Weir: ${i + 1} of ${stage.repeat} done\n`);
     }
     const perSecond = ours.map((run) => run.arrivals.meanPerSecond);
-    stage.seen.uncappedPerSecond = median(perSecond);
     journal.table(
       ["", "bare loop, `fetch`", "bare loop, past Miniflare's Worker", "Weir"],
       [
