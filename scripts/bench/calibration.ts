@@ -1,6 +1,7 @@
 /**
  * Is the machine quiet enough to say anything about a sender? A bare paced sender, one call at each instant and nothing
- * else, must look even at the target: where it does not, the machine makes bursts, and every figure is void.
+ * else, must look even at the target: where it does not, the machine makes bursts, and every figure is void. And is its disk quick
+ * enough: a slow one stops workerd's calls.
  */
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -28,7 +29,8 @@ const MOST_FLUSH_MS = 30;
 
 /** False: too busy, said in the journal. */
 export async function calibrate(journal: Journal): Promise<boolean> {
-  return (await isEven(journal)) && (await isDiskQuick(journal));
+  const even = await isEven(journal);
+  return (await isDiskQuick(journal)) && even;
 }
 
 async function isEven(journal: Journal): Promise<boolean> {
