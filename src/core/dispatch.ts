@@ -20,7 +20,7 @@ interface LiveInvocation {
   queue: number;
   /** Lanes it takes at most; 0 while it winds down. */
   capacity: number;
-  /** Items of its chunks without a row, as it last said; 0 where it says nothing. */
+  /** Items of its chunks without a row, as it last said, and of the chunks that it was given since. */
   itemsLeft: number;
   seenAtMs: number;
 }
@@ -56,6 +56,12 @@ export function seeInvocation(
   dispatch.repeatMs = OFFER_REPEAT_MS;
   const own = dispatch.offers.findIndex((offer) => offer.queue === seen.queue);
   if (dispatch.offers.length > 0) dispatch.offers.splice(Math.max(own, 0), 1);
+}
+
+/** The invocation was given chunks: it has so many items before its next request says so. */
+export function willHave(dispatch: Dispatch, invocation: string, itemsLeft: number): void {
+  const live = dispatch.invocations.get(invocation);
+  if (live !== undefined) live.itemsLeft = itemsLeft;
 }
 
 /** An invocation ended or was not seen for a lease's term. */

@@ -4,7 +4,7 @@
  * Careful chunks and suspects are kept apart from others, the smoke stage ends at its border.
  */
 import { callTimeMs } from "./activity.ts";
-import { usefulLanes } from "./dispatch.ts";
+import { usefulLanes, willHave } from "./dispatch.ts";
 import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
 import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM } from "./limits.ts";
 import type { Lease, SyncRequest } from "./protocol.ts";
@@ -27,7 +27,7 @@ export function leaseChunks(
   const leases: Lease[] = [];
   const embedded = isEmbedded(request.generation);
   let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
-  const share = canHelp(run, request) ? shareOfItems(run) : Number.POSITIVE_INFINITY;
+  const share = canHelp(run, request) ? shareOfItems(run, request.invocation) : Number.POSITIVE_INFINITY;
   let itemsLeft = request.itemsLeft ?? 0;
   while (room > 0 && itemsLeft < share && run.semaphore.live.size < max) {
     const holdsNone = holding.length + leases.length === 0;
@@ -56,7 +56,10 @@ export function leaseChunks(
     run.ledger.put(record);
     room = record.careful && !embedded ? 0 : room - 1;
   }
-  if (leases.length > 0) run.state.startedAtMs ??= wallMs;
+  if (leases.length > 0) {
+    run.state.startedAtMs ??= wallMs;
+    willHave(run.dispatch, request.invocation, itemsLeft);
+  }
   if (room <= 0 || run.semaphore.live.size >= max || !canHelp(run, request)) return leases;
   const isLeft = itemsLeft < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
   return isLeft ? leases : [...leases, ...leaseSideLanes(run, request, { holding, room, max, nowMs })];
@@ -64,19 +67,24 @@ export function leaseChunks(
 
 /**
  * Items that an invocation may have before it when it takes a chunk: any number while there is a chunk for every
- * lane, after that its part of what is left. So the lanes of all invocations have something to help with, and end together.
+ * lane, after that its part of what is left, those left out that have more already. So the lanes of all invocations
+ * have something to help with, and end together.
  */
-function shareOfItems(run: Run): number {
+function shareOfItems(run: Run, invocation: string): number {
   const { dispatch, state } = run;
   const free = chunksUnleased(run);
   if (free === null || free >= lanesOfUse(run, Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
-  let items = free * state.spec.chunkSize;
-  let invocations = dispatch.offers.length;
-  for (const live of dispatch.invocations.values()) {
-    items += live.itemsLeft;
-    if (live.capacity > 0) invocations += 1;
+  const others = [...dispatch.invocations].filter(([id, { capacity }]) => id !== invocation && capacity > 0);
+  const lefts = others.map(([, { itemsLeft }]) => itemsLeft).sort((a, b) => b - a);
+  let items = free * state.spec.chunkSize + (dispatch.invocations.get(invocation)?.itemsLeft ?? 0);
+  for (const left of lefts) items += left;
+  let invocations = 1 + dispatch.offers.length + lefts.length;
+  for (const left of lefts) {
+    if (left <= items / invocations) break;
+    items -= left;
+    invocations -= 1;
   }
-  return items / Math.max(1, invocations);
+  return items / invocations;
 }
 
 /** Chunks that are not done and that nobody works on; null: not all are planned yet. */

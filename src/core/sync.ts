@@ -314,6 +314,8 @@ function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number):
 
 /** Fewer permits at a time are not worth a request more. */
 const EVEN_FROM = 8;
+/** Having this share less than another is even: what is left evens it out. */
+const EVEN_ENOUGH = 0.1;
 
 /**
  * Permits for an invocation when no chunk is left to lease: fewer for who has less left than others. So all end at the
@@ -324,7 +326,7 @@ function evenWant(run: Run, { want, itemsLeft }: SyncRequest): number {
   let most = itemsLeft;
   for (const live of run.dispatch.invocations.values()) most = Math.max(most, live.itemsLeft);
   // A difference of two requests is not worth a third one.
-  if (most - itemsLeft <= 2 * want) return want;
+  if (most - itemsLeft <= Math.max(2 * want, most * EVEN_ENOUGH)) return want;
   return Math.max(EVEN_FROM, Math.ceil(want * (itemsLeft / most) ** 2));
 }
 

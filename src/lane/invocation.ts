@@ -34,6 +34,8 @@ const IDLE_ASK_MS = 250;
 const IDLE_MS = 1000;
 /** Of lanes that begin together, the smallest first part as a share of a full one. */
 const FIRST_PART_LEAST = 0.25;
+/** A side lane goes on to a lane that has more items than this for each that works on them. */
+const LEAST_ITEMS_EACH = 1;
 
 export interface InvocationInput {
   readonly clock: Clock;
@@ -204,6 +206,15 @@ export class Invocation implements ExchangeHost, LaneHost {
   /** Lanes that begin together would write their parts together: the first ones are cut at different sizes. */
   firstPartShare(): number {
     return this.#isFirstRound ? FIRST_PART_LEAST + (1 - FIRST_PART_LEAST) * this.clock.random() : 1;
+  }
+
+  laneWithMost(): Lane | null {
+    let best: Lane | null = null;
+    for (const lane of this.#lanes.values()) {
+      if (lane instanceof Lane && lane.itemsEach > Math.max(LEAST_ITEMS_EACH, best?.itemsEach ?? 0))
+        best = lane;
+    }
+    return best;
   }
 
   hold(items: number): void {

@@ -9,7 +9,7 @@
  * waiting, so that a checkpoint taken meanwhile tells that it has no row yet.
  */
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, STARVED_MS } from "../core/limits.ts";
-import type { Lease } from "../core/protocol.ts";
+import type { ChunkWork, Lease } from "../core/protocol.ts";
 import { type Item, SourceError } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { CannotOpen, LaneStopped, SecretMissing } from "../tasks/task.ts";
@@ -58,12 +58,15 @@ export class Lane implements Helped {
   readonly #reader: Reader;
   readonly #pause: LanePause;
   readonly #sideLanes = new Set<SideLane>();
+  /** Called when the last of them has left. */
+  #onAlone: () => void = () => {};
   /** The item of the lane's own that is under way. */
   #own: Item | null = null;
   /** The source is being read: by one at a time. */
   #reading: Promise<unknown> | null = null;
   /** Resolves when it is known what a lost lane has written of the chunk. */
   readonly #known = Promise.withResolvers<void>();
+  #isKnown = false;
   #isClosing = false;
   /** Others take items of the chunk too. */
   #isShared = false;
@@ -116,8 +119,7 @@ export class Lane implements Helped {
     this.#isClosing = true;
     this.#known.resolve();
     this.#seat.leave();
-    for (const side of this.#sideLanes) side.stop();
-    await Promise.all([...this.#sideLanes].map((side) => side.finished));
+    await this.#untilAlone();
     this.settlement.close();
     if (!this.#abort.signal.aborted) await this.writer.handBack(end.trouble).catch(() => {});
     await this.#reader.close();
@@ -127,10 +129,7 @@ export class Lane implements Helped {
   /** Another slot: its holder works on this chunk too. Null: the lane is about to end. */
   helpedBy(lease: Lease, deadlineMs: number): SideLane | null {
     if (this.#isClosing || this.#abort.signal.aborted) return null;
-    const side = new SideLane(this.#host, lease, deadlineMs, this);
-    this.#sideLanes.add(side);
-    void side.finished.then(() => this.#sideLanes.delete(side));
-    return side;
+    return new SideLane(this.#host, lease, deadlineMs, this);
   }
 
   /** Finish the call, commit, give the lease back; begin no try. */
@@ -148,6 +147,28 @@ export class Lane implements Helped {
   }
 
   // --- for lanes beside it ---
+
+  get work(): ChunkWork {
+    return this.#lease.work;
+  }
+
+  /** Items left for each that works on them; 0: no lane is to come. */
+  get itemsEach(): number {
+    const { work } = this.#lease;
+    const isWhole = !work.careful && work.until === undefined;
+    const isOpen = isWhole && this.#isKnown && this.hasMore && this.writer.trouble === null;
+    return isOpen && !this.#mustStop() ? (work.count - this.progress.cursor) / (this.#sideLanes.size + 1) : 0;
+  }
+
+  enter(side: SideLane): void {
+    this.#sideLanes.add(side);
+  }
+
+  leave(side: SideLane): void {
+    this.#sideLanes.delete(side);
+    this.#pause.wake();
+    if (this.#sideLanes.size === 0) this.#onAlone();
+  }
 
   get known(): Promise<void> {
     return this.#known.promise;
@@ -210,10 +231,24 @@ export class Lane implements Helped {
     this.settlement.refund();
   }
 
+  /** No item is under way any more. Where all have their row others leave by themselves, for another lane. */
+  async #untilAlone(): Promise<void> {
+    const isOver = this.#reader.isAtEnd && this.progress.waiting.size === 0;
+    for (const side of this.#sideLanes) {
+      if (isOver) side.laneEnds();
+      else side.stop();
+    }
+    if (this.#sideLanes.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onAlone = resolve;
+    });
+  }
+
   async #workChunk(): Promise<End> {
     if (this.#mustStop()) return { trouble: null };
     if (this.#lease.work.adopt) await this.writer.adoptWritten();
     this.#known.resolve();
+    this.#isKnown = true;
     if (this.#reader.isAtEnd && this.progress.waiting.size === 0) return { trouble: null };
     const opening = await this.openTask();
     if (opening.kind !== "ok") return { trouble: opening.kind === "refused" ? opening.trouble : null };

@@ -5,6 +5,7 @@ import type { LaneCommit } from "./exchange.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";
 import type { Seat } from "./seat.ts";
+import type { Helped } from "./sideLane.ts";
 import type { Turns } from "./turns.ts";
 
 export interface LaneHost {
@@ -25,6 +26,8 @@ export interface LaneHost {
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number };
   /** How large the lane's first part is, as a share of a full one. */
   firstPartShare(): number;
+  /** Where a side lane is of most use: the lane with the most items left for each that works on them; null: nowhere. */
+  laneWithMost(): Helped | null;
   hold(items: number): void;
   /** The host is not called for so long by anybody. */
   restHost(host: string, ms: number): void;

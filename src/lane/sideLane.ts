@@ -1,10 +1,11 @@
 /**
  * A slot more for a lane: works on items of the lane's chunk beside it, when no chunk is left for a lane of its own.
+ * When that lane has no more, it goes on to another lane of its invocation, which takes no request.
  *
  * It holds a lease and no chunk: rows, parts and checkpoints are the lane's. An item that it could not bring to an
- * outcome goes back to the lane, which ends only after them.
+ * outcome goes back to the lane, which ends only after it.
  */
-import type { Lease } from "../core/protocol.ts";
+import type { ChunkWork, Lease } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
@@ -20,6 +21,7 @@ import { NO_TRIES } from "./verdict.ts";
 
 /** The lane that is helped. */
 export interface Helped {
+  readonly work: ChunkWork;
   readonly progress: Progress;
   readonly settlement: Settlement;
   readonly writer: PartWriter;
@@ -35,6 +37,9 @@ export interface Helped {
   putBack(item: Item): void;
   /** Something of its chunk changed. */
   wake(): void;
+  /** Somebody helps: it ends after them. */
+  enter(side: SideLane): void;
+  leave(side: SideLane): void;
 }
 
 /** The answer to a commit that gives back a slot alone. */
@@ -45,13 +50,12 @@ export class SideLane {
   readonly fence: number;
   /** End of the lease on the local clock. */
   deadlineMs: number;
-  /** Resolves when it works on no item any more. Never rejects. */
-  readonly finished: Promise<void>;
   /** Resolves when its slot is given back, or can be said nothing of any more. Never rejects. */
   readonly ended: Promise<void>;
   readonly #host: LaneHost;
   readonly #lease: Lease;
-  readonly #lane: Helped;
+  /** The lane that it helps now. */
+  #lane: Helped;
   readonly #abort = new AbortController();
   readonly #seat: Seat;
   readonly #pause: LanePause;
@@ -64,14 +68,14 @@ export class SideLane {
     this.#lane = lane;
     this.#seat = host.seat(() => this.deadlineMs);
     this.#pause = new LanePause(host.clock, this.#seat);
-    this.finished = this.#work();
-    this.ended = this.finished.then(() => this.#giveBack());
+    lane.enter(this);
+    this.ended = this.#work().then(() => this.#giveBack());
   }
 
   async #work(): Promise<void> {
     await this.#help().catch(() => {});
     this.#seat.leave();
-    this.#lane.wake();
+    this.#lane.leave(this);
   }
 
   /** A lease that was abandoned the Run frees when it is not named any more. */
@@ -97,6 +101,11 @@ export class SideLane {
     if (this.#host.isEnding()) this.#pause.wake();
   }
 
+  /** The lane has nothing more to give out. */
+  laneEnds(): void {
+    this.#pause.wake();
+  }
+
   refund(): void {}
 
   async #help(): Promise<void> {
@@ -107,10 +116,25 @@ export class SideLane {
     const task = opening.value;
     try {
       // What one call carries the lane gathers by itself.
-      if (task.batch === undefined) await this.#workItems(task);
+      let isLeft = task.batch === undefined;
+      while (isLeft) {
+        await this.#workItems(task);
+        isLeft = this.#goOn();
+      }
     } finally {
       await task.close().catch(() => {});
     }
+  }
+
+  /** To a lane that has more. False: there is none, or nothing may be begun. */
+  #goOn(): boolean {
+    if (this.#abort.signal.aborted || this.#seat.stopping || this.#host.isEnding()) return false;
+    const next = this.#host.laneWithMost();
+    if (next === null || next === this.#lane) return false;
+    this.#lane.leave(this);
+    this.#lane = next;
+    next.enter(this);
+    return true;
   }
 
   async #workItems(task: OpenTask): Promise<void> {
@@ -126,7 +150,7 @@ export class SideLane {
       }
       const item = await this.#lane.take();
       if (item === null) return;
-      if (settleUncalled(context, this.#lease.work, item, NO_TRIES)) continue;
+      if (settleUncalled(context, this.#lane.work, item, NO_TRIES)) continue;
       if (!(await this.#mayCall()) || !(await tryItem(context, item, NO_TRIES))) {
         this.#lane.putBack(item);
         return;

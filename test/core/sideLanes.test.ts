@@ -70,6 +70,29 @@ describe("lanes without a chunk of their own", () => {
     expect(lastMs).toBeLessThan(1.15 * (430 / 200) * 1000);
   });
 
+  it("begin with all chunks leased, evenly: long calls hold the rate to the end", async () => {
+    const quota = { requests: "200/s", burst: null, perHost: null, tokens: null, tokenBurst: null };
+    const world = new LaneWorld(
+      coarse({ items: 12_000, latencyMs: [600, 1200], spec: { chunkSize: 200, maxParallelism: 200, quota } }),
+    );
+    world.keep(4);
+    await world.untilEnded();
+    expectOneRowEach(world, 12_000);
+    const times = world.callTimes().sort((a, b) => a - b);
+    const lastMs = (times.at(-1) ?? 0) - (times.at(-600) ?? 0);
+    expect(lastMs).toBeLessThan(1.1 * (600 / 200) * 1000);
+  });
+
+  it("go on to another lane of their invocation without asking for it", async () => {
+    const world = new LaneWorld(coarse({ items: 4000, spec: { chunkSize: 100 } }));
+    world.keep(4);
+    await world.untilEnded();
+    expectOneRowEach(world, 4000);
+    expect(mostAtOnce(world)).toBeLessThanOrEqual(40);
+    // 40 lanes at 100 ms a call: 10 s, and no lane idle before the last calls.
+    expect(world.calls.at(-1)?.atMs).toBeLessThan(10_600);
+  });
+
   it.each([1, 2, 3])("count every attempt of an item, whoever made it (seed %i)", async (seed) => {
     const world = new LaneWorld(
       coarse({
