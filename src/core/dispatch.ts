@@ -20,7 +20,7 @@ interface LiveInvocation {
   queue: number;
   /** Lanes it takes at most; 0 while it winds down. */
   capacity: number;
-  /** Items of its chunks without a row, as it last said, and of the chunks that it was given since. */
+  /** Items of its chunks without a row, as it last said (0 where it says nothing), and of the chunks that it was given since. */
   itemsLeft: number;
   seenAtMs: number;
 }

@@ -210,9 +210,13 @@ export class Invocation implements ExchangeHost, LaneHost {
 
   laneWithMost(): Lane | null {
     let best: Lane | null = null;
+    let most = LEAST_ITEMS_EACH;
     for (const lane of this.#lanes.values()) {
-      if (lane instanceof Lane && lane.itemsEach > Math.max(LEAST_ITEMS_EACH, best?.itemsEach ?? 0))
-        best = lane;
+      if (!(lane instanceof Lane)) continue;
+      const { itemsEach } = lane;
+      if (itemsEach <= most) continue;
+      best = lane;
+      most = itemsEach;
     }
     return best;
   }

@@ -234,10 +234,7 @@ export class Lane implements Helped {
   /** No item is under way any more. Where all have their row others leave by themselves, for another lane. */
   async #untilAlone(): Promise<void> {
     const isOver = this.#reader.isAtEnd && this.progress.waiting.size === 0;
-    for (const side of this.#sideLanes) {
-      if (isOver) side.laneEnds();
-      else side.stop();
-    }
+    if (!isOver) for (const side of this.#sideLanes) side.stop();
     if (this.#sideLanes.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onAlone = resolve;

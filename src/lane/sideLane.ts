@@ -101,11 +101,6 @@ export class SideLane {
     if (this.#host.isEnding()) this.#pause.wake();
   }
 
-  /** The lane has nothing more to give out. */
-  laneEnds(): void {
-    this.#pause.wake();
-  }
-
   refund(): void {}
 
   async #help(): Promise<void> {
