@@ -267,6 +267,9 @@ export const STORAGE_RETRY_FIRST_MS = 50;
 export const PARTS_AHEAD = 6;
 /** Parts asked of the Run at once: 1,000 descriptions of 200 B. */
 export const PARTS_PER_CALL = 1000;
+/** An object that is passed on whole is read in windows of this much, so many of them at once. */
+export const OBJECT_WINDOW_BYTES = 1024 * 1024;
+export const OBJECT_WINDOWS_AHEAD = 3;
 /** Merged rows are handed on in pieces of this much: small stretches would cost more than their bytes. */
 export const MERGE_PIECE_BYTES = 64 * 1024;
 /** Shared by the windows in which a family's joined rows are read to be merged, whatever the size of the family. */

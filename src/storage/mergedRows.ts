@@ -7,9 +7,9 @@
  */
 import { MERGE_WINDOW_MAX_BYTES, MERGE_WINDOW_MIN_BYTES, MERGE_WINDOWS_BYTES } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
-import { fetchAhead } from "./fetchAhead.ts";
 import { joinParts } from "./joinParts.ts";
 import { mergeRows } from "./mergeRows.ts";
+import { objectWindows } from "./objectStream.ts";
 import { keptRows, partBytes, type RowFilter } from "./partStream.ts";
 import { RowReader } from "./rowReader.ts";
 import { resultsKey } from "./runRecord.ts";
@@ -53,24 +53,10 @@ export function streamMerged(
 async function* rowsOf(bucket: R2Bucket, run: FamilyRun, windowBytes: number): AsyncGenerator<Uint8Array> {
   const joined = run.hasEnded ? await bucket.head(resultsKey(run.id)) : null;
   if (joined !== null) {
-    const read = (offset: number) => readWindow(bucket, joined, { offset, length: windowBytes });
-    for await (const { result } of fetchAhead(offsets(joined.size, windowBytes), WINDOWS_AHEAD, read)) {
-      yield result;
-    }
+    yield* objectWindows(bucket, joined, { windowBytes, ahead: WINDOWS_AHEAD });
     return;
   }
   for await (const piece of joinParts(run.parts(), (part) => partBytes(bucket, part))) {
     if (piece.kind === "bytes") yield piece.bytes;
   }
-}
-
-async function* offsets(size: number, step: number): AsyncGenerator<number> {
-  for (let offset = 0; offset < size; offset += step) yield offset;
-}
-
-/** A run that was resumed and has ended again has another object: its bytes do not go with those read before. */
-async function readWindow(bucket: R2Bucket, of: R2Object, range: R2Range): Promise<Uint8Array> {
-  const object = await bucket.get(of.key, { range, onlyIf: { etagMatches: of.etag } });
-  if (object === null || !("body" in object)) throw new Error(`${of.key} was replaced while it was read`);
-  return object.bytes();
 }

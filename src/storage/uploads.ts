@@ -6,6 +6,7 @@ import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES, UPLOAD_ABANDONED_MS } from ".
 import { type ObjectCount, uncounted } from "./count.ts";
 import { newUploadId, openMarkKey, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
 import { type InputBounds, refuseName, type StoreOutcome, storeInput } from "./inputs.ts";
+import { objectWindows } from "./objectStream.ts";
 import { openObjectWriter } from "./objectWriter.ts";
 import type { Refusal } from "./refusal.ts";
 import { deletePrefix } from "./runRecord.ts";
@@ -144,9 +145,9 @@ async function* chunksOf(
 ): AsyncGenerator<Uint8Array> {
   for (const key of keys) {
     count("r2ClassB", 1);
-    const piece = await bucket.get(key);
+    const piece = await bucket.head(key);
     if (piece === null) throw new Error(`piece ${key} is missing`);
-    yield* piece.body;
+    yield* objectWindows(bucket, piece, { count });
   }
 }
 

@@ -9,6 +9,7 @@ import { isEnded } from "../../core/runView.ts";
 import type { Env } from "../../env.ts";
 import { oneOf } from "../../spec/fields.ts";
 import { streamMerged } from "../../storage/mergedRows.ts";
+import { streamObject } from "../../storage/objectStream.ts";
 import { streamParts } from "../../storage/partStream.ts";
 import { resultsKey } from "../../storage/runRecord.ts";
 import { newApi } from "../context.ts";
@@ -53,8 +54,12 @@ resultRoutes.openapi(results, async (c) => {
   const view = await viewRun(c.env, id);
   if (merged) return ndjson(streamMerged(c.env.BUCKET, await familyOfRows(c.env, view), only));
   if (follow) return ndjson(streamParts(c.env.BUCKET, partsByCommit(c.env, id), only));
-  const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.get(resultsKey(id)) : null;
-  return ndjson(joined?.body ?? streamParts(c.env.BUCKET, committedParts(c.env, id), only));
+  const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.head(resultsKey(id)) : null;
+  return ndjson(
+    joined !== null
+      ? streamObject(c.env.BUCKET, joined)
+      : streamParts(c.env.BUCKET, committedParts(c.env, id), only),
+  );
 });
 
 /** Ends once the run was seen ended and no part came after that. */
