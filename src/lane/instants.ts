@@ -40,8 +40,21 @@ interface Batch {
   readonly probe: boolean;
 }
 
+/** How late timers were, ms. */
+export interface Lateness {
+  /** The last one. */
+  readonly lastMs: number;
+  /** The lesser of the last two: a single pause is over when its timer fires, a loop that is behind is late again. */
+  readonly lastingMs: number;
+}
+
+const ON_TIME: Lateness = { lastMs: 0, lastingMs: 0 };
 /** Most that a late event loop takes off the time in which an instant is usable: a slow machine still makes calls. */
 const LATE_SHARE = 0.45;
+/** Share of the instants that may be given up so that fewer calls leave together after a single pause. */
+const SMOOTHING_SHARE = 0.005;
+/** Instants: what a quiet time can save up for it. */
+const MOST_SMOOTHING = 20;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
@@ -52,6 +65,7 @@ export class Instants {
   #forfeited = 0;
   /** Those of them whose time ran out: nobody was ready. */
   #expired = 0;
+  #smoothing = MOST_SMOOTHING;
 
   get held(): number {
     return this.#held;
@@ -74,14 +88,18 @@ export class Instants {
     return firstMs;
   }
 
-  /** Takes out the first instant that is due and not over; null when there is none now. */
-  takeDue(nowMs: number, lateMs = 0): Instant | null {
-    const batch = this.#current(nowMs, lateMs);
+  /**
+   * Takes out the first instant that is due and not over; null when there is none now. In a loop that is late
+   * instants are over earlier: a call that is let go leaves about so much later, and what waited leaves together.
+   */
+  takeDue(nowMs: number, late = ON_TIME): Instant | null {
+    const batch = this.#current(nowMs, late);
     if (batch === undefined) return null;
     const notBeforeMs = batch.firstMs + batch.next * batch.everyMs;
     if (notBeforeMs > nowMs) return null;
     batch.next += 1;
     this.#held -= 1;
+    this.#smoothing = Math.min(this.#smoothing + SMOOTHING_SHARE, MOST_SMOOTHING);
     return {
       notBeforeMs,
       expiresMs: notBeforeMs + batch.usableMs,
@@ -133,17 +151,17 @@ export class Instants {
   }
 
   /** The batch of the next instant that is not over; drops what is. */
-  #current(nowMs: number, lateMs = 0): Batch | undefined {
+  #current(nowMs: number, late = ON_TIME): Batch | undefined {
     for (;;) {
       const batch = this.#batches[0];
       if (batch === undefined) return undefined;
-      const slackMs = batch.everyMs < lateMs ? Math.min(lateMs, LATE_SHARE * batch.usableMs) : 0;
-      const overBeforeMs = nowMs + slackMs - batch.usableMs - batch.firstMs;
-      const over = batch.usableMs < 0 ? batch.count : Math.ceil(overBeforeMs / batch.everyMs);
-      const late = Math.min(over, batch.count) - batch.next;
-      if (late > 0) {
-        this.#drop(batch, late);
-        this.#expired += late;
+      const over = Math.max(overAt(batch, nowMs, late.lastingMs), batch.next);
+      const early = Math.min(overAt(batch, nowMs, late.lastMs) - over, Math.floor(this.#smoothing));
+      if (early > 0) this.#smoothing -= early;
+      const lost = over + Math.max(early, 0) - batch.next;
+      if (lost > 0) {
+        this.#drop(batch, lost);
+        this.#expired += lost;
       }
       if (batch.next < batch.count) return batch;
       this.#batches.shift();
@@ -155,4 +173,11 @@ export class Instants {
     this.#held -= count;
     this.#forfeited += count;
   }
+}
+
+/** How many of the batch's instants are over in a loop that is so late. */
+function overAt({ firstMs, everyMs, count, usableMs }: Batch, nowMs: number, lateMs: number): number {
+  if (usableMs < 0) return count;
+  const slackMs = everyMs < lateMs ? Math.min(lateMs, LATE_SHARE * usableMs) : 0;
+  return Math.min(Math.ceil((nowMs + slackMs - usableMs - firstMs) / everyMs), count);
 }

@@ -14,7 +14,7 @@ import type { Clock } from "./clock.ts";
 import { CostedPermits } from "./costedPermits.ts";
 import { Demand, type Standing } from "./demand.ts";
 import { HostLine } from "./hostLine.ts";
-import { type Instant, Instants, type Ticket } from "./instants.ts";
+import { type Instant, Instants, type Lateness, type Ticket } from "./instants.ts";
 import type { Tally } from "./report.ts";
 import { type AnswerMoment, RunClock } from "./runClock.ts";
 import { Seat, type SeatHost } from "./seat.ts";
@@ -57,7 +57,7 @@ export class Pacer implements SeatHost {
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
-  #late = { byMs: 0, atMs: Number.NEGATIVE_INFINITY };
+  #late = { lastMs: 0, lastingMs: 0, atMs: Number.NEGATIVE_INFINITY };
 
   /** `onChange`: `askAtMs` may have moved. `hurry`: a request has to leave within so many ms. */
   constructor(clock: Clock, tally: Tally, onChange: () => void, hurry: (ms: number) => void) {
@@ -299,7 +299,7 @@ export class Pacer implements SeatHost {
   #takeNow(nowMs: number): Instant | null {
     if (this.#freeUntilMs > nowMs)
       return { notBeforeMs: nowMs, expiresMs: this.#freeUntilMs, epoch: this.#epoch, probe: false };
-    return this.#instants.takeDue(nowMs, this.#loopLateMs(nowMs));
+    return this.#instants.takeDue(nowMs, this.#lateness(nowMs));
   }
 
   #enqueue(seat: Seat, nowMs: number, signal: AbortSignal): Promise<Instant> {
@@ -347,12 +347,9 @@ export class Pacer implements SeatHost {
     this.#setTimer(nextMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /**
-   * How late the event loop runs: a call that is let go now leaves about so much later. Without this, calls let go
-   * in time while the loop was busy reached the target together.
-   */
-  #loopLateMs(nowMs: number): number {
-    return nowMs - this.#late.atMs < LATE_REMEMBERED_MS ? this.#late.byMs : 0;
+  /** How late the event loop runs, as far as the last timers tell. */
+  #lateness(nowMs: number): Lateness | undefined {
+    return nowMs - this.#late.atMs < LATE_REMEMBERED_MS ? this.#late : undefined;
   }
 
   #setTimer(atMs: number): void {
@@ -364,7 +361,8 @@ export class Pacer implements SeatHost {
     const setMs = this.#clock.now();
     this.#cancelTimer = this.#clock.after(atMs - this.#clock.now(), () => {
       const nowMs = this.#clock.now();
-      this.#late = { byMs: nowMs - Math.max(atMs, setMs) - TIMER_GRAIN_MS, atMs: nowMs };
+      const byMs = nowMs - Math.max(atMs, setMs) - TIMER_GRAIN_MS;
+      this.#late = { lastMs: byMs, lastingMs: Math.min(byMs, this.#late.lastMs), atMs: nowMs };
       this.#timerMs = Number.POSITIVE_INFINITY;
       this.#cancelTimer = null;
       this.#release();
