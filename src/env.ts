@@ -31,6 +31,8 @@ export interface Env {
   readonly WEIR_SUCCEEDS?: string;
   /** Set to "driven" by an embedding process that stays (`weir dev`): only there schedules fire. */
   readonly WEIR_SCHEDULES?: string;
+  /** Invocations among which an embedded run divides its lanes, for lanes in several processes; absent: 1. */
+  readonly WEIR_INVOCATIONS?: string;
   /** "yes": none of its items was to blame for the end of the last one. */
   readonly WEIR_BLAMELESS?: string;
   /** Secrets: `WEIR_SECRET_<NAME>` and `WEIR_SECRET_<NAME>_HOSTS`. */

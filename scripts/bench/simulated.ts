@@ -30,6 +30,7 @@ export function simulateDeployed(of: {
       seed,
       items,
       place: "deployed",
+      invocations: 1,
       spec: {
         ...SPEC_DEFAULTS,
         name: null,

@@ -8,6 +8,7 @@
  */
 import {
   CHUNK_QUEUES,
+  ERRANDS_QUEUE,
   LANES_PER_INVOCATION_DEPLOYED,
   LEAD_MS,
   LEASE_TTL_MS,
@@ -34,10 +35,15 @@ export interface Dispatch {
   readonly invocations: Map<string, LiveInvocation>;
   offers: Offer[];
   repeatMs: number;
+  /** Of queues that are as idle, the one whose turn it is: an offer that nobody took is repeated elsewhere. */
+  nextQueue: number;
 }
 
-export function createDispatch(): Dispatch {
-  return { invocations: new Map(), offers: [], repeatMs: OFFER_REPEAT_MS };
+/** `run`: its id; runs begin with different queues. */
+export function createDispatch(run: string): Dispatch {
+  let hash = 0;
+  for (let i = 0; i < run.length; i++) hash = (Math.imul(hash, 31) + run.charCodeAt(i)) >>> 0;
+  return { invocations: new Map(), offers: [], repeatMs: OFFER_REPEAT_MS, nextQueue: hash % CHUNK_QUEUES };
 }
 
 /** An invocation asked: a new one takes one outstanding offer, of its own queue if there is one. */
@@ -69,9 +75,9 @@ export function forgetInvocation(dispatch: Dispatch, invocation: string): void {
   dispatch.invocations.delete(invocation);
 }
 
-/** Lanes one invocation holds at most. `generation` "": deployed. */
-export function lanesPerInvocation(generation: string, maxParallelism: number): number {
-  return generation === "" ? LANES_PER_INVOCATION_DEPLOYED : Math.ceil(maxParallelism / CHUNK_QUEUES);
+/** Lanes one invocation holds at most. `generation` "": deployed; embedded a run's lanes are in `invocations`. */
+export function lanesPerInvocation(generation: string, maxParallelism: number, invocations = 1): number {
+  return generation === "" ? LANES_PER_INVOCATION_DEPLOYED : Math.ceil(maxParallelism / invocations);
 }
 
 /**
@@ -147,12 +153,19 @@ function forgetSilent(dispatch: Dispatch, nowMs: number): void {
  */
 function idlestQueue(dispatch: Dispatch): number {
   const load = new Array<number>(CHUNK_QUEUES).fill(0);
+  load[ERRANDS_QUEUE] = MAY_HAVE_ERRANDS;
   for (const live of dispatch.invocations.values()) {
     load[live.queue] = (load[live.queue] ?? 0) + (live.capacity > 0 ? 1 : WINDING_DOWN);
   }
   for (const offer of dispatch.offers) load[offer.queue] = (load[offer.queue] ?? 0) + 1;
-  return load.indexOf(Math.min(...load));
+  const least = Math.min(...load);
+  let queue = dispatch.nextQueue;
+  while (load[queue] !== least) queue = (queue + 1) % CHUNK_QUEUES;
+  dispatch.nextQueue = (queue + 1) % CHUNK_QUEUES;
+  return queue;
 }
 
+/** How much the errands that may come by its queue count for beside an invocation that goes on. */
+const MAY_HAVE_ERRANDS = 0.25;
 /** How much an invocation that winds down counts for beside one that goes on. */
 const WINDING_DOWN = 0.5;

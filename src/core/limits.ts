@@ -87,6 +87,8 @@ export const STARVED_MS = 5000;
 /** Calls that wait for headers at once in one invocation: the platform queues a seventh invisibly. */
 export const LANES_PER_INVOCATION_DEPLOYED = 5;
 export const CHUNK_QUEUES = 4;
+/** Plans, indexing and joins are asked for by this one of them. */
+export const ERRANDS_QUEUE = 0;
 /** A consumer invocation is ended by the platform after 15 minutes. */
 export const PLATFORM_CONSUMER_MS = 15 * 60_000;
 /** First slice: short, because the platform's autoscaler decides only when a batch ends; then doubling. */

@@ -67,6 +67,9 @@ function replaceFirst(heap: Float64Array, value: number): void {
   heap[at] = value;
 }
 
+/** A pause of either side's event loop for which nothing is lost: as long as a collection of garbage. */
+const STALL_MS = 30;
+
 export interface AskTiming {
   /** Last instant held; null when none is. */
   readonly lastHeldMs: number | null;
@@ -91,7 +94,7 @@ export interface AskTiming {
  */
 export function askAt(timing: AskTiming): number {
   const { lastHeldMs, nextReadyMs, roundTripMs, aheadMs, gapMs, gatherMs } = timing;
-  if (lastHeldMs !== null) return lastHeldMs - Math.max(0, roundTripMs - gapMs);
+  if (lastHeldMs !== null) return lastHeldMs - Math.max(0, roundTripMs + STALL_MS - gapMs);
   return nextReadyMs - aheadMs + gatherMs;
 }
 

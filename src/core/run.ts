@@ -162,7 +162,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     state,
     ...tables,
     activity: createActivity(),
-    dispatch: createDispatch(),
+    dispatch: createDispatch(state.id),
     hosts: createHostBook(),
     costed: createCosted(),
     answers: new Map(),

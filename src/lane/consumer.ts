@@ -15,7 +15,7 @@ import {
 } from "../core/limits.ts";
 import type { QueueMessage } from "../core/protocol.ts";
 import type { Env } from "../env.ts";
-import { laneQueue } from "../run/queues.ts";
+import { invocationLanes, laneQueue } from "../run/queues.ts";
 import { runById } from "../run/stub.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { systemClock } from "./clock.ts";
@@ -72,6 +72,7 @@ async function workSlice(env: Env, run: string, queue: number): Promise<void> {
     id: crypto.randomUUID(),
     queue,
     generation,
+    lanes: (maxParallelism) => invocationLanes(env, maxParallelism),
     sliceMs: sliceMs(run, generation, queue),
     mayStay: generation === "" ? isNever : staysWhileAlone(env, queue),
     tally,

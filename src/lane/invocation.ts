@@ -8,7 +8,7 @@
 
 import { assert } from "../core/assert.ts";
 import { isCosted } from "../core/budget.ts";
-import { lanesPerInvocation, sharesChunks } from "../core/dispatch.ts";
+import { sharesChunks } from "../core/dispatch.ts";
 import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Clock } from "./clock.ts";
 import {
@@ -46,6 +46,8 @@ export interface InvocationInput {
   readonly queue: number;
   /** "" when deployed. */
   readonly generation: string;
+  /** How many lanes it holds at most, by the run's `maxParallelism`. */
+  readonly lanes: (maxParallelism: number) => number;
   /** Soft deadline from now. */
   readonly sliceMs: number;
   /** At a slice's end: true when it may go on for another, because nobody waits for its place. */
@@ -271,7 +273,7 @@ export class Invocation implements ExchangeHost, LaneHost {
   #capacity(): number {
     if (this.#phase !== "working") return 0;
     if (this.#settings === null) return 1;
-    return lanesPerInvocation(this.#input.generation, this.#settings.spec.maxParallelism);
+    return this.#input.lanes(this.#settings.spec.maxParallelism);
   }
 
   #renew(held: readonly number[], answer: SyncAnswer, sentMs: number): void {

@@ -7,8 +7,8 @@
  * Embedded, a run is worked on only in the generation that drives it: in another one no alarm does anything.
  */
 import { DurableObject } from "cloudflare:workers";
-import { lanesPerInvocation } from "../core/dispatch.ts";
 import { toWork } from "../core/ledger.ts";
+import { ERRANDS_QUEUE } from "../core/limits.ts";
 import { afterTry } from "../core/notice.ts";
 import type {
   ChunkWork,
@@ -33,7 +33,7 @@ import { scheduleById } from "../schedule/stub.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import type { Control, CreateRun, LedgerRow, PatchRun, Run, UnsettledChunk } from "./interface.ts";
 import { sendNotice } from "./notify.ts";
-import { laneQueue } from "./queues.ts";
+import { invocationLanes, laneQueue } from "./queues.ts";
 import { RunStore } from "./store.ts";
 
 /** A catalog snapshot that D1 refused is tried again after this. */
@@ -50,7 +50,7 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = new RunStore(ctx.storage.sql, (max) => lanesPerInvocation(env.WEIR_GENERATION ?? "", max));
+    this.#store = new RunStore(ctx.storage.sql, (max) => invocationLanes(env, max));
     this.#succeed();
   }
 
@@ -296,7 +296,8 @@ export class RunObject extends DurableObject<Env> implements Run {
     run.state.operations.queue += effects.offers.length * 3 + effects.errands.length * 3;
     this.#store.save(nowMs, isQuiet);
     for (const queue of effects.offers) this.#send(queue, { v: 1, kind: "work", run: run.state.id });
-    for (const errand of effects.errands) this.#send(0, { v: 1, kind: errand, run: run.state.id });
+    for (const errand of effects.errands)
+      this.#send(ERRANDS_QUEUE, { v: 1, kind: errand, run: run.state.id });
     if (this.#cataloged !== run.state.status) {
       this.#tellSchedule(run);
       this.#catalog(run);

@@ -2,7 +2,7 @@
  * One simulated invocation: asks the Run for chunks, works each in a lane, ends after its slice or when there is
  * nothing to do: the rules of `lane/invocation.ts`.
  */
-import { CHUNK_QUEUES, LANES_PER_INVOCATION_DEPLOYED } from "../core/limits.ts";
+import { lanesPerInvocation } from "../core/dispatch.ts";
 import type { Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
 import { Tally } from "../lane/report.ts";
@@ -160,8 +160,8 @@ export class Invocation implements ExchangeHost {
   #capacity(): number {
     if (this.#phase !== "working") return 0;
     if (this.#settings === null) return 1;
-    if (this.#input.generation === "") return LANES_PER_INVOCATION_DEPLOYED;
-    return Math.ceil(this.#settings.spec.maxParallelism / CHUNK_QUEUES);
+    const { maxParallelism } = this.#settings.spec;
+    return lanesPerInvocation(this.#input.generation, maxParallelism, this.world.options.invocations);
   }
 
   #renew(held: readonly number[], answer: SyncAnswer, sentMs: number): void {

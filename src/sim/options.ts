@@ -5,6 +5,7 @@
  * A fault has a probability (or a mean time between two) and a dwell time. Faults end with the safety phase; what
  * follows must lead to an end state.
  */
+import { CHUNK_QUEUES } from "../core/limits.ts";
 import { SPEC_DEFAULTS, type Spec } from "../core/spec.ts";
 import { Random } from "./random.ts";
 
@@ -79,6 +80,8 @@ export interface SimOptions {
   readonly items: number;
   readonly spec: Spec;
   readonly place: "embedded" | "deployed";
+  /** Embedded: among how many invocations the lanes are divided. */
+  readonly invocations: number;
   readonly target: TargetOptions;
   readonly faults: FaultOptions;
   /** Faults end here. */
@@ -128,6 +131,8 @@ export function optionsOfSeed(seed: number, bug: Bug | null = null): SimOptions 
     seed,
     items,
     place,
+    // One as the product does, and several as where lanes are in several processes.
+    invocations: seed % 2 === 0 ? 1 : CHUNK_QUEUES,
     spec,
     target,
     faults: faultsOf(random, place),

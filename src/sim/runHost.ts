@@ -5,12 +5,8 @@
  * the Run object. A restart loses everything else, whenever it comes: the limiter's unsaved steps, the answers kept for
  * repeated requests, what is known of invocations and offers.
  */
-import {
-  CHUNK_QUEUES,
-  CHUNKS_PER_PLAN_CALL,
-  LANES_PER_INVOCATION_DEPLOYED,
-  LEASE_RENEW_MS,
-} from "../core/limits.ts";
+import { lanesPerInvocation } from "../core/dispatch.ts";
+import { CHUNKS_PER_PLAN_CALL, LEASE_RENEW_MS } from "../core/limits.ts";
 import { MemoryLedger } from "../core/memoryLedger.ts";
 import type { ChunkPlan, PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import * as core from "../core/run.ts";
@@ -285,12 +281,12 @@ export class RunHost {
   }
 
   #tables(semaphore: Semaphore): core.Tables {
-    const { place } = this.#options;
+    const { place, invocations } = this.#options;
+    const generation = place === "deployed" ? "" : this.#processGeneration;
     return {
       semaphore,
       ledger: this.ledger,
-      lanesPerInvocation: (maxParallelism) =>
-        place === "deployed" ? LANES_PER_INVOCATION_DEPLOYED : Math.ceil(maxParallelism / CHUNK_QUEUES),
+      lanesPerInvocation: (maxParallelism) => lanesPerInvocation(generation, maxParallelism, invocations),
     };
   }
 }

@@ -44,7 +44,7 @@ describe("pacing", () => {
 
   it("asks so that the next instants connect to the last held one", () => {
     const timing = { nextReadyMs: 0, roundTripMs: 10, aheadMs: 10, gatherMs: 5 };
-    expect(askAt({ ...timing, lastHeldMs: 100, gapMs: 0 })).toBe(90);
+    expect(askAt({ ...timing, lastHeldMs: 100, gapMs: 0 })).toBe(60);
     expect(askAt({ ...timing, lastHeldMs: 100, gapMs: 50 })).toBe(100);
   });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LEASE_MARGIN_MS, LEASE_TTL_MS, REFUSED_TO_PAUSE } from "../../src/core/limits.ts";
+import { createDispatch, offersToSend } from "../../src/core/dispatch.ts";
+import { ERRANDS_QUEUE, LEASE_MARGIN_MS, LEASE_TTL_MS, REFUSED_TO_PAUSE } from "../../src/core/limits.ts";
 import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { Trouble } from "../../src/core/protocol.ts";
 import { reduceRows } from "../../src/core/reduce.ts";
@@ -230,11 +231,28 @@ describe("sync", () => {
 
   it("offers no more invocations than are wanted, and repeats an offer that nobody took", () => {
     const run = plannedRun(100, { chunkSize: 10, maxParallelism: 10 });
-    expect(work(run, 0).offers).toEqual([0, 1]);
+    const first = work(run, 0).offers;
+    expect(first).toHaveLength(2);
+    expect(new Set([...first, ERRANDS_QUEUE]).size).toBe(3);
     expect(work(run, 1).offers).toEqual([]);
     expect(work(run, 5001).offers).toHaveLength(2);
     new Invocation(run, "a").ask(5002, { queue: 2 });
     expect(work(run, 5003).offers).toEqual([]);
+  });
+
+  it("offers elsewhere what nobody took from a queue that another run keeps", () => {
+    const run = plannedRun(100, { chunkSize: 10, maxParallelism: 5 });
+    const [first] = work(run, 0).offers;
+    const [second] = work(run, 5001).offers;
+    expect(second).toBeDefined();
+    expect(second).not.toBe(first);
+  });
+
+  it("begins with different queues in different runs", () => {
+    const runs = Array.from({ length: 30 }, (_, i) => createDispatch(`r_${i}`));
+    const want = { lanes: 1, lanesPerInvocation: 1, nowMs: 0 };
+    const queues = new Set(runs.flatMap((dispatch) => offersToSend(dispatch, want)));
+    expect([...queues].sort()).toEqual([1, 2, 3]);
   });
 
   it("says that no process works on it when none does", () => {

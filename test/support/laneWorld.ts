@@ -45,6 +45,8 @@ export interface WorldOptions {
   readonly need?: (index: number) => HostNeed;
   /** Calls that one try makes, one after another; absent: 1. */
   readonly callsPerTry?: number;
+  /** Among how many invocations the run's lanes are divided; absent: 4. */
+  readonly invocations?: number;
   /** Lanes an invocation takes when that is not what `maxParallelism` says. */
   readonly lanesEach?: number;
 }
@@ -96,6 +98,7 @@ export class LaneWorld {
       id: options.id ?? `invocation ${number}`,
       queue: number % 4,
       generation: "1",
+      lanes: (maxParallelism) => Math.ceil(maxParallelism / (this.#options.invocations ?? 4)),
       sliceMs: options.sliceMs ?? 3_600_000,
       tally: new Tally(),
     });

@@ -170,7 +170,7 @@ function start(folder: string, name: string, worker: V4WorkerOptions): Miniflare
       {
         ...worker,
         name,
-        bindings: { WEIR_TOKEN: TOKEN, WEIR_GENERATION: "1" },
+        bindings: { WEIR_TOKEN: TOKEN, WEIR_GENERATION: "1", WEIR_INVOCATIONS: String(CHUNK_QUEUES) },
         unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
       },
     ],

@@ -2,12 +2,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { itemsPerCall } from "../../core/batch.ts";
 import { estimateCost } from "../../core/cost.ts";
-import { lanesPerInvocation, sharesChunks } from "../../core/dispatch.ts";
+import { sharesChunks } from "../../core/dispatch.ts";
 import { estimatePlan } from "../../core/estimate.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
 import { reservationOf } from "../../core/tokenQuota.ts";
 import type { Env } from "../../env.ts";
+import { invocationLanes } from "../../run/queues.ts";
 import { taskOf } from "../../tasks/registry.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
@@ -91,9 +92,7 @@ planRoutes.openapi(plan, async (c) => {
 
 function lanesPerChunk(env: Env, spec: Spec): number {
   const lingers = (taskOf(spec.task.kind)?.lingerMs?.(spec.task) ?? 0) > 0;
-  return sharesChunks(spec) && !lingers
-    ? lanesPerInvocation(env.WEIR_GENERATION ?? "", spec.maxParallelism)
-    : 1;
+  return sharesChunks(spec) && !lingers ? invocationLanes(env, spec.maxParallelism) : 1;
 }
 
 function warningsOf(env: Env, { task, maxParallelism }: Spec): readonly string[] {

@@ -59,7 +59,16 @@ function withoutTokens(spec: Spec): Spec {
 function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target">): SimOptions {
   const faults = { ...FAIR_WEATHER, timerLate: 0.002, stalled: 0.01 };
   const safetyMs = MOST_DAYS * DAY_MS;
-  return { ...of, place: "embedded", faults, safetyMs, livenessMs: 0, bug: null, isForPeople: true };
+  return {
+    ...of,
+    place: "embedded",
+    invocations: 1,
+    faults,
+    safetyMs,
+    livenessMs: 0,
+    bug: null,
+    isForPeople: true,
+  };
 }
 
 /** What is said of the target; what is not said is taken from the spec. */
