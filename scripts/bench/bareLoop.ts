@@ -11,16 +11,13 @@ import { arrivalFigures } from "../../test/support/neededBurst.ts";
 import { spawnTarget } from "../../test/support/spawnTarget.ts";
 import type { TargetOptions } from "../../test/support/targetOptions.ts";
 
-/** As many as a run's queues: each is one invocation with its share of the lanes. */
-const INVOCATIONS = 4;
-
 const WORKER = `export default {
   async fetch(request, env) {
-    const { url, lanes, from, to } = await request.json();
+    const { url, lanes, ids } = await request.json();
     const fetch = env.NETWORK === undefined ? globalThis.fetch : (url) => env.NETWORK.fetch(url);
-    let next = from;
+    let next = 0;
     const lane = async () => {
-      while (next < to) await (await fetch(url + next++)).json();
+      while (next < ids) await (await fetch(url + next++)).json();
     };
     await Promise.all(Array.from({ length: lanes }, lane));
     return new Response("done");
@@ -56,19 +53,11 @@ export async function bareLoop(of: {
     }),
   );
   try {
-    const share = of.ids / INVOCATIONS;
-    const invocation = (n: number) =>
-      miniflare.dispatchFetch("http://bare/", {
-        method: "POST",
-        body: JSON.stringify({
-          url: `${target.url}/v1/users/`,
-          lanes: of.lanes / INVOCATIONS,
-          from: n * share,
-          to: (n + 1) * share,
-        }),
-      });
-    const answers = await Promise.all(Array.from({ length: INVOCATIONS }, (_, n) => invocation(n)));
-    for (const answer of answers) if (!answer.ok) throw new Error(await answer.text());
+    const answer = await miniflare.dispatchFetch("http://bare/", {
+      method: "POST",
+      body: JSON.stringify({ url: `${target.url}/v1/users/`, lanes: of.lanes, ids: of.ids }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
     return arrivalFigures((await target.log()).atMs, Number.NaN).meanPerSecond;
   } finally {
     await miniflare.dispose();
