@@ -81,7 +81,7 @@ export class Invocation implements ExchangeHost, LaneHost {
     this.#input = input;
     this.clock = input.clock;
     this.ports = input.ports;
-    this.turns = new Turns(input.clock);
+    this.turns = new Turns(input.clock, () => this.#phase !== "draining");
     this.tally = input.tally;
     this.#exchange = new Exchange(input.clock, input.sync, input.id, this);
     this.#pacer = new Pacer(

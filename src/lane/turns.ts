@@ -1,6 +1,6 @@
 /**
- * Turns at the storage: lanes of one invocation that end together write their parts one after another, and pause as
- * long as each write took before the next.
+ * Turns at the storage: lanes of one invocation that end together write their parts one after another, and, while
+ * calls are made, pause as long as each write took before the next.
  *
  * Measured: a local bucket works inside the runtime's own event loop, and a row of writes without a pause kept timers
  * and sockets waiting for half a second; calls that had been let go in time reached the target late and together. On
@@ -15,11 +15,14 @@ const MOST_PAUSE_MS = 100;
 
 export class Turns {
   readonly #clock: Clock;
+  readonly #isCalling: () => boolean;
   readonly #waiting: (() => void)[] = [];
   #taken = false;
 
-  constructor(clock: Clock) {
+  /** `isCalling`: false when there are no calls to be made that a pause could be for. */
+  constructor(clock: Clock, isCalling: () => boolean) {
     this.#clock = clock;
+    this.#isCalling = isCalling;
   }
 
   /** Runs `act` when its turn has come, in order of arrival. Rejects with LaneStopped if `signal` has ended by then. */
@@ -36,7 +39,8 @@ export class Turns {
   }
 
   async #pass(tookMs: number): Promise<void> {
-    await sleep(this.#clock, Math.min(Math.max(tookMs, LEAST_PAUSE_MS), MOST_PAUSE_MS));
+    const pauseMs = this.#isCalling() ? Math.max(tookMs, LEAST_PAUSE_MS) : 0;
+    if (pauseMs > 0) await sleep(this.#clock, Math.min(pauseMs, MOST_PAUSE_MS));
     const next = this.#waiting.shift();
     if (next === undefined) this.#taken = false;
     else next();
