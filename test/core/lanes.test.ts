@@ -79,7 +79,7 @@ describe("lanes at the quota", () => {
     const world = new LaneWorld({
       items: 30_000,
       spec: { quota: quota("1000/s"), maxParallelism: 440, chunkSize: 50 },
-      lanesEach: 4,
+      invocations: 110,
       latencyMs: [80, 220],
       timerLateMs: lateTimers,
     });

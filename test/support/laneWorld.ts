@@ -4,6 +4,7 @@
  * Requests take `roundTripMs`, calls `latencyMs`; each process has a clock of its own. Faults are given as functions.
  */
 
+import { lanesPerInvocation } from "../../src/core/dispatch.ts";
 import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { ChunkPlan, SyncAnswer, SyncRequest } from "../../src/core/protocol.ts";
 import { isWorking, type Run } from "../../src/core/run.ts";
@@ -47,8 +48,6 @@ export interface WorldOptions {
   readonly callsPerTry?: number;
   /** Among how many invocations the run's lanes are divided; absent: 4. */
   readonly invocations?: number;
-  /** Lanes an invocation takes when that is not what `maxParallelism` says. */
-  readonly lanesEach?: number;
 }
 
 export interface Call {
@@ -98,7 +97,7 @@ export class LaneWorld {
       id: options.id ?? `invocation ${number}`,
       queue: number % 4,
       generation: "1",
-      lanes: (maxParallelism) => Math.ceil(maxParallelism / (this.#options.invocations ?? 4)),
+      lanes: (maxParallelism) => lanesPerInvocation("1", maxParallelism, this.#options.invocations ?? 4),
       sliceMs: options.sliceMs ?? 3_600_000,
       tally: new Tally(),
     });
@@ -143,10 +142,7 @@ export class LaneWorld {
   }
 
   async #sync(request: SyncRequest, process: Process): Promise<SyncAnswer> {
-    const { lanesEach } = this.#options;
-    const capped =
-      request.capacity > 0 && lanesEach !== undefined ? { ...request, capacity: lanesEach } : request;
-    const copy = structuredClone(capped);
+    const copy = structuredClone(request);
     this.requests.push(copy);
     this.requestTimes.push(this.time.nowMs);
     await this.time.sleep(this.#trip() + (this.#options.delayMs?.(copy) ?? 0));
