@@ -98,7 +98,8 @@ const slices = new Map<string, number>();
 const SLICES_KEPT = 100;
 
 /**
- * Locally short, so that runs share the queues, and longer from queue to queue, so that not all of them end at once. Deployed short at first (the autoscaler decides only when a batch ends), then doubling.
+ * Locally short, so that runs share the queues, and longer from queue to queue, so that not all of them end at once.
+ * Deployed short at first (the autoscaler decides only when a batch ends), then doubling.
  */
 function sliceMs(run: string, generation: string, queue: number): number {
   if (generation !== "") return SLICE_LOCAL_MS * (1 + queue / CHUNK_QUEUES);

@@ -1,6 +1,6 @@
 /**
  * Gives the memory of bytes that were read or sent back at once, not at the next full collection, which a join hardly
- * causes: in one of 300,000 rows workerd grew by 33 MB and not by 63. What uploads hold besides is not ours to give.
+ * causes: in one of 300,000 rows workerd grew by 33 MB and not by 63.
  *
  * Nothing may use the bytes, or another view of their buffer, after this.
  */
