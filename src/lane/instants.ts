@@ -8,6 +8,7 @@
  */
 import type { Grant } from "../core/protocol.ts";
 import type { HostNeed } from "../tasks/permits.ts";
+import { ON_TIME } from "./lateness.ts";
 import { type AnswerMoment, usableMs } from "./runClock.ts";
 
 export interface Instant {
@@ -40,18 +41,11 @@ interface Batch {
   readonly probe: boolean;
 }
 
-/** How late timers were, ms. */
-export interface Lateness {
-  /** The last one. */
-  readonly lastMs: number;
-  /** The lesser of the last two: a single pause is over when its timer fires, a loop that is behind is late again. */
-  readonly lastingMs: number;
-}
-
-const ON_TIME: Lateness = { lastMs: 0, lastingMs: 0 };
 /** Most that a late event loop takes off the time in which an instant is usable: a slow machine still makes calls. */
 const LATE_SHARE = 0.45;
-/** Share of the instants that may be given up so that fewer calls leave together after a single pause. */
+/** Most that a single pause takes off it, however often one comes. */
+const PAUSE_SHARE = 0.25;
+/** Share of the instants that may be given up beyond that, so that fewer calls leave together after a pause. */
 const SMOOTHING_SHARE = 0.005;
 /** Instants: what a quiet time can save up for it. */
 const MOST_SMOOTHING = 20;
@@ -155,8 +149,13 @@ export class Instants {
     for (;;) {
       const batch = this.#batches[0];
       if (batch === undefined) return undefined;
-      const over = Math.max(overAt(batch, nowMs, late.lastingMs), batch.next);
-      const early = Math.min(overAt(batch, nowMs, late.lastMs) - over, Math.floor(this.#smoothing));
+      const over = Math.max(
+        overAt(batch, nowMs, late.lastingMs, LATE_SHARE),
+        overAt(batch, nowMs, late.lastMs, PAUSE_SHARE),
+        batch.next,
+      );
+      const inAll = overAt(batch, nowMs, late.lastMs, LATE_SHARE);
+      const early = Math.min(inAll - over, Math.floor(this.#smoothing));
       if (early > 0) this.#smoothing -= early;
       const lost = over + Math.max(early, 0) - batch.next;
       if (lost > 0) {
@@ -175,9 +174,10 @@ export class Instants {
   }
 }
 
-/** How many of the batch's instants are over in a loop that is so late. */
-function overAt({ firstMs, everyMs, count, usableMs }: Batch, nowMs: number, lateMs: number): number {
+/** How many of the batch's instants are over in a loop that is so late; `share`: what that may take off at most. */
+function overAt(batch: Batch, nowMs: number, lateMs: number, share: number): number {
+  const { firstMs, everyMs, count, usableMs } = batch;
   if (usableMs < 0) return count;
-  const slackMs = everyMs < lateMs ? Math.min(lateMs, LATE_SHARE * usableMs) : 0;
+  const slackMs = everyMs < lateMs ? Math.min(lateMs, share * usableMs) : 0;
   return Math.min(Math.ceil((nowMs + slackMs - usableMs - firstMs) / everyMs), count);
 }

@@ -14,7 +14,8 @@ import type { Clock } from "./clock.ts";
 import { CostedPermits } from "./costedPermits.ts";
 import { Demand, type Standing } from "./demand.ts";
 import { HostLine } from "./hostLine.ts";
-import { type Instant, Instants, type Lateness, type Ticket } from "./instants.ts";
+import { type Instant, Instants, type Ticket } from "./instants.ts";
+import { LoopLateness } from "./lateness.ts";
 import type { Tally } from "./report.ts";
 import { type AnswerMoment, RunClock } from "./runClock.ts";
 import { Seat, type SeatHost } from "./seat.ts";
@@ -22,12 +23,8 @@ import { Seat, type SeatHost } from "./seat.ts";
 /** Free calls are asked for again this long before they end, plus a round trip. */
 const FREE_EARLY_MS = 100;
 
-/** Timers are set in whole milliseconds. */
-const TIMER_GRAIN_MS = 1;
 /** A request that leaves anyway asks this much early. */
 const RIDE_MS = 25;
-/** A late timer says nothing of the loop after this. */
-const LATE_REMEMBERED_MS = 250;
 /** A call that says nothing of tokens. */
 const NO_TOKENS: TokenCost = { input: 0, output: 0 };
 
@@ -57,7 +54,7 @@ export class Pacer implements SeatHost {
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
-  #late = { lastMs: 0, lastingMs: 0, atMs: Number.NEGATIVE_INFINITY };
+  readonly #lateness = new LoopLateness();
 
   /** `onChange`: `askAtMs` may have moved. `hurry`: a request has to leave within so many ms. */
   constructor(clock: Clock, tally: Tally, onChange: () => void, hurry: (ms: number) => void) {
@@ -299,7 +296,7 @@ export class Pacer implements SeatHost {
   #takeNow(nowMs: number): Instant | null {
     if (this.#freeUntilMs > nowMs)
       return { notBeforeMs: nowMs, expiresMs: this.#freeUntilMs, epoch: this.#epoch, probe: false };
-    return this.#instants.takeDue(nowMs, this.#lateness(nowMs));
+    return this.#instants.takeDue(nowMs, this.#lateness.at(nowMs));
   }
 
   #enqueue(seat: Seat, nowMs: number, signal: AbortSignal): Promise<Instant> {
@@ -332,6 +329,7 @@ export class Pacer implements SeatHost {
   /** Gives every due instant to who waits longest; sets the timer for the next. */
   #release(): void {
     const nowMs = this.#clock.now();
+    this.#noteLateness(nowMs);
     for (const waiter of this.#waiters) {
       const instant = this.#takeNow(nowMs);
       if (instant === null) break;
@@ -342,14 +340,16 @@ export class Pacer implements SeatHost {
     if (this.#instants.held === 0) this.#onChange();
   }
 
+  #noteLateness(nowMs: number): void {
+    const [first] = this.#waiters;
+    const dueMs = this.#instants.nextMs(nowMs);
+    if (first === undefined || dueMs === null || dueMs > nowMs) return;
+    this.#lateness.saw(Math.max(dueMs, first.sinceMs), nowMs);
+  }
+
   #armTimer(nowMs: number): void {
     const nextMs = this.#waiters.size === 0 ? null : this.#instants.nextMs(nowMs);
     this.#setTimer(nextMs ?? Number.POSITIVE_INFINITY);
-  }
-
-  /** How late the event loop runs, as far as the last timers tell. */
-  #lateness(nowMs: number): Lateness | undefined {
-    return nowMs - this.#late.atMs < LATE_REMEMBERED_MS ? this.#late : undefined;
   }
 
   #setTimer(atMs: number): void {
@@ -358,11 +358,7 @@ export class Pacer implements SeatHost {
     this.#cancelTimer = null;
     this.#timerMs = atMs;
     if (atMs === Number.POSITIVE_INFINITY) return;
-    const setMs = this.#clock.now();
     this.#cancelTimer = this.#clock.after(atMs - this.#clock.now(), () => {
-      const nowMs = this.#clock.now();
-      const byMs = nowMs - Math.max(atMs, setMs) - TIMER_GRAIN_MS;
-      this.#late = { lastMs: byMs, lastingMs: Math.min(byMs, this.#late.lastMs), atMs: nowMs };
       this.#timerMs = Number.POSITIVE_INFINITY;
       this.#cancelTimer = null;
       this.#release();
