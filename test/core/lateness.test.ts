@@ -1,0 +1,157 @@
+/** What is let go together after the event loop stood still: the needed burst of a run on a busy machine. */
+import { describe, expect, it } from "vitest";
+import type { SyncAnswer } from "../../src/core/protocol.ts";
+import type { Clock } from "../../src/lane/clock.ts";
+import { LoopLateness } from "../../src/lane/lateness.ts";
+import { Pacer } from "../../src/lane/pacer.ts";
+import { Tally } from "../../src/lane/report.ts";
+
+/** An event loop that fires a timer only when it gets to it. */
+class Loop implements Clock {
+  #nowMs = 1000;
+  readonly #timers = new Map<() => void, number>();
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  after(ms: number, act: () => void): () => void {
+    const timer = () => act();
+    this.#timers.set(timer, this.#nowMs + Math.max(0, Math.ceil(ms)));
+    return () => this.#timers.delete(timer);
+  }
+
+  random(): number {
+    return 0;
+  }
+
+  /** Nothing happens for so long. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  async run(ms: number): Promise<void> {
+    for (const endMs = this.#nowMs + ms; this.#nowMs < endMs; this.#nowMs += 1) await this.turn();
+  }
+
+  async turn(): Promise<void> {
+    for (const [timer, atMs] of [...this.#timers]) {
+      if (atMs > this.#nowMs || !this.#timers.delete(timer)) continue;
+      timer();
+    }
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  }
+}
+
+/** 1,000 lanes that wait for their permits, one of which comes due every millisecond. */
+function waitingLanes() {
+  const loop = new Loop();
+  const pacer = new Pacer(
+    loop,
+    new Tally(),
+    () => {},
+    () => {},
+  );
+  const lanes = { letGo: 0 };
+  const { signal } = new AbortController();
+  for (let i = 0; i < 1000; i++) {
+    void pacer
+      .join(() => Number.POSITIVE_INFINITY)
+      .take(signal)
+      .then((permit) => {
+        if (permit.use()) lanes.letGo += 1;
+      });
+  }
+  const hear = (count: number) => {
+    const at = { sentMs: loop.now(), receivedMs: loop.now(), repeated: false, want: count };
+    pacer.apply(answerOf(count), at);
+  };
+  hear(1000);
+  return { loop, lanes, hear };
+}
+
+function answerOf(count: number): SyncAnswer {
+  return {
+    seq: 1,
+    kind: "work",
+    epoch: 1,
+    grant: { kind: "granted", firstInMs: 5, everyMs: 1, count, graceMs: 40, probe: false },
+    leases: [],
+    lost: [],
+    shed: [],
+    commits: [],
+    leaseTtlMs: 60_000,
+    pollMs: 1000,
+    settings: null,
+    circuit: "closed",
+    refusedEpoch: 0,
+    refusedStreak: 0,
+  };
+}
+
+describe("permits after a pause of the event loop", () => {
+  it("are as few when an answer is seen before the timer as when the timer comes first", async () => {
+    const counts: number[] = [];
+    for (const answerFirst of [false, true]) {
+      const { loop, lanes, hear } = waitingLanes();
+      await loop.run(50);
+      const before = lanes.letGo;
+      loop.stall(30);
+      if (answerFirst) hear(0);
+      await loop.turn();
+      counts.push(lanes.letGo - before);
+    }
+    expect(counts[0]).toBe(counts[1]);
+    expect(counts[0]).toBeGreaterThanOrEqual(16);
+    expect(counts[0]).toBeLessThanOrEqual(18);
+  });
+
+  it("are all used after a short one", async () => {
+    const { loop, lanes } = waitingLanes();
+    await loop.run(50);
+    const before = lanes.letGo;
+    loop.stall(15);
+    await loop.turn();
+    expect(lanes.letGo - before).toBeGreaterThanOrEqual(15);
+  });
+
+  it("are never those of more than three quarters of their time, however often pauses come", async () => {
+    const { loop, lanes } = waitingLanes();
+    const together: number[] = [];
+    for (let pause = 0; pause < 12; pause++) {
+      await loop.run(20);
+      const before = lanes.letGo;
+      loop.stall(40);
+      await loop.turn();
+      together.push(lanes.letGo - before);
+    }
+    // What may be given up for fewer of them is used up after the first ones.
+    expect(together[0]).toBeLessThanOrEqual(18);
+    expect(Math.min(...together.slice(4))).toBeGreaterThan(18);
+    expect(Math.max(...together)).toBeLessThanOrEqual(25);
+  });
+});
+
+describe("lateness", () => {
+  it("is not what a timer's grain brings", () => {
+    const lateness = new LoopLateness();
+    lateness.saw(100, 101);
+    expect(lateness.at(101)).toEqual({ lastMs: 0, lastingMs: 0 });
+  });
+
+  it("lasts only when two in a row were late", () => {
+    const lateness = new LoopLateness();
+    lateness.saw(100, 121);
+    expect(lateness.at(121)).toEqual({ lastMs: 20, lastingMs: 0 });
+    lateness.saw(130, 136);
+    expect(lateness.at(136)).toEqual({ lastMs: 5, lastingMs: 5 });
+    lateness.saw(140, 141);
+    expect(lateness.at(141)).toEqual({ lastMs: 0, lastingMs: 0 });
+  });
+
+  it("is forgotten when nothing was let go for a while", () => {
+    const lateness = new LoopLateness();
+    lateness.saw(100, 121);
+    expect(lateness.at(400)).toEqual({ lastMs: 0, lastingMs: 0 });
+  });
+});
