@@ -35,6 +35,8 @@ interface Batch {
   readonly everyMs: number;
   readonly count: number;
   next: number;
+  /** When its answer came. */
+  readonly heldFromMs: number;
   /** From an instant's notBefore to its expiry; below 0 the answer came too late for any use. */
   readonly usableMs: number;
   readonly epoch: number;
@@ -67,13 +69,14 @@ export class Instants {
 
   /** Takes in a grant; returns its first instant in local time. */
   add(grant: Extract<Grant, { kind: "granted" }>, answered: AnswerMoment): number {
-    const { leastMs, mostMs, epoch } = answered;
+    const { leastMs, mostMs, receivedMs, epoch } = answered;
     const firstMs = mostMs + grant.firstInMs;
     this.#batches.push({
       firstMs,
       everyMs: Math.max(grant.everyMs, LEAST_EVERY_MS),
       count: grant.count,
       next: 0,
+      heldFromMs: receivedMs,
       usableMs: usableMs(grant.graceMs, mostMs - leastMs),
       epoch,
       probe: grant.probe,
@@ -106,6 +109,15 @@ export class Instants {
   nextMs(nowMs: number): number | null {
     const batch = this.#current(nowMs);
     return batch === undefined ? null : batch.firstMs + batch.next * batch.everyMs;
+  }
+
+  /** Since when the next instant could be used; null when none can be now. */
+  dueSinceMs(nowMs: number): number | null {
+    const nextMs = this.nextMs(nowMs);
+    const batch = this.#batches[0];
+    return nextMs === null || batch === undefined || nextMs > nowMs
+      ? null
+      : Math.max(nextMs, batch.heldFromMs);
   }
 
   /** The last instant held; null when none is. */

@@ -1,5 +1,5 @@
 /**
- * How late the event loop lets permits go: since when the first of them was due and a lane waited for it.
+ * How late the event loop lets permits go: since when the first of them was held and due and a lane waited for it.
  *
  * A timer's own lateness does not tell. After a pause the loop may first see that an answer came, and what is due goes
  * before the timer fires; and a pause in the middle of a turn is over by the time that the next timer is set.

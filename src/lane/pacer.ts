@@ -342,8 +342,8 @@ export class Pacer implements SeatHost {
 
   #noteLateness(nowMs: number): void {
     const [first] = this.#waiters;
-    const dueMs = this.#instants.nextMs(nowMs);
-    if (first === undefined || dueMs === null || dueMs > nowMs) return;
+    const dueMs = this.#instants.dueSinceMs(nowMs);
+    if (first === undefined || dueMs === null) return;
     this.#lateness.saw(Math.max(dueMs, first.sinceMs), nowMs);
   }
 

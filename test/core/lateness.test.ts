@@ -44,7 +44,7 @@ class Loop implements Clock {
 }
 
 /** 1,000 lanes that wait for their permits, one of which comes due every millisecond. */
-function waitingLanes() {
+function waitingLanes({ first = 1000 } = {}) {
   const loop = new Loop();
   const pacer = new Pacer(
     loop,
@@ -62,20 +62,20 @@ function waitingLanes() {
         if (permit.use()) lanes.letGo += 1;
       });
   }
-  const hear = (count: number) => {
+  const hear = (count: number, firstInMs = 5) => {
     const at = { sentMs: loop.now(), receivedMs: loop.now(), repeated: false, want: count };
-    pacer.apply(answerOf(count), at);
+    pacer.apply(answerOf(count, firstInMs), at);
   };
-  hear(1000);
+  hear(first);
   return { loop, lanes, hear };
 }
 
-function answerOf(count: number): SyncAnswer {
+function answerOf(count: number, firstInMs: number): SyncAnswer {
   return {
     seq: 1,
     kind: "work",
     epoch: 1,
-    grant: { kind: "granted", firstInMs: 5, everyMs: 1, count, graceMs: 40, probe: false },
+    grant: { kind: "granted", firstInMs, everyMs: 1, count, graceMs: 40, probe: false },
     leases: [],
     lost: [],
     shed: [],
@@ -113,6 +113,14 @@ describe("permits after a pause of the event loop", () => {
     loop.stall(15);
     await loop.turn();
     expect(lanes.letGo - before).toBeGreaterThanOrEqual(15);
+  });
+
+  it("count from the answer that brings them late", async () => {
+    const { loop, lanes, hear } = waitingLanes({ first: 0 });
+    await loop.run(50);
+    hear(20, -25);
+    await loop.turn();
+    expect(lanes.letGo).toBe(20);
   });
 
   it("are never those of more than three quarters of their time, however often pauses come", async () => {
