@@ -43,7 +43,7 @@ interface Batch {
   readonly probe: boolean;
 }
 
-/** Most that a late event loop takes off the time in which an instant is usable: a slow machine still makes calls. */
+/** Most that a loop which is behind takes off the time in which an instant is usable: slow machines make calls too. */
 const LATE_SHARE = 0.45;
 /** Most that a single pause takes off it, however often one comes. */
 const PAUSE_SHARE = 0.25;
@@ -113,11 +113,10 @@ export class Instants {
 
   /** Since when the next instant could be used; null when none can be now. */
   dueSinceMs(nowMs: number): number | null {
-    const nextMs = this.nextMs(nowMs);
-    const batch = this.#batches[0];
-    return nextMs === null || batch === undefined || nextMs > nowMs
-      ? null
-      : Math.max(nextMs, batch.heldFromMs);
+    const batch = this.#current(nowMs);
+    if (batch === undefined) return null;
+    const nextMs = batch.firstMs + batch.next * batch.everyMs;
+    return nextMs > nowMs ? null : Math.max(nextMs, batch.heldFromMs);
   }
 
   /** The last instant held; null when none is. */
