@@ -1,19 +1,20 @@
 /**
- * Where the time goes: a processor profile of the product's isolate inside workerd, taken through V8's inspector while a
- * run without a quota goes at full speed. Lanes, Run object and simulated storage are in one process, the target is not.
+ * Where the time goes: a processor profile of the lanes' isolate inside workerd, taken through V8's inspector while a
+ * run without a quota goes at full speed. Lanes, Run object and simulated storage are in one process and on one thread,
+ * the target is not.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
-import { loadBundle } from "../../src/cli/bundle.ts";
+import { loadBundle, readableModules } from "../../src/cli/bundle.ts";
+import { embeddedWorkers, LANES } from "../../src/cli/embeddedWorkers.ts";
 import { readMigrations } from "../../src/cli/migrations.ts";
 import { applyMigrations } from "../../src/storage/migrate.ts";
 import { freePort } from "./freePort.ts";
 import { sleep } from "./measuredRun.ts";
 
 const TOKEN = "the-token-of-the-profiled-runtime-0123456789";
-const NAME = "weir";
 
 /** As V8 gives it; times in microseconds. */
 interface Profile {
@@ -29,7 +30,6 @@ export async function profileRun(
 ): Promise<readonly (readonly [string, number])[]> {
   const folder = mkdtempSync(join(tmpdir(), "weir-profile-"));
   const inspectorPort = await freePort();
-  const { modules, options } = loadBundle();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -39,14 +39,12 @@ export async function profileRun(
       log: new NoOpLog(),
       telemetry: { enabled: false },
       resourcePersistencePath: folder,
-      workers: [
+      workers: embeddedWorkers(
+        { ...loadBundle(), ...(await readableModules()) },
         {
-          ...options,
-          name: NAME,
-          modules,
           bindings: { WEIR_TOKEN: TOKEN, WEIR_GENERATION: "profile" },
         },
-      ],
+      ),
     }),
   );
   try {
@@ -76,7 +74,7 @@ async function takeProfile(port: number, forMs: number): Promise<Profile> {
     id: string;
     webSocketDebuggerUrl: string;
   }[];
-  const own = targets.find(({ id }) => id.includes(NAME)) ?? targets[0];
+  const own = targets.find(({ id }) => id.endsWith(LANES)) ?? targets[0];
   if (own === undefined) throw new Error("the inspector shows no isolate");
   const socket = new WebSocket(own.webSocketDebuggerUrl);
   await new Promise((opened, failed) => {

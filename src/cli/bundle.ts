@@ -1,6 +1,6 @@
 /**
- * What the embedded runtime is started with: the Worker as one file, and the bindings that `wrangler.toml` declares
- * as Miniflare options. Both lie in `dist/` and are made again when something they were made from has changed.
+ * What the embedded runtime is started with: the Worker and its lanes as modules, and the bindings that `wrangler.toml`
+ * declares as Miniflare options. All lie in `dist/` and are made again when something they were made from has changed.
  *
  * The options are made by wrangler itself, so that both ways to run Weir read one configuration; wrangler takes a
  * second to load, which is why they are kept.
@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
-import type { BuildOptions, Plugin } from "esbuild";
+import type { BuildOptions, Metafile, Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
 import type { Encoding } from "../tasks/tokenizer.ts";
 import { ranksOf } from "../tasks/tokenizerTables.ts";
@@ -23,11 +23,20 @@ const TABLES = join(DIST, "tables");
 const ENCODINGS: readonly Encoding[] = ["o200k_base", "cl100k_base"];
 const CONFIG = join(PROJECT, "wrangler.toml");
 
+/** The entry first, then what it imports, at once or when it needs it. */
+export type Modules = { readonly type: "ESModule"; readonly path: string; readonly contents: string }[];
+
 export interface Bundle {
-  /** The Worker first, then what it loads when it needs it. */
-  readonly modules: { readonly type: "ESModule"; readonly path: string; readonly contents: string }[];
+  /** The Worker, consumers included. */
+  readonly modules: Modules;
+  /** The consumers alone. */
+  readonly laneModules: Modules;
   readonly options: V4WorkerOptions;
 }
+
+/** Entries of `dist/`, and what each was made from. */
+const ENTRIES = { worker: "src/embeddedWorker.ts", lanes: "src/embeddedLanes.ts" } as const;
+type Entry = keyof typeof ENTRIES;
 
 /**
  * The bundle, made now if it is missing or older than its sources. Throws where the sources do not compile.
@@ -45,11 +54,15 @@ export function loadBundle(): Bundle {
     TABLES: { disk: { path: TABLES, writable: false } },
     NETWORK: { network: network() },
   };
-  return { modules: readModules(), options: { ...options, serviceBindings } };
+  return {
+    modules: readModules("worker"),
+    laneModules: readModules("lanes"),
+    options: { ...options, serviceBindings },
+  };
 }
 
-function readModules(): Bundle["modules"] {
-  const names = JSON.parse(readFileSync(join(DIST, "worker.modules.json"), "utf8")) as readonly string[];
+function readModules(entry: Entry): Modules {
+  const names = JSON.parse(readFileSync(join(DIST, `${entry}.modules.json`), "utf8")) as readonly string[];
   return names.map((name) => ({
     type: "ESModule",
     path: name,
@@ -74,33 +87,68 @@ export function workerBuild(): BuildOptions {
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "pg-native"],
     plugins: [lazyBuiltins, englishOnly],
-    // A character beyond Latin-1, in a comment too, doubles what the source takes in memory for as long as it runs.
-    minifyWhitespace: true,
+    // Two isolates read it at every start. And a character beyond Latin-1, in a comment too, doubles what it takes in
+    // memory for as long as it runs.
+    minify: true,
     logLevel: "error",
   };
 }
 
 async function buildWorker(): Promise<void> {
   const startedMs = Date.now();
-  const { build: bundle } = await import("esbuild");
   await writeTables();
-  const result = await bundle({
+  const { files, metafile } = await bundleEntries({});
+  for (const [name, text] of files) writeWhole(name, text);
+  for (const entry of Object.keys(ENTRIES))
+    writeWhole(`${entry}.modules.json`, JSON.stringify(importedBy(`${entry}.js`, metafile)));
+  stamp("worker", startedMs, ["src/cli/bundle.ts", ...Object.keys(metafile.inputs)]);
+}
+
+/** The same modules with the names of the source in them, for whoever looks at where the time goes. */
+export async function readableModules(): Promise<Pick<Bundle, "modules" | "laneModules">> {
+  const { files, metafile } = await bundleEntries({ minify: false, minifyWhitespace: true });
+  const of = (entry: Entry): Modules =>
+    importedBy(`${entry}.js`, metafile).map((name) => ({
+      type: "ESModule",
+      path: name,
+      contents: files.get(name) ?? "",
+    }));
+  return { modules: of("worker"), laneModules: of("lanes") };
+}
+
+async function bundleEntries(
+  options: BuildOptions,
+): Promise<{ readonly files: ReadonlyMap<string, string>; readonly metafile: Metafile }> {
+  const { build: bundle } = await import("esbuild");
+  const { outputFiles = [], metafile } = await bundle({
     ...workerBuild(),
-    entryPoints: [join(PROJECT, "src/embeddedWorker.ts")],
-    // What is imported when it is needed is a module of its own.
+    entryPoints: { ...ENTRIES },
+    // What both entries import, and what is imported when it is needed, are modules of their own.
     splitting: true,
     plugins: [lazyBuiltins, englishOnly, tablesOnDisk],
-    chunkNames: "worker.[name]-[hash]",
-    entryNames: "worker",
+    chunkNames: "shared.[name]-[hash]",
+    entryNames: "[name]",
     outdir: DIST,
     metafile: true,
     write: false,
+    ...options,
   });
-  const modules = new Map(result.outputFiles.map(({ path, text }) => [basename(path), text]));
-  for (const [name, text] of modules) writeWhole(name, text);
-  const others = [...modules.keys()].filter((name) => name !== "worker.js");
-  writeWhole("worker.modules.json", JSON.stringify(["worker.js", ...others]));
-  stamp("worker", startedMs, ["src/cli/bundle.ts", ...Object.keys(result.metafile.inputs)]);
+  if (metafile === undefined) throw new Error("esbuild was asked for what it made the modules of");
+  return { files: new Map(outputFiles.map(({ path, text }) => [basename(path), text])), metafile };
+}
+
+/** Names of the modules that `entry` imports, directly or not; itself first. */
+function importedBy(entry: string, { outputs }: Metafile): readonly string[] {
+  const imports = new Map(
+    Object.entries(outputs).map(([path, output]) => [
+      basename(path),
+      output.imports.filter(({ external }) => external !== true).map(({ path }) => basename(path)),
+    ]),
+  );
+  const found = new Set([entry]);
+  // A set goes on with what is added while it is walked.
+  for (const name of found) for (const imported of imports.get(name) ?? []) found.add(imported);
+  return [...found];
 }
 
 async function writeTables(): Promise<void> {

@@ -10,6 +10,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { type Bundle, loadBundle } from "./bundle.ts";
+import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { keepSchema } from "./migrations.ts";
 import { endProcess, type ProcessId } from "./processes.ts";
@@ -79,9 +80,9 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
   const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
   try {
     await miniflare.ready;
-    const entrance = async () => ({ url: await miniflare.unsafeGetDirectURL("weir", "Schema"), token });
+    const entrance = async () => ({ url: await miniflare.unsafeGetDirectURL(WEIR, "Schema"), token });
     await keepSchema(folder, entrance, options.repairs);
-    const url = await miniflare.unsafeGetDirectURL("weir");
+    const url = await miniflare.unsafeGetDirectURL(WEIR);
     const tick = () => fireCron(miniflare);
     return { address: url.origin, token, workerd: recordedWorkerd(folder), tick, stop };
   } catch (error) {
@@ -115,26 +116,21 @@ function createMiniflare(
       unsafeTriggerHandlers: true,
       resourcePersistencePath: input.folder.data,
       handleStructuredLogs: ({ level, message }) => input.log(`${level} ${message}`),
-      workers: [
-        {
-          ...bundle.options,
-          name: "weir",
-          modules: bundle.modules,
-          r2Buckets: { BUCKET: bucketName(input.folder) },
-          bindings: {
-            ...Object.fromEntries(secrets),
-            WEIR_TOKEN: input.token,
-            WEIR_GENERATION: input.generation,
-            WEIR_SUCCEEDS: input.succeeds.join(" "),
-            ...(input.drivesSchedules ? { WEIR_SCHEDULES: "driven" } : {}),
-            WEIR_BLAMELESS: input.blameless ? "yes" : "no",
-          },
-          unsafeDirectSockets: [
-            { host: "127.0.0.1", port: input.port },
-            { host: "127.0.0.1", port: 0, entrypoint: "Schema" },
-          ],
+      workers: embeddedWorkers(bundle, {
+        bucket: bucketName(input.folder),
+        bindings: {
+          ...Object.fromEntries(secrets),
+          WEIR_TOKEN: input.token,
+          WEIR_GENERATION: input.generation,
+          WEIR_SUCCEEDS: input.succeeds.join(" "),
+          ...(input.drivesSchedules ? { WEIR_SCHEDULES: "driven" } : {}),
+          WEIR_BLAMELESS: input.blameless ? "yes" : "no",
         },
-      ],
+        sockets: [
+          { host: "127.0.0.1", port: input.port },
+          { host: "127.0.0.1", port: 0, entrypoint: "Schema" },
+        ],
+      }),
     }),
   );
 }

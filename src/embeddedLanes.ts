@@ -1,0 +1,9 @@
+/**
+ * The Worker's lanes as the `weir` command runs them: the consumer of its queues alone, so that the heap in which calls
+ * are made holds nothing of API, Run and schedules (DESIGN.md, "Why do lanes have an isolate of their own").
+ */
+import type { QueueMessage } from "./core/protocol.ts";
+import type { Env } from "./env.ts";
+import { consume } from "./lane/consumer.ts";
+
+export default { queue: consume } satisfies ExportedHandler<Env, QueueMessage>;

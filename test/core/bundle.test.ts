@@ -1,0 +1,65 @@
+/** What the embedded runtime is started with. */
+import { build, type Metafile } from "esbuild";
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadBundle, workerBuild } from "../../src/cli/bundle.ts";
+
+describe("the lanes' isolate", () => {
+  let inputs: readonly string[];
+  beforeAll(async () => {
+    const options = {
+      ...workerBuild(),
+      entryPoints: ["src/embeddedLanes.ts"],
+      splitting: true,
+      outdir: "dist",
+    };
+    const { metafile } = await build({ ...options, metafile: true as const, write: false });
+    inputs = atOnce(metafile, "src/embeddedLanes.ts");
+  });
+
+  test("holds the lanes", () => {
+    expect(inputs).toContain("src/lane/invocation.ts");
+  });
+
+  test.each(["src/api/", "src/schedule/", "src/run/object.ts", "node_modules/hono/", "node_modules/croner/"])(
+    "holds nothing of %s: a collection of its garbage would have to mark it while no call leaves",
+    (path) => {
+      expect(inputs.filter((input) => input.startsWith(path))).toEqual([]);
+    },
+  );
+
+  test.each(["node_modules/pg/", "node_modules/gpt-tokenizer/"])("loads %s when it is needed", (path) => {
+    expect(inputs.filter((input) => input.startsWith(path))).toEqual([]);
+  });
+});
+
+describe("the bundle", () => {
+  test("has no character beyond Latin-1, which would double what the source takes in memory", () => {
+    const { modules, laneModules } = loadBundle();
+    for (const { path, contents } of [...modules, ...laneModules]) {
+      expect(/[^\u0000-\u00ff]/.exec(contents)?.index ?? null, path).toBeNull();
+    }
+  });
+
+  test("has all modules that its entries import", () => {
+    const { modules, laneModules } = loadBundle();
+    for (const list of [modules, laneModules]) {
+      const names = list.map(({ path }) => `./${path}`);
+      const imported = list.flatMap(({ contents }) =>
+        [...contents.matchAll(/(?:from|import\(|import)\s*"(\.\/[^"]+)"/g)].map(([, name]) => name),
+      );
+      expect(imported.filter((name) => !names.includes(name ?? ""))).toEqual([]);
+      expect(new Set(names).size).toBe(names.length);
+    }
+  });
+});
+
+/** What is loaded with `entry`, directly or not. */
+function atOnce({ inputs }: Metafile, entry: string): readonly string[] {
+  const found = new Set([entry]);
+  for (const path of found) {
+    for (const { path: imported, kind } of inputs[path]?.imports ?? []) {
+      if (kind !== "dynamic-import") found.add(imported);
+    }
+  }
+  return [...found];
+}
