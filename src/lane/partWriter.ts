@@ -9,7 +9,7 @@ import { PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
 import type { ChunkWork, CommitOutcome, PartMeta, RunSettings } from "../core/protocol.ts";
 import { reduceRows } from "../core/reduce.ts";
 import type { Usage } from "../core/usage.ts";
-import { describePart, encodePart, type PartRow, partKey, partMeta, usageOfRows } from "../storage/parts.ts";
+import { describePart, type PartRow, partKey, partMeta, usageOfRows } from "../storage/parts.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { checkpointAfter, ordinalOf, ordinalsIn } from "./adopt.ts";
 import type { Clock } from "./clock.ts";
@@ -18,6 +18,7 @@ import { insist } from "./insist.ts";
 import type { LanePorts, StoredPart } from "./ports.ts";
 import type { Progress, Snapshot } from "./progress.ts";
 import type { Turns } from "./turns.ts";
+import { type CutRows, rowsOf, WaitingRows } from "./waitingRows.ts";
 
 /** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
 const COMMIT_WITHIN_MS = 500;
@@ -52,8 +53,7 @@ type Published = "committed" | "adopted" | "lost" | "refused";
 
 export class PartWriter {
   readonly #context: WriterContext;
-  #rows: PartRow[] = [];
-  #chars = 0;
+  readonly #rows = new WaitingRows();
   #firstRowMs = 0;
   #next: number;
   #committed: Snapshot;
@@ -77,7 +77,7 @@ export class PartWriter {
   /** True while the lane should not add rows. */
   get isFull(): boolean {
     const { items, bytes } = this.#context.settings().spec.checkpoint;
-    return this.#pending !== null && (this.#rows.length >= items || this.#chars >= bytes);
+    return this.#pending !== null && (this.#rows.count >= items || this.#rows.byteLength >= bytes);
   }
 
   /** Another lane's part has the row of this item. */
@@ -86,9 +86,8 @@ export class PartWriter {
   }
 
   add(row: PartRow): void {
-    if (this.#rows.length === 0) this.#firstRowMs = this.#context.clock.now();
-    this.#rows.push(row);
-    this.#chars += row.line.length;
+    if (this.#rows.count === 0) this.#firstRowMs = this.#context.clock.now();
+    this.#rows.add(row);
   }
 
   /** Begins a part if one is due and the last one is committed. */
@@ -105,7 +104,7 @@ export class PartWriter {
   async commitNow(): Promise<void> {
     for (;;) {
       await this.settle();
-      if (this.#rows.length === 0 || !this.#goesOn) return;
+      if (this.#rows.count === 0 || !this.#goesOn) return;
       await this.#cut(false, 0);
     }
   }
@@ -121,7 +120,7 @@ export class PartWriter {
     if (this.#trouble === null || this.#context.signal.aborted) return;
     // Rows that cannot be written are given up: their items are called again by whoever gets the chunk.
     const end = { release: true, trouble: this.#trouble };
-    await this.#commit(null, this.#committed, end, RELEASE_WITHIN_MS, []);
+    await this.#commit(null, this.#committed, end, RELEASE_WITHIN_MS, noRows);
   }
 
   /** Looks for a part that a lost lane wrote and did not commit. */
@@ -136,23 +135,21 @@ export class PartWriter {
   }
 
   #isDue(): boolean {
-    const rows = this.#rows.length;
+    const rows = this.#rows.count;
     if (rows === 0) return false;
     const { items, bytes, ms } = this.#context.settings().spec.checkpoint;
     const isFirst = this.#next === this.#context.work.parts;
     if (isFirst && rows >= items * this.#context.firstPartShare) return true;
-    if (rows >= items || this.#chars >= bytes) return true;
+    if (rows >= items || this.#rows.byteLength >= bytes) return true;
     const ageMs = this.#context.clock.now() - this.#firstRowMs;
     return ageMs >= (rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS));
   }
 
   /** Takes the rows and the state that goes with them in one step. */
   #cut(release: boolean, withinMs: number): Promise<Published> {
-    const rows = this.#rows.sort((a, b) => a.index - b.index);
+    const cut = this.#rows.take();
     const snapshot = this.#context.progress.snapshot(this.#context.clock.now());
-    this.#rows = [];
-    this.#chars = 0;
-    const publishing = this.#publish(rows, snapshot, release, withinMs);
+    const publishing = this.#publish(cut, snapshot, release, withinMs);
     this.#pending = publishing
       .catch((fault) => this.#refuse(messageOf(fault)))
       .then((published) => {
@@ -163,18 +160,14 @@ export class PartWriter {
     return this.#pending;
   }
 
-  async #publish(
-    rows: PartRow[],
-    snapshot: Snapshot,
-    release: boolean,
-    withinMs: number,
-  ): Promise<Published> {
+  async #publish(cut: CutRows, snapshot: Snapshot, release: boolean, withinMs: number): Promise<Published> {
     const end = { release, ...(release ? this.#extra : {}) };
-    if (rows.length === 0) return this.#commit(null, snapshot, end, withinMs, []);
+    const { bytes, span, usage } = cut;
+    if (span === null) return this.#commit(null, snapshot, end, withinMs, noRows);
     const { ports, work, turns, signal } = this.#context;
     const key = this.#key();
-    const bytes = encodePart(rows);
-    const part = await partMeta({ chunk: work.chunk, n: this.#next, key, rows, bytes });
+    const part = await partMeta({ chunk: work.chunk, n: this.#next, key, span, bytes });
+    const rows = () => rowsOf(cut);
     const written = await this.#insist("object storage", () =>
       turns.take(() => ports.writePart(key, bytes), signal),
     );
@@ -184,9 +177,9 @@ export class PartWriter {
       if (found === undefined) return this.#failure();
       if (found === null) return this.#refuse(`part ${key} is there and cannot be read`);
       // Our own write, whose answer was lost, is nobody else's.
-      if (found.sha256 !== part.sha256) return this.#adopt(found, rows);
+      if (found.sha256 !== part.sha256) return this.#adopt(found, rows());
     }
-    const told = { ...end, ...usageIn(rows) };
+    const told = { ...end, ...(usage === undefined ? {} : { usage }) };
     const published = await this.#commit(part, snapshot, told, withinMs, rows);
     if (published === "committed") this.#index(part, rows);
     return published;
@@ -203,17 +196,18 @@ export class PartWriter {
     );
     if (snapshot === undefined) return this.#failure();
     const part = describePart({ ...found, chunk: work.chunk, n: this.#next, key: this.#key() });
-    const end = { release: false, ...usageIn(found.rows) };
-    const published = await this.#commit(part, snapshot, end, RELEASE_WITHIN_MS, found.rows);
+    const usage = usageOfRows(found.rows);
+    const end = { release: false, ...(usage === undefined ? {} : { usage }) };
+    const rows = () => found.rows;
+    const published = await this.#commit(part, snapshot, end, RELEASE_WITHIN_MS, rows);
     if (published !== "committed") return published;
     for (const ordinal of settled) this.#adopted.add(ordinal);
-    const kept = [...own, ...this.#rows].filter((row) => !settled.has(ordinalOf(work, row.index)));
-    this.#rows = [];
-    this.#chars = 0;
+    const waiting = rowsOf(this.#rows.take());
+    const kept = [...own, ...waiting].filter((row) => !settled.has(ordinalOf(work, row.index)));
     for (const row of kept) this.add(row);
     const keptOrdinals = ordinalsIn(work, kept);
     progress.adopt(snapshot, (ordinal) => keptOrdinals.has(ordinal));
-    this.#index(part, found.rows);
+    this.#index(part, rows);
     return "adopted";
   }
 
@@ -222,12 +216,12 @@ export class PartWriter {
     snapshot: Snapshot,
     end: { readonly release: boolean; readonly trouble?: string; readonly usage?: Usage },
     withinMs: number,
-    rows: readonly PartRow[],
+    rows: () => readonly PartRow[],
   ): Promise<Published> {
     const { fence, work, signal, settings } = this.#context;
     if (signal.aborted) return "lost";
     const { reduce } = settings().spec;
-    const totals = part === null || reduce == null ? {} : { totals: reduceRows(reduce, rows) };
+    const totals = part === null || reduce == null ? {} : { totals: reduceRows(reduce, rows()) };
     const commit = { fence, chunk: work.chunk, part, snapshot, ...end, ...totals };
     const heard = await this.#context.commit(commit, withinMs);
     if (heard !== "committed") {
@@ -239,11 +233,11 @@ export class PartWriter {
     return "committed";
   }
 
-  #index(part: PartMeta, rows: readonly PartRow[]): void {
+  #index(part: PartMeta, rows: () => readonly PartRow[]): void {
     const { ports, settings, indexed, background, turns } = this.#context;
     if (part.failed === 0 && !settings().child) return;
     const work = turns
-      .take(() => ports.indexPart(settings(), part, rows))
+      .take(() => ports.indexPart(settings(), part, rows()))
       .then(
         () => indexed(part.chunk, part.n),
         // D1 refuses: the part stays unindexed and the Run has it indexed later.
@@ -280,8 +274,4 @@ export class PartWriter {
   }
 }
 
-/** Tokens of rows, as a commit says them. */
-function usageIn(rows: readonly PartRow[]): { readonly usage?: Usage } {
-  const usage = usageOfRows(rows);
-  return usage === undefined ? {} : { usage };
-}
+const noRows = (): readonly PartRow[] => [];

@@ -87,16 +87,19 @@ function rowOfLine(line: string): PartRow {
   return { index, ok, line, ...(usage === undefined ? {} : { usage }) };
 }
 
-/** What the commit says of a part. `rows` as in its bytes, at least one, sorted by index. */
+/** What the commit says of the rows of a part. */
+export type RowSpan = Pick<PartMeta, "firstIndex" | "lastIndex" | "ok" | "failed">;
+
+/** What the commit says of a part; `span` is that of its rows. */
 export async function partMeta(part: {
   readonly chunk: number;
   readonly n: number;
   readonly key: string;
-  readonly rows: readonly PartRow[];
+  readonly span: RowSpan;
   readonly bytes: Uint8Array;
 }): Promise<PartMeta> {
-  const { chunk, n, key, rows, bytes } = part;
-  return describePart({ chunk, n, key, rows, bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });
+  const { chunk, n, key, span, bytes } = part;
+  return { chunk, n, key, ...span, bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
 }
 
 /** The same for a part that was read back (`readPart` tells its size and hash). */
@@ -108,22 +111,17 @@ export function describePart(part: {
   readonly bytes: number;
   readonly sha256: string;
 }): PartMeta {
-  const { chunk, n, key, rows, bytes, sha256 } = part;
+  const { rows, ...rest } = part;
+  return { ...rest, ...spanOf(rows) };
+}
+
+/** Of rows sorted by index. Throws without one: there is no part of none. */
+export function spanOf(rows: readonly PartRow[]): RowSpan {
   const first = rows[0];
   const last = rows[rows.length - 1];
-  if (first === undefined || last === undefined) throw new Error(`part ${key} has no rows`);
+  if (first === undefined || last === undefined) throw new Error("a part has rows");
   const ok = rows.filter((row) => row.ok).length;
-  return {
-    chunk,
-    n,
-    key,
-    firstIndex: first.index,
-    lastIndex: last.index,
-    ok,
-    failed: rows.length - ok,
-    bytes,
-    sha256,
-  };
+  return { firstIndex: first.index, lastIndex: last.index, ok, failed: rows.length - ok };
 }
 
 /** SHA-256 as 64 lower-case hex digits. */

@@ -10,7 +10,7 @@ import { uploadsPrefix } from "../../src/storage/inputKeys.ts";
 import { getInput, type InputBounds, listInputs, storeInput } from "../../src/storage/inputs.ts";
 import { openObjectWriter } from "../../src/storage/objectWriter.ts";
 import { streamParts } from "../../src/storage/partStream.ts";
-import { encodePart, partKey, partMeta, readPart, writePart } from "../../src/storage/parts.ts";
+import { encodePart, partKey, partMeta, readPart, spanOf, writePart } from "../../src/storage/parts.ts";
 import { beginUpload, completeUpload, storePiece } from "../../src/storage/uploads.ts";
 import { rowOf } from "./workByHand.ts";
 
@@ -352,7 +352,7 @@ describe("parts", () => {
     const rows = indexes.map((index) => rowOf(index, index % 3 !== 0));
     const bytes = encodePart(rows);
     await writePart(bucket, key, bytes);
-    return partMeta({ chunk, n: 0, key, rows, bytes });
+    return partMeta({ chunk, n: 0, key, span: spanOf(rows), bytes });
   }
   async function* each(parts: readonly PartMeta[]) {
     yield* parts;

@@ -8,7 +8,7 @@ import type { Env } from "../../src/env.ts";
 import { planRun } from "../../src/lane/planner.ts";
 import type { Run } from "../../src/run/interface.ts";
 import { runById } from "../../src/run/stub.ts";
-import { encodePart, type PartRow, partKey, partMeta, writePart } from "../../src/storage/parts.ts";
+import { encodePart, type PartRow, partKey, partMeta, spanOf, writePart } from "../../src/storage/parts.ts";
 import { report, spec } from "../support/coreRun.ts";
 
 export const GENERATION = "by hand";
@@ -99,7 +99,7 @@ export async function handRun(
       const key = partKey(id, chunk, n);
       const bytes = encodePart(rows);
       await writePart(env.BUCKET, key, bytes);
-      const part = await partMeta({ chunk, n, key, rows, bytes });
+      const part = await partMeta({ chunk, n, key, span: spanOf(rows), bytes });
       const deferred = open.map((ordinal) => ({
         ordinal,
         position: ordinal,
