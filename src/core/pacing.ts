@@ -73,7 +73,7 @@ const STALL_MS = 30;
 export interface AskTiming {
   /** Last instant held; null when none is. */
   readonly lastHeldMs: number | null;
-  /** When the first lane started or will start to wait; Infinity when no lane will. */
+  /** When the first lane started or will start to wait; Infinity when no lane will. Of no account while any is held. */
   readonly nextReadyMs: number;
   /** Round trip to expect, with its variation. */
   readonly roundTripMs: number;

@@ -134,9 +134,11 @@ export class Demand {
   askAtMs(standing: Standing): number {
     if (!this.#isPressed && standing.waiting === 0) return Number.POSITIVE_INFINITY;
     const roundTripMs = this.roundTripMs;
+    const lastHeldMs = standing.instants.lastMs(standing.nowMs);
     const atMs = askAt({
-      lastHeldMs: standing.instants.lastMs(standing.nowMs),
-      nextReadyMs: this.#nextReadyMs(standing),
+      lastHeldMs,
+      // Only looked for where it counts: it is a look at every lane, and this is asked at every call.
+      nextReadyMs: lastHeldMs === null ? this.#nextReadyMs(standing) : Number.NaN,
       roundTripMs,
       aheadMs: Math.max(roundTripMs, Math.min(...this.#aheadMs)),
       gapMs: this.#gapMs,

@@ -30,6 +30,7 @@ const NO_TOKENS: TokenCost = { input: 0, output: 0 };
 
 interface Waiter {
   readonly seat: Seat;
+  readonly signal: AbortSignal;
   sinceMs: number;
   readonly give: (instant: Instant) => void;
   readonly refuse: () => void;
@@ -46,6 +47,7 @@ export class Pacer implements SeatHost {
   readonly #demand = new Demand();
   readonly #seats = new Set<Seat>();
   readonly #waiters = new Set<Waiter>();
+  readonly #heeded = new WeakSet<AbortSignal>();
   /** Null where permits have no cost of their own. */
   #costed: CostedPermits | null = null;
   #phase: "asking" | "winding" | "drained" = "asking";
@@ -304,10 +306,10 @@ export class Pacer implements SeatHost {
       const leave = () => {
         this.#waiters.delete(waiter);
         seat.waiting = false;
-        signal.removeEventListener("abort", waiter.refuse);
       };
       const waiter: Waiter = {
         seat,
+        signal,
         sinceMs: nowMs,
         give: (instant) => {
           leave();
@@ -318,11 +320,20 @@ export class Pacer implements SeatHost {
           reject(new LaneStopped());
         },
       };
-      signal.addEventListener("abort", waiter.refuse);
+      this.#heed(signal);
       seat.waiting = true;
       this.#waiters.add(waiter);
       this.#armTimer(nowMs);
       this.#onChange();
+    });
+  }
+
+  /** Who waits goes when its signal ends. Listened for once: to add and remove a listener costs more than the wait. */
+  #heed(signal: AbortSignal): void {
+    if (this.#heeded.has(signal)) return;
+    this.#heeded.add(signal);
+    signal.addEventListener("abort", () => {
+      for (const waiter of [...this.#waiters]) if (waiter.signal === signal) waiter.refuse();
     });
   }
 

@@ -3,6 +3,7 @@
  * keeps its connection, and on the platform its place among the six open ones.
  */
 import { DRAIN_BYTES } from "../core/limits.ts";
+import { type ContentType, contentTypeOf } from "./contentType.ts";
 import { describeNetworkFault } from "./faults.ts";
 import { CallFailed } from "./task.ts";
 
@@ -12,8 +13,11 @@ export type AnswerText =
   | { readonly kind: "too-large" };
 
 /** The body as text, at most `maxBytes` bytes of it. Throws CallFailed when it breaks off. */
-export async function readText(response: Response, maxBytes: number): Promise<AnswerText> {
-  const charset = charsetOf(response);
+export async function readText(
+  response: Response,
+  maxBytes: number,
+  { charset }: ContentType = contentTypeOf(response),
+): Promise<AnswerText> {
   try {
     if (isKnownToFit(response, maxBytes) && charset === "utf-8") {
       return { kind: "text", text: await response.text() };
@@ -79,12 +83,6 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
     at += piece.byteLength;
   }
   return bytes;
-}
-
-function charsetOf(response: Response): string {
-  const type = response.headers.get("content-type");
-  const charset = type === null ? undefined : /charset="?([^\s";]+)/i.exec(type)?.[1]?.toLowerCase();
-  return charset === undefined || charset === "utf8" || charset === "us-ascii" ? "utf-8" : charset;
 }
 
 /** An encoding that the platform does not know is read as UTF-8. */

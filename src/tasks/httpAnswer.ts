@@ -7,6 +7,7 @@ import { jsonAt } from "../core/jsonPointer.ts";
 import { parseRetryAfter } from "../core/retryAfter.ts";
 import type { Json } from "../core/spec.ts";
 import { drain, readText } from "./answer.ts";
+import { type ContentType, contentTypeOf } from "./contentType.ts";
 import type { HttpPlan, HttpSettings } from "./httpSettings.ts";
 import type { TaskOutcome } from "./task.ts";
 
@@ -75,12 +76,13 @@ export async function outcomeOfValue(
     await drain(response);
     return { kind: "ok", value: null, status };
   }
-  const answer = await readText(response, settings.maxResponseBytes);
+  const type = contentTypeOf(response);
+  const answer = await readText(response, settings.maxResponseBytes, type);
   if (answer.kind === "too-large") {
     const message = `${statusLine(response)}, but the answer is longer than maxResponseBytes (${settings.maxResponseBytes})`;
     return { kind: "permanent", errorKind: "parse", message, status, called: true };
   }
-  const value = answerValue(answer.text, settings.value, response);
+  const value = answerValue(answer.text, settings.value, type);
   if (value === undefined) {
     // Garbage is what a target in trouble answers: it may be well again at the next try.
     const message = `${statusLine(response)}, but the answer is not JSON`;
@@ -94,11 +96,11 @@ export async function outcomeOfValue(
 }
 
 /** Undefined: it was to be JSON and is none. */
-function answerValue(text: string, wanted: HttpSettings["value"], response: Response): Json | undefined {
+function answerValue(text: string, wanted: HttpSettings["value"], { isJson }: ContentType): Json | undefined {
   if (wanted === "text") return text;
   if (wanted === "auto") {
     if (text === "") return null;
-    if (!/[/+]json\b/i.test(response.headers.get("content-type") ?? "")) return text;
+    if (!isJson) return text;
   }
   try {
     return parseJson(text);

@@ -11,12 +11,28 @@ export interface Cuttable {
   onStop(): void;
 }
 
+/** Cuts one call off. It knows what it did: to ask a controller for its signal, or that for its state, leaves the script. */
+export class Cutter {
+  readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
+  #isSpent = false;
+
+  get isSpent(): boolean {
+    return this.#isSpent;
+  }
+
+  cut(reason: Error): void {
+    this.#isSpent = true;
+    this.#controller.abort(reason);
+  }
+}
+
 export class LaneCalls {
   /** Ends when the lane has to stop. */
   readonly signal: AbortSignal;
   readonly limits: TimeLimits;
   readonly #calls = new Set<Cuttable>();
-  #spare: AbortController | null = null;
+  #spare: Cutter | null = null;
 
   constructor(signal: AbortSignal, limits: TimeLimits) {
     this.signal = signal;
@@ -34,15 +50,15 @@ export class LaneCalls {
     this.#calls.delete(call);
   }
 
-  /** A controller that no other call has, until `giveBack`. */
-  takeController(): AbortController {
-    const controller = this.#spare ?? new AbortController();
+  /** What no other call has, until `giveBack`. */
+  takeCutter(): Cutter {
+    const cutter = this.#spare ?? new Cutter();
     this.#spare = null;
-    return controller;
+    return cutter;
   }
 
-  giveBack(controller: AbortController): void {
-    if (!controller.signal.aborted) this.#spare = controller;
+  giveBack(cutter: Cutter): void {
+    if (!cutter.isSpent) this.#spare = cutter;
   }
 }
 

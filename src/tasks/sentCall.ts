@@ -4,7 +4,7 @@
  */
 import type { ResolvedRequest } from "./egress.ts";
 import { describeNetworkFault } from "./faults.ts";
-import type { Cuttable, LaneCalls } from "./laneCalls.ts";
+import type { Cuttable, Cutter, LaneCalls } from "./laneCalls.ts";
 import type { Permit } from "./permits.ts";
 import { CallFailed, CallTimedOut, LaneStopped } from "./task.ts";
 import type { Limited, TimeLimit } from "./timeLimits.ts";
@@ -96,14 +96,14 @@ export class Call implements SentCall, Cuttable, Limited {
   #ended = false;
   readonly #permit: Permit;
   readonly #calls: LaneCalls;
-  readonly #abort: AbortController;
+  readonly #cutter: Cutter;
   readonly #limit: TimeLimit;
 
   constructor(request: ResolvedRequest, send: Send, permit: Permit, calls: LaneCalls) {
     this.timeoutMs = request.timeoutMs;
     this.#permit = permit;
     this.#calls = calls;
-    this.#abort = calls.takeController();
+    this.#cutter = calls.takeCutter();
     this.#limit = calls.limits.begin(this, request.timeoutMs);
     calls.began(this);
     this.answer = this.#send(request, send);
@@ -112,7 +112,7 @@ export class Call implements SentCall, Cuttable, Limited {
   /** Runs synchronously up to the request's leaving. */
   async #send(request: ResolvedRequest, send: Send): Promise<Response> {
     try {
-      const response = await send(request, this.#abort.signal);
+      const response = await send(request, this.#cutter.signal);
       this.#answered = true;
       return response;
     } catch (fault) {
@@ -125,12 +125,12 @@ export class Call implements SentCall, Cuttable, Limited {
 
   onTimeout(): void {
     this.timedOut = true;
-    this.#abort.abort(new CallTimedOut(this.timeoutMs));
+    this.#cutter.cut(new CallTimedOut(this.timeoutMs));
   }
 
   onStop(): void {
     this.wasStopped = true;
-    this.#abort.abort(new LaneStopped());
+    this.#cutter.cut(new LaneStopped());
   }
 
   /** A try that makes another request has done with an answer it got. */
@@ -143,7 +143,7 @@ export class Call implements SentCall, Cuttable, Limited {
     this.#ended = true;
     this.#limit.leave(this);
     this.#calls.over(this);
-    this.#calls.giveBack(this.#abort);
+    this.#calls.giveBack(this.#cutter);
     this.#permit.done();
   }
 }

@@ -88,16 +88,16 @@ describe("the calls of a lane", () => {
     expect([over.stopped, open.stopped]).toEqual([0, 1]);
   });
 
-  it("get the same controller one after another, two at a time get two, and none gets one that was used", () => {
+  it("get the same cutter one after another, two at a time get two, and none gets one that was used", () => {
     const calls = new LaneCalls(new AbortController().signal, new TimeLimits());
-    const first = calls.takeController();
-    const beside = calls.takeController();
+    const first = calls.takeCutter();
+    const beside = calls.takeCutter();
     expect(beside).not.toBe(first);
     calls.giveBack(first);
-    expect(calls.takeController()).toBe(first);
-    first.abort();
+    expect(calls.takeCutter()).toBe(first);
+    first.cut(new Error("over"));
     calls.giveBack(first);
-    expect(calls.takeController().signal.aborted).toBe(false);
+    expect(calls.takeCutter().signal.aborted).toBe(false);
   });
 
   it("are told apart by the lane's signal", () => {
