@@ -8,7 +8,6 @@
  */
 import type { Grant } from "../core/protocol.ts";
 import type { HostNeed } from "../tasks/permits.ts";
-import { ON_TIME } from "./lateness.ts";
 import { type AnswerMoment, usableMs } from "./runClock.ts";
 
 export interface Instant {
@@ -43,14 +42,8 @@ interface Batch {
   readonly probe: boolean;
 }
 
-/** Most that a loop which is behind takes off the time in which an instant is usable: slow machines make calls too. */
+/** Most that a late loop takes off the time in which an instant is usable: slow machines make calls too. */
 const LATE_SHARE = 0.45;
-/** Most that a single pause takes off it, however often one comes. */
-const PAUSE_SHARE = 0.25;
-/** Share of the instants that may be given up beyond that, so that fewer calls leave together after a pause. */
-const SMOOTHING_SHARE = 0.005;
-/** Instants: what a quiet time can save up for it. */
-const MOST_SMOOTHING = 20;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
@@ -61,7 +54,6 @@ export class Instants {
   #forfeited = 0;
   /** Those of them whose time ran out: nobody was ready. */
   #expired = 0;
-  #smoothing = MOST_SMOOTHING;
 
   get held(): number {
     return this.#held;
@@ -89,14 +81,13 @@ export class Instants {
    * Takes out the first instant that is due and not over; null when there is none now. In a loop that is late
    * instants are over earlier: a call that is let go leaves about so much later, and what waited leaves together.
    */
-  takeDue(nowMs: number, late = ON_TIME): Instant | null {
-    const batch = this.#current(nowMs, late);
+  takeDue(nowMs: number, lateMs = 0): Instant | null {
+    const batch = this.#current(nowMs, lateMs);
     if (batch === undefined) return null;
     const notBeforeMs = batch.firstMs + batch.next * batch.everyMs;
     if (notBeforeMs > nowMs) return null;
     batch.next += 1;
     this.#held -= 1;
-    this.#smoothing = Math.min(this.#smoothing + SMOOTHING_SHARE, MOST_SMOOTHING);
     return {
       notBeforeMs,
       expiresMs: notBeforeMs + batch.usableMs,
@@ -156,19 +147,11 @@ export class Instants {
   }
 
   /** The batch of the next instant that is not over; drops what is. */
-  #current(nowMs: number, late = ON_TIME): Batch | undefined {
+  #current(nowMs: number, lateMs = 0): Batch | undefined {
     for (;;) {
       const batch = this.#batches[0];
       if (batch === undefined) return undefined;
-      const over = Math.max(
-        overAt(batch, nowMs, late.lastingMs, LATE_SHARE),
-        overAt(batch, nowMs, late.lastMs, PAUSE_SHARE),
-        batch.next,
-      );
-      const inAll = overAt(batch, nowMs, late.lastMs, LATE_SHARE);
-      const early = Math.min(inAll - over, Math.floor(this.#smoothing));
-      if (early > 0) this.#smoothing -= early;
-      const lost = over + Math.max(early, 0) - batch.next;
+      const lost = overAt(batch, nowMs, lateMs) - batch.next;
       if (lost > 0) {
         this.#drop(batch, lost);
         this.#expired += lost;
@@ -185,10 +168,10 @@ export class Instants {
   }
 }
 
-/** How many of the batch's instants are over in a loop that is so late; `share`: what that may take off at most. */
-function overAt(batch: Batch, nowMs: number, lateMs: number, share: number): number {
+/** How many of the batch's instants are over in a loop that is so late. */
+function overAt(batch: Batch, nowMs: number, lateMs: number): number {
   const { firstMs, everyMs, count, usableMs } = batch;
   if (usableMs < 0) return count;
-  const slackMs = everyMs < lateMs ? Math.min(lateMs, share * usableMs) : 0;
+  const slackMs = everyMs < lateMs ? Math.min(lateMs, LATE_SHARE * usableMs) : 0;
   return Math.min(Math.ceil((nowMs + slackMs - usableMs - firstMs) / everyMs), count);
 }

@@ -123,20 +123,16 @@ describe("permits after a pause of the event loop", () => {
     expect(lanes.letGo).toBe(20);
   });
 
-  it("are never those of more than three quarters of their time, however often pauses come", async () => {
+  it("are no more than those of 18 ms, however often pauses come", async () => {
     const { loop, lanes } = waitingLanes();
-    const together: number[] = [];
     for (let pause = 0; pause < 12; pause++) {
       await loop.run(20);
       const before = lanes.letGo;
       loop.stall(40);
       await loop.turn();
-      together.push(lanes.letGo - before);
+      expect(lanes.letGo - before).toBeGreaterThanOrEqual(16);
+      expect(lanes.letGo - before).toBeLessThanOrEqual(18);
     }
-    // What may be given up for fewer of them is used up after the first ones.
-    expect(together[0]).toBeLessThanOrEqual(18);
-    expect(Math.min(...together.slice(4))).toBeGreaterThan(18);
-    expect(Math.max(...together)).toBeLessThanOrEqual(25);
   });
 });
 
@@ -144,22 +140,22 @@ describe("lateness", () => {
   it("is not what a timer's grain brings", () => {
     const lateness = new LoopLateness();
     lateness.saw(100, 101);
-    expect(lateness.at(101)).toEqual({ lastMs: 0, lastingMs: 0 });
+    expect(lateness.at(101)).toBe(0);
   });
 
-  it("lasts only when two in a row were late", () => {
+  it("is that of what was let go last", () => {
     const lateness = new LoopLateness();
     lateness.saw(100, 121);
-    expect(lateness.at(121)).toEqual({ lastMs: 20, lastingMs: 0 });
+    expect(lateness.at(121)).toBe(20);
     lateness.saw(130, 136);
-    expect(lateness.at(136)).toEqual({ lastMs: 5, lastingMs: 5 });
+    expect(lateness.at(136)).toBe(5);
     lateness.saw(140, 141);
-    expect(lateness.at(141)).toEqual({ lastMs: 0, lastingMs: 0 });
+    expect(lateness.at(141)).toBe(0);
   });
 
   it("is forgotten when nothing was let go for a while", () => {
     const lateness = new LoopLateness();
     lateness.saw(100, 121);
-    expect(lateness.at(400)).toEqual({ lastMs: 0, lastingMs: 0 });
+    expect(lateness.at(400)).toBe(0);
   });
 });
