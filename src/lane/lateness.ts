@@ -14,9 +14,9 @@ export class LoopLateness {
   #lateMs = 0;
   #atMs = Number.NEGATIVE_INFINITY;
 
-  /** Permits are let go; the first of them could have been from `dueMs` on. */
-  saw(dueMs: number, nowMs: number): void {
-    this.#lateMs = Math.max(0, nowMs - dueMs - TIMER_GRAIN_MS);
+  /** Permits are let go `lateMs` after the first of them could have been. */
+  saw(lateMs: number, nowMs: number): void {
+    this.#lateMs = Math.max(0, lateMs - TIMER_GRAIN_MS);
     this.#atMs = nowMs;
   }
 

@@ -17,6 +17,7 @@ import { HostLine } from "./hostLine.ts";
 import { type Instant, Instants, type Ticket } from "./instants.ts";
 import { LoopLateness } from "./lateness.ts";
 import type { Tally } from "./report.ts";
+import { isPause, RightOfWay } from "./rightOfWay.ts";
 import { type AnswerMoment, RunClock } from "./runClock.ts";
 import { Seat, type SeatHost } from "./seat.ts";
 
@@ -57,10 +58,12 @@ export class Pacer implements SeatHost {
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #lateness = new LoopLateness();
+  readonly #rightOfWay: RightOfWay;
 
   /** `onChange`: `askAtMs` may have moved. `hurry`: a request has to leave within so many ms. */
   constructor(clock: Clock, tally: Tally, onChange: () => void, hurry: (ms: number) => void) {
     this.#clock = clock;
+    this.#rightOfWay = new RightOfWay(clock);
     this.hosts = new HostLine(clock, hurry);
     this.#tally = tally;
     this.#onChange = onChange;
@@ -254,6 +257,13 @@ export class Pacer implements SeatHost {
     this.#tally.callEnded(durationMs);
   }
 
+  giveWay(): Promise<void> | null {
+    const nowMs = this.#clock.now();
+    // An answer may be what the loop sees first after a pause.
+    if (this.#rightOfWay.passing === null && isPause(this.#lateMs(nowMs) ?? 0)) this.#release();
+    return this.#rightOfWay.passing;
+  }
+
   left(seat: Seat): void {
     this.#seats.delete(seat);
     this.stop(seat);
@@ -352,10 +362,18 @@ export class Pacer implements SeatHost {
   }
 
   #noteLateness(nowMs: number): void {
+    const lateMs = this.#lateMs(nowMs);
+    if (lateMs === null) return;
+    this.#lateness.saw(lateMs, nowMs);
+    this.#rightOfWay.letGo(lateMs);
+  }
+
+  /** For how long a permit has been due for which a lane waits; null: none is. */
+  #lateMs(nowMs: number): number | null {
+    const dueMs = this.#waiters.size === 0 ? null : this.#instants.dueSinceMs(nowMs);
+    if (dueMs === null) return null;
     const [first] = this.#waiters;
-    const dueMs = this.#instants.dueSinceMs(nowMs);
-    if (first === undefined || dueMs === null) return;
-    this.#lateness.saw(Math.max(dueMs, first.sinceMs), nowMs);
+    return nowMs - Math.max(dueMs, first?.sinceMs ?? dueMs);
   }
 
   #armTimer(nowMs: number): void {

@@ -28,6 +28,8 @@ export interface SeatHost {
   /** The target said something of its own ledger. */
   hear(told: Told): void;
   ended(durationMs: number): void;
+  /** An answer came: see `Permit.giveWay`. */
+  giveWay(): Promise<void> | null;
   left(seat: Seat): void;
   /** Sends the seat's lane away from the queue unless a try is under way. */
   stop(seat: Seat): void;
@@ -166,6 +168,10 @@ class SeatPermit implements Permit {
     if (!this.#seat.spend(this, this.#instant, nowMs)) return false;
     this.#usedAtMs = nowMs;
     return true;
+  }
+
+  giveWay(): Promise<void> | null {
+    return this.#host.giveWay();
   }
 
   done(): void {

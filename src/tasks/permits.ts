@@ -35,6 +35,11 @@ export interface Permit {
   use(): boolean;
   /** The call is over (its body too), however it ended. Once for every `use` that said true. */
   done(): void;
+  /**
+   * An answer came. Null: go on with it. Else go on when this resolves: calls are about to leave that what is to be done
+   * with the answer would hold up.
+   */
+  giveWay(): Promise<void> | null;
   readonly epoch: number;
   readonly probe: boolean;
   /** Absent: it is for any host. */

@@ -114,6 +114,8 @@ export class Call implements SentCall, Cuttable, Limited {
     try {
       const response = await send(request, this.#cutter.signal);
       this.#answered = true;
+      const passing = this.#permit.giveWay();
+      if (passing !== null) await passing;
       return response;
     } catch (fault) {
       this.end();

@@ -168,6 +168,28 @@ describe("a permit", () => {
   });
 });
 
+describe("an answer", () => {
+  it("gives way to calls that are about to leave", async () => {
+    const server = await serve();
+    const permits = new OpenPermits();
+    let left = () => {};
+    permits.passing = new Promise((resolve) => {
+      left = resolve;
+    });
+    let isOver = false;
+    const tried = tryItem({ kind: "http", url: `${server.origin}/{{item}}` }, "a", { permits }).finally(
+      () => {
+        isOver = true;
+      },
+    );
+    await expect.poll(() => server.arrivals.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([isOver, permits.ended]).toEqual([false, 0]);
+    left();
+    expect(await tried).toMatchObject({ kind: "ok" });
+  });
+});
+
 describe("a lane that has to stop", () => {
   it("makes no call, and a call it cuts has no outcome", async () => {
     let arrived = (): void => {};

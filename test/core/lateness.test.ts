@@ -5,6 +5,7 @@ import type { Clock } from "../../src/lane/clock.ts";
 import { LoopLateness } from "../../src/lane/lateness.ts";
 import { Pacer } from "../../src/lane/pacer.ts";
 import { Tally } from "../../src/lane/report.ts";
+import type { Permit } from "../../src/tasks/permits.ts";
 
 /** An event loop that fires a timer only when it gets to it. */
 class Loop implements Clock {
@@ -54,20 +55,18 @@ function waitingLanes({ first = 1000 } = {}) {
   );
   const lanes = { letGo: 0 };
   const { signal } = new AbortController();
-  for (let i = 0; i < 1000; i++) {
-    void pacer
-      .join(() => Number.POSITIVE_INFINITY)
-      .take(signal)
-      .then((permit) => {
-        if (permit.use()) lanes.letGo += 1;
-      });
+  const permits = Array.from({ length: 1000 }, () => pacer.join(() => Number.POSITIVE_INFINITY).take(signal));
+  for (const taken of permits) {
+    void taken.then((permit) => {
+      if (permit.use()) lanes.letGo += 1;
+    });
   }
   const hear = (count: number, firstInMs = 5) => {
     const at = { sentMs: loop.now(), receivedMs: loop.now(), repeated: false, want: count };
     pacer.apply(answerOf(count, firstInMs), at);
   };
   hear(first);
-  return { loop, lanes, hear };
+  return { loop, lanes, hear, first: permits[0] as Promise<Permit> };
 }
 
 function answerOf(count: number, firstInMs: number): SyncAnswer {
@@ -136,26 +135,57 @@ describe("permits after a pause of the event loop", () => {
   });
 });
 
+describe("answers", () => {
+  const anAnswer = async (loop: Loop, lane: Promise<Permit>) => {
+    await loop.turn();
+    return (await lane).giveWay();
+  };
+
+  it("are seen to at once in a loop that is on time", async () => {
+    const { loop, first } = waitingLanes();
+    await loop.run(50);
+    expect(await anAnswer(loop, first)).toBeNull();
+  });
+
+  it("wait after a pause until what is due was let go and the loop has been at its timers", async () => {
+    const { loop, lanes, first } = waitingLanes();
+    await loop.run(50);
+    const before = lanes.letGo;
+    loop.stall(15);
+    const passing = (await first).giveWay();
+    let isOver = false;
+    void passing?.then(() => {
+      isOver = true;
+    });
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    expect(lanes.letGo - before).toBeGreaterThanOrEqual(15);
+    expect(isOver).toBe(false);
+    await loop.turn();
+    expect(isOver).toBe(true);
+    expect(await anAnswer(loop, first)).toBeNull();
+  });
+});
+
 describe("lateness", () => {
   it("is not what a timer's grain brings", () => {
     const lateness = new LoopLateness();
-    lateness.saw(100, 101);
+    lateness.saw(1, 101);
     expect(lateness.at(101)).toBe(0);
   });
 
   it("is that of what was let go last", () => {
     const lateness = new LoopLateness();
-    lateness.saw(100, 121);
+    lateness.saw(21, 121);
     expect(lateness.at(121)).toBe(20);
-    lateness.saw(130, 136);
+    lateness.saw(6, 136);
     expect(lateness.at(136)).toBe(5);
-    lateness.saw(140, 141);
+    lateness.saw(1, 141);
     expect(lateness.at(141)).toBe(0);
   });
 
   it("is forgotten when nothing was let go for a while", () => {
     const lateness = new LoopLateness();
-    lateness.saw(100, 121);
+    lateness.saw(21, 121);
     expect(lateness.at(400)).toBe(0);
   });
 });

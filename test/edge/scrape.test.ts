@@ -30,7 +30,13 @@ class Scraper {
     const settings = { version: 1, run: this.#run, root: "root", spec, itemSource: source, child: false };
     const egress = createEgress({ env: {}, settings, browser: this.#browser });
     const permits = {
-      take: async () => ({ use: () => ++this.permits > 0, done: () => {}, epoch: 0, probe: false }),
+      take: async () => ({
+        use: () => ++this.permits > 0,
+        done: () => {},
+        giveWay: () => null,
+        epoch: 0,
+        probe: false,
+      }),
     };
     return egress.run({ task, client: undefined, item: url, index: 0, permits, signal: this.#stop.signal });
   }

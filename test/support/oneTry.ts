@@ -51,6 +51,8 @@ export class OpenPermits implements Permits {
   ended = 0;
   /** So many permits expire before they are used. */
   expire = 0;
+  /** What answers give way to. */
+  passing: Promise<void> | null = null;
 
   async take() {
     this.taken++;
@@ -63,6 +65,7 @@ export class OpenPermits implements Permits {
       done: () => {
         this.ended++;
       },
+      giveWay: () => this.passing,
       epoch: 0,
       probe: false,
     };
