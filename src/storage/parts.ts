@@ -112,6 +112,7 @@ export function describePart(part: {
   readonly sha256: string;
 }): PartMeta {
   const { rows, ...rest } = part;
+  if (rows.length === 0) throw new Error(`part ${part.key} has no rows`);
   return { ...rest, ...spanOf(rows) };
 }
 
