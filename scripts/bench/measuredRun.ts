@@ -79,7 +79,7 @@ export interface Measured {
 /** Makes the input, runs the command, and removes everything but the figures. */
 export async function measureRun(options: RunToMeasure): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), "weir-bench-"));
-  const target = await spawnTarget(options.target);
+  const target = await spawnTarget({ ...options.target, warm: true });
   try {
     if (options.range === true) await writeRange(join(folder, "spec.json"), options.ids);
     else await writeIds(join(folder, "ids.txt"), options.ids);

@@ -35,7 +35,7 @@ export interface Embedded {
  */
 const V8_FLAGS = [
   "--max-semi-space-size=1",
-  "--initial-old-space-size=9",
+  "--initial-old-space-size=7",
   "--memory-balancer",
   "--memory-balancer-c-value=3e-9",
 ].join(" ");

@@ -5,7 +5,6 @@
  * what was acked); pacing and continuation never use the queue's retry. Whatever goes wrong here costs time: the
  * Run repeats its offers.
  */
-import { z } from "zod";
 import {
   CHUNK_QUEUES,
   SLICE_FIRST_MS,
@@ -19,31 +18,35 @@ import { invocationLanes, laneQueue } from "../run/queues.ts";
 import { runById } from "../run/stub.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { systemClock } from "./clock.ts";
-import { finishRun } from "./finalizer.ts";
 import { indexRun } from "./indexer.ts";
 import { Invocation } from "./invocation.ts";
 import { planRun } from "./planner.ts";
 import { platformPorts } from "./platform.ts";
 import { Tally } from "./report.ts";
 
-const messageSchema: z.ZodType<QueueMessage> = z.object({
-  v: z.literal(1),
-  kind: z.enum(["work", "plan", "index", "finish"]),
-  run: z.string().min(1).max(64),
-});
-
 /** Works a batch of offers, one after another. Never rejects. */
 export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Promise<void> {
   for (const message of batch.messages) {
-    const offer = messageSchema.safeParse(message.body);
+    const offer: unknown = message.body;
     try {
-      if (offer.success) await take(env, offer.data, queueIndex(batch.queue));
+      if (isOffer(offer)) await take(env, offer, queueIndex(batch.queue));
       else console.warn(`queue ${batch.queue}: not an offer, dropped`);
     } catch (fault) {
       console.warn(`queue ${batch.queue}: ${messageOf(fault)}`);
     }
     message.ack();
   }
+}
+
+const KINDS: readonly unknown[] = ["work", "plan", "index", "finish"] satisfies QueueMessage["kind"][];
+const MAX_RUN_CHARS = 64;
+
+/** Queues are bound to other Workers too: what comes through one may be anything. */
+function isOffer(body: unknown): body is QueueMessage {
+  const { v, kind, run } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  return (
+    v === 1 && KINDS.includes(kind) && typeof run === "string" && run !== "" && run.length <= MAX_RUN_CHARS
+  );
 }
 
 async function take(env: Env, offer: QueueMessage, queue: number): Promise<void> {
@@ -54,8 +57,11 @@ async function take(env: Env, offer: QueueMessage, queue: number): Promise<void>
       return planRun(env, offer.run);
     case "index":
       return indexRun(env, offer.run);
-    case "finish":
+    case "finish": {
+      // Loaded at the end of a run: while calls are made nothing of it is in their heap.
+      const { finishRun } = await import("./finalizer.ts");
       return finishRun(env, offer.run, { untilMs: Date.now() + SLICE_MAX_MS });
+    }
     default:
       offer satisfies never;
   }

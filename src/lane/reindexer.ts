@@ -17,7 +17,8 @@ import { runById } from "../run/stub.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import { indexParts } from "../storage/failures.ts";
 import { listedParts } from "../storage/listedParts.ts";
-import { readRunRecord, recordedRuns } from "../storage/runRecord.ts";
+import { readRunRecord } from "../storage/readRunRecord.ts";
+import { recordedRuns } from "../storage/runRecord.ts";
 
 /** The last part of a run that is indexed, and how many rows there were up to it. */
 interface Place {

@@ -7,7 +7,6 @@
  * retried meanwhile. A retry run (`retry: true`, what POST /v1/runs/:id/retry makes) is that run's child: its rows
  * keep the root run's indexes. For it this source only plans; its items are read through the root run's source.
  */
-import { z } from "zod";
 import {
   CHUNKS_PER_PLAN_CALL,
   FAILURES_PER_QUERY,
@@ -15,32 +14,16 @@ import {
   INDEXES_PER_PLAN_CALL,
 } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
-import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
+import type { ErrorKind } from "../core/row.ts";
 import { isEnded } from "../core/runView.ts";
 import type { Json, SourceSpec } from "../core/spec.ts";
 import { runById } from "../run/stub.ts";
 import { getRun } from "../storage/catalog.ts";
 import { countFailures, type Family, failuresAfter, familyOf } from "../storage/stillFailed.ts";
 import { type ListEntries, planListed, readListed } from "./listing.ts";
+import type { FailuresSettings } from "./schemas.ts";
 import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
 import { openSpans, type Span, splitAt } from "./unsettled.ts";
-
-const json: z.ZodType<Json> = z.json();
-
-export const failuresSchema = z.strictObject({
-  kind: z.literal("failures"),
-  run: z.string().min(1).max(64),
-  kinds: z.array(z.enum(ERROR_KINDS)).min(1).nullable().default(null),
-  /** True: a retry run of `run`, its child. */
-  retry: z.boolean().default(false),
-  /** Where that run's items are read, pinned when a run of its own is made. */
-  found: z
-    .strictObject({ source: z.object({ kind: z.string() }).catchall(json), root: z.string().max(64) })
-    .nullable()
-    .default(null),
-});
-
-export type FailuresSettings = z.infer<typeof failuresSchema>;
 
 /** What this source needs of the others: it reads items through them. */
 export interface OtherSources {
@@ -69,7 +52,6 @@ export const failuresSource = (others: OtherSources): Source<FailuresSettings> =
   };
   return {
     kind: "failures",
-    schema: failuresSchema,
     async pin(settings, context) {
       const { env } = context;
       const run = await getRun(env.DB, settings.run);

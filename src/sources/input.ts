@@ -6,44 +6,23 @@
  * the first run pins the upload as CSV: a malformed one refuses the run before any call. A chunk's position is where to begin and where to stop
  * reading: `<item>:<byte>:<byte>`. Reading goes in windows by ranged requests, from the nearest known byte.
  */
-import { z } from "zod";
 import { csvFields } from "../core/csv.ts";
 import { parseJson } from "../core/json.ts";
 import { LINE_INDEXES_KEPT, SOURCE_WINDOW_BYTES } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
 import { CSV_FRAMING } from "../storage/csvScanner.ts";
-import { INPUT_NAME, UPLOAD_ID } from "../storage/inputKeys.ts";
-import { getInput } from "../storage/inputs.ts";
 import type { LineIndex } from "../storage/lineIndex.ts";
 import { type Line, LineReader, type ReadRange } from "../storage/lineReader.ts";
 import { csvIndexOf, indexCsv, lineIndexOf, type PinnedUpload, rangeReader } from "../storage/uploadLines.ts";
 import { indexAt, planContiguous } from "./contiguous.ts";
+import type { InputSettings } from "./schemas.ts";
 import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
-
-export const inputSchema = z.strictObject({
-  kind: z.literal("input"),
-  name: z
-    .string()
-    .regex(INPUT_NAME, "the name of a stored input: letters, digits, dots, dashes, underscores"),
-  format: z.enum(["lines", "jsonl", "csv"]).default("lines"),
-  /** Between the fields of a CSV record. */
-  delimiter: z
-    .string()
-    .regex(/^[\t -!#-~]$/, 'must be one character such as "," ";" or a tab, and no quote')
-    .default(","),
-  /** The upload that a run pinned; left out, the newest one is pinned when the run is made. */
-  upload: z.string().regex(UPLOAD_ID, "the id of an upload").nullable().default(null),
-});
-
-export type InputSettings = z.infer<typeof inputSchema>;
 
 export const inputSource: Source<InputSettings> = {
   kind: "input",
-  schema: inputSchema,
   async pin(settings, context) {
-    const upload =
-      settings.upload ?? (await getInput(context.env.BUCKET, settings.name, context.count))?.upload;
+    const upload = settings.upload ?? (await newestUpload(settings.name, context));
     if (upload === undefined)
       throw new SourceError(
         "source.name",
@@ -63,6 +42,12 @@ export const inputSource: Source<InputSettings> = {
   },
   read: readChunk,
 };
+
+/** Null's place is taken by undefined: there is no input of that name. Lanes never ask, so it is loaded when it is needed. */
+async function newestUpload(name: string, { env, count }: SourceContext): Promise<string | undefined> {
+  const { getInput } = await import("../storage/inputs.ts");
+  return (await getInput(env.BUCKET, name, count))?.upload;
+}
 
 async function* readChunk(
   settings: InputSettings,

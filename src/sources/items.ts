@@ -1,25 +1,11 @@
 /** Source `items`: the items stand in the spec itself. Any JSON; for more than a few thousand use an input. */
-import { z } from "zod";
-import { MAX_INLINE_BYTES, MAX_INLINE_ITEMS } from "../core/limits.ts";
-import type { Json } from "../core/spec.ts";
+import { MAX_INLINE_BYTES } from "../core/limits.ts";
 import { indexAt, planContiguous } from "./contiguous.ts";
+import type { ItemsSettings } from "./schemas.ts";
 import { type Source, SourceError } from "./source.ts";
-
-const json: z.ZodType<Json> = z.json();
-
-export const itemsSchema = z.strictObject({
-  kind: z.literal("items"),
-  items: z
-    .array(json)
-    .min(1, "at least one item is needed")
-    .max(MAX_INLINE_ITEMS, `at most ${MAX_INLINE_ITEMS} items can stand in a spec: store more as an input`),
-});
-
-export type ItemsSettings = z.infer<typeof itemsSchema>;
 
 export const itemsSource: Source<ItemsSettings> = {
   kind: "items",
-  schema: itemsSchema,
   async pin(settings) {
     const bytes = new TextEncoder().encode(JSON.stringify(settings.items)).byteLength;
     if (bytes > MAX_INLINE_BYTES)

@@ -6,21 +6,17 @@
  * exactly `LISTED_PER_PAGE` entries, so item i stands in page ⌊i / LISTED_PER_PAGE⌋. A page is listed when planning
  * gets to it: lanes work on the first ones meanwhile.
  */
-import { z } from "zod";
 import { CHUNKS_PER_PLAN_CALL, LISTED_PER_PAGE, MAX_CHUNKS } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
 import { indexAt } from "./contiguous.ts";
 import { type Item, type PlanStep, type SourceContext, SourceError } from "./source.ts";
 
-const json: z.ZodType<Json> = z.json();
-
-const pageSchema = z.object({
-  entries: z.array(json),
+interface Page {
+  readonly entries: readonly Json[];
   /** Where the next page begins to list; null: this was the last. */
-  next: z.string().nullable(),
-});
-type Page = z.infer<typeof pageSchema>;
+  readonly next: string | null;
+}
 
 /** Lists what comes after a place, at most `limit` entries; `next` null: that was all. */
 export type ListEntries = (
@@ -112,7 +108,7 @@ async function fillPage(from: string | null, list: ListEntries): Promise<Page> {
 async function readPage(n: number, { env, run, count }: SourceContext): Promise<Page | null> {
   count("r2ClassB", 1);
   const object = await env.BUCKET.get(pageKey(run, n));
-  return object === null ? null : pageSchema.parse(await object.json());
+  return object === null ? null : await object.json<Page>();
 }
 
 async function requirePage(n: number, context: SourceContext): Promise<Page> {

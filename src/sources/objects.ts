@@ -2,32 +2,16 @@
  * Source `objects`: the objects below a prefix, in the order of their keys, in an R2 bucket of the Worker or in any
  * S3-compatible store. An item is `{key, size, etag}`; what the object holds is for the task to read.
  */
-import { z } from "zod";
 import type { Json } from "../core/spec.ts";
-import { line } from "../spec/fields.ts";
 import { type ObjectStore, type StoredObject, StoreFault } from "../storage/objectStore.ts";
-import { openStore, placeFields, secretsOfPlace } from "../storage/storePlace.ts";
+import { openStore, secretsOfPlace } from "../storage/storePlace.ts";
 import { secretValue } from "../tasks/secrets.ts";
 import { countListed, type ListEntries, planListed, readListed } from "./listing.ts";
+import type { ObjectsSettings } from "./schemas.ts";
 import { type Source, type SourceContext, SourceError } from "./source.ts";
-
-/** Keys that S3 and R2 accept have at most 1,024 bytes. */
-const MAX_PREFIX_CHARS = 1024;
-/** What Weir itself keeps in the bucket BUCKET. */
-const OWN_PREFIXES = ["runs/", "inputs/"];
-
-export const objectsSchema = z
-  .strictObject({ kind: z.literal("objects"), prefix: line(MAX_PREFIX_CHARS), ...placeFields })
-  .refine(({ prefix, binding, store }) => store !== null || binding !== "BUCKET" || !isOwn(prefix), {
-    path: ["prefix"],
-    error: 'must not take in what Weir keeps in its own bucket (runs/ and inputs/), as in "exports/2026/"',
-  });
-
-export type ObjectsSettings = z.infer<typeof objectsSchema>;
 
 export const objectsSource: Source<ObjectsSettings> = {
   kind: "objects",
-  schema: objectsSchema,
   secrets: secretsOfPlace,
   async pin(settings, context) {
     const { entries } = await lister(settings, context)(null, 1);
@@ -39,11 +23,6 @@ export const objectsSource: Source<ObjectsSettings> = {
   read: (_, chunk, from, context) => readListed(chunk, from.ordinal, context),
   count: (settings, context) => countListed(context, lister(settings, context)),
 };
-
-/** A prefix that holds, or lies in, what is Weir's own. */
-function isOwn(prefix: string): boolean {
-  return OWN_PREFIXES.some((own) => own.startsWith(prefix) || prefix.startsWith(own));
-}
 
 function lister(settings: ObjectsSettings, { env, count }: SourceContext): ListEntries {
   const store = openStore(settings, env, (name) => secretValue(env, name));

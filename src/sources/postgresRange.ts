@@ -6,52 +6,20 @@
  * The database is asked once, before the run exists, and the connection is closed again: planning and reading are
  * arithmetic on what it said, so they never add a connection to those of the lanes.
  */
-import { z } from "zod";
 import { parseJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
-import { connectionField } from "../tasks/postgresRange.ts";
 import { connectionNamed, missingConnectionMessage } from "../tasks/postgresTarget.ts";
 import { indexAt, planContiguous } from "./contiguous.ts";
 import { balancedFacts, evenFacts, evenRanges, type IdFacts, type IdRange, idRange } from "./idRanges.ts";
 import { askTable } from "./postgresTable.ts";
+import type { PostgresRangeSource } from "./schemas.ts";
 import { type Source, type SourceContext, SourceError } from "./source.ts";
 
-/** Rows of one statement; a larger range would hold its snapshot for too long. */
-const MAX_ROWS_PER_RANGE = 10_000_000;
 /** Each is a statement of its own and a row of the results. */
 const MAX_RANGES = 10_000_000;
 
-// A control character in a name could only come from a mistake.
-const name = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^\P{Cc}+$/u);
-const digits = z.string().regex(/^-?[0-9]{1,20}$/);
-
-export const postgresRangeSchema = z.strictObject({
-  kind: z.literal("postgres-range"),
-  connection: connectionField,
-  /** As in the catalog: "orders" or "sales.orders". */
-  table: name,
-  column: name,
-  rowsPerRange: z.int().min(1).max(MAX_ROWS_PER_RANGE),
-  /** Ranges of about equal numbers of rows, for ids with large gaps; else of equal numbers of ids. */
-  balanced: z.boolean().default(false),
-  /** Rows whose column is NULL lie in no range. */
-  nulls: z.enum(["refuse", "skip"]).default("refuse"),
-  /** What the database said when the run was made; left out, it is asked. */
-  found: z
-    .strictObject({ ranges: z.int().min(1), knots: z.array(digits).min(2).max(1000) })
-    .nullable()
-    .default(null),
-});
-
-export type PostgresRangeSource = z.infer<typeof postgresRangeSchema>;
-
 export const postgresRangeSource: Source<PostgresRangeSource> = {
   kind: "postgres-range",
-  schema: postgresRangeSchema,
   async pin(settings, context) {
     const found = settings.found ?? (await ask(settings, context));
     return { settings: { ...settings, found }, items: found.ranges, first: itemOf(idRange(found, 0)) };

@@ -1,24 +1,10 @@
 /** Source `range`: the integers `from`, `from + step`, … below `to` (above it for a negative step). */
-import { z } from "zod";
 import { indexAt, planContiguous } from "./contiguous.ts";
+import type { RangeSettings } from "./schemas.ts";
 import { type Source, SourceError } from "./source.ts";
-
-export const rangeSchema = z.strictObject({
-  kind: z.literal("range"),
-  from: z.int(),
-  /** Not included. */
-  to: z.int(),
-  step: z
-    .int()
-    .refine((step) => step !== 0, "a step is an integer other than 0")
-    .default(1),
-});
-
-export type RangeSettings = z.infer<typeof rangeSchema>;
 
 export const rangeSource: Source<RangeSettings> = {
   kind: "range",
-  schema: rangeSchema,
   async pin(settings) {
     const items = itemsOf(settings);
     if (items === 0)

@@ -9,9 +9,8 @@ import { rangeSource } from "./range.ts";
 import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
 
 /**
- * By kind. Every schema takes the whole `source` of a spec, its kind included, and gives the settings that `pin`
- * takes; what `pin` gives is stored in the run and goes to `plan` and `read`. Has no prototype: a kind such as
- * "constructor" finds nothing.
+ * By kind. `pin` takes what the schema of that kind gives (`schemas.ts`); what `pin` gives is stored in the run and goes
+ * to `plan` and `read`. Has no prototype: a kind such as "constructor" finds nothing.
  */
 export const sourceRegistry: Record<string, Source<SourceSpec>> = Object.assign(Object.create(null), {
   items: itemsSource,

@@ -1,8 +1,8 @@
 /**
- * What a source is: where items come from. One module per kind, one line each in `registry.ts`.
+ * What a source is: where items come from. One module per kind, one line each in `registry.ts` and, for
+ * what a spec may say about it, in `schemas.ts`.
  * A source never holds more than `SOURCE_WINDOW_BYTES` of items in memory.
  */
-import type { z } from "zod";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
 import type { Env } from "../env.ts";
@@ -45,7 +45,6 @@ export interface PlanStep {
 
 export interface Source<Settings> {
   readonly kind: string;
-  readonly schema: z.ZodType<Settings>;
   /** Names of the secrets that the settings use. Left out: none. */
   secrets?(settings: Settings): readonly string[];
   /**

@@ -3,7 +3,7 @@
  * the first field that is wrong and one sentence about what is accepted.
  *
  * Unknown keys are refused by name. A key whose value is null means its default, so a stored spec can be sent again.
- * What `source` and `task` may say is known by their modules; both are found by `kind` in their registries.
+ * What `source` and `task` may say beyond their kind: `sources/schemas.ts` and `tasks/schemas.ts`.
  */
 import { z } from "zod";
 import {
@@ -18,8 +18,9 @@ import { parseRate } from "../core/rate.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
 import { type SourceSpec, SPEC_DEFAULTS, type Spec, type TaskSpec } from "../core/spec.ts";
 import type { PatchRun } from "../run/interface.ts";
-import { sourceRegistry } from "../sources/registry.ts";
-import { taskOf, taskRegistry } from "../tasks/registry.ts";
+import { sourceSchemas } from "../sources/schemas.ts";
+import { taskOf } from "../tasks/registry.ts";
+import { taskSchemas } from "../tasks/schemas.ts";
 import { complaintOf, type Invalid, join } from "./complaint.ts";
 import { fillDefaults } from "./defaults.ts";
 import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "./fields.ts";
@@ -83,8 +84,8 @@ const smoke = {
 /** The spec of a run as users write it. What `source` and `task` hold besides `kind` depends on that kind. */
 export const specSchema = z.strictObject({
   name: line(MAX_NAME_CHARS).nullish(),
-  source: z.looseObject({ kind: kindOf(sourceRegistry) }),
-  task: z.looseObject({ kind: kindOf(taskRegistry) }),
+  source: z.looseObject({ kind: kindOf(sourceSchemas) }),
+  task: z.looseObject({ kind: kindOf(taskSchemas) }),
   chunkSize: wholeNumber(1, MAX_CHUNK_SIZE).nullish(),
   maxParallelism: wholeNumber(1, MAX_PARALLELISM).nullish(),
   quota: z.strictObject(quota).nullish(),
@@ -172,9 +173,11 @@ export function parseTask(input: unknown): Result<"task", TaskSpec> {
   const outside = schema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, schema, input, "task");
   const task = taskOf(outside.data.kind);
-  if (task === null) return { kind: "invalid", path: "task.kind", message: "is unknown" };
-  const settings = task.schema.safeParse(withoutNulls(outside.data));
-  if (!settings.success) return complaintOf(settings.error, task.schema, input, "task");
+  const taskSchema = taskSchemas[outside.data.kind];
+  if (task === null || taskSchema === undefined)
+    return { kind: "invalid", path: "task.kind", message: "is unknown" };
+  const settings = taskSchema.safeParse(withoutNulls(outside.data));
+  if (!settings.success) return complaintOf(settings.error, taskSchema, input, "task");
   const complaint = task.check(settings.data);
   if (complaint !== null) {
     return { kind: "invalid", path: join("task", complaint.path), message: complaint.message };
@@ -190,10 +193,10 @@ function withInherited(task: SpecInput["task"], source: SourceSpec): SpecInput["
 }
 
 function parseSource(outside: SpecInput["source"]): Result<"source", SourceSpec> {
-  const source = sourceRegistry[outside.kind];
-  if (source === undefined) return { kind: "invalid", path: "source.kind", message: "is unknown" };
-  const settings = source.schema.safeParse(withoutNulls(outside));
-  if (!settings.success) return complaintOf(settings.error, source.schema, outside, "source");
+  const schema = sourceSchemas[outside.kind];
+  if (schema === undefined) return { kind: "invalid", path: "source.kind", message: "is unknown" };
+  const settings = schema.safeParse(withoutNulls(outside));
+  if (!settings.success) return complaintOf(settings.error, schema, outside, "source");
   return { kind: "ok", source: settings.data };
 }
 

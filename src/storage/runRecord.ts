@@ -2,7 +2,6 @@
  * What R2 holds of a run besides its parts: `run.json`, written at creation, from which the catalog can be
  * rebuilt, and `results.jsonl`, the joined rows. No secret is in a spec, so none is here.
  */
-import { z } from "zod";
 import type { CreateRun } from "../run/interface.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 
@@ -13,6 +12,11 @@ export function resultsKey(run: string): string {
   return `runs/${run}/results.jsonl`;
 }
 
+/** Where what the run was created with lies. */
+export function recordKey(run: string): string {
+  return `runs/${run}/run.json`;
+}
+
 /** Writes `runs/<run>/run.json`. Repeating it writes the same. */
 export async function writeRunRecord(
   bucket: R2Bucket,
@@ -20,27 +24,9 @@ export async function writeRunRecord(
   count: ObjectCount = uncounted,
 ): Promise<void> {
   count("r2ClassA", 1);
-  await bucket.put(`runs/${input.runId}/run.json`, JSON.stringify(input), {
+  await bucket.put(recordKey(input.runId), JSON.stringify(input), {
     httpMetadata: { contentType: "application/json" },
   });
-}
-
-/** What `run.json` must hold to be of use. */
-const recordSchema = z.looseObject({
-  runId: z.string(),
-  rootId: z.string(),
-  parentRunId: z.string().nullable(),
-  spec: z.looseObject({}),
-  itemSource: z.looseObject({ kind: z.string() }),
-  createdAtMs: z.number(),
-});
-
-/** What the run was created with; null when there is no record that can be read. */
-export async function readRunRecord(bucket: R2Bucket, run: string): Promise<CreateRun | null> {
-  const object = await bucket.get(`runs/${run}/run.json`);
-  if (object === null) return null;
-  const record = recordSchema.safeParse(await object.json().catch(() => null));
-  return record.success ? (record.data as unknown as CreateRun) : null;
 }
 
 /** Ids of all runs that R2 holds anything of, in the order of their ids, from `from` on. */

@@ -13,13 +13,13 @@ import { drain } from "./answer.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { outcomeOfStatus, outcomeOfValue } from "./httpAnswer.ts";
 import { callBatch, entryOf } from "./httpBatch.ts";
-import { type HttpPlan, type HttpSettings, httpSchema, planHttp, secretsOfPlan } from "./httpSettings.ts";
+import type { HttpSettings } from "./httpSchema.ts";
+import { type HttpPlan, planHttp, secretsOfPlan } from "./httpSettings.ts";
 import { isRedirect, redirected } from "./redirect.ts";
 import type { BatchOutcome, OutgoingRequest, Task, TaskContext, TaskOutcome } from "./task.ts";
 
 export const httpTask: Task<HttpSettings> = {
   kind: "http",
-  schema: httpSchema,
   check(settings) {
     const planned = planHttp(settings);
     return planned.kind === "invalid" ? planned.complaint : null;

@@ -8,7 +8,8 @@ import { parseRetryAfter } from "../core/retryAfter.ts";
 import type { Json } from "../core/spec.ts";
 import { drain, readText } from "./answer.ts";
 import { type ContentType, contentTypeOf } from "./contentType.ts";
-import type { HttpPlan, HttpSettings } from "./httpSettings.ts";
+import type { HttpSettings } from "./httpSchema.ts";
+import type { HttpPlan } from "./httpSettings.ts";
 import type { TaskOutcome } from "./task.ts";
 
 /** RFC 9110 statuses with a body that never is there. */

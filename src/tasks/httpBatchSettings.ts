@@ -7,7 +7,8 @@ import type { ResultsPlace } from "../core/batch.ts";
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
 import { pointerSteps } from "../core/jsonPointer.ts";
 import { insertionsOf, secretsOf, type Template } from "../core/template.ts";
-import type { Complaint, HttpPlan, HttpSettings } from "./httpSettings.ts";
+import type { HttpSettings } from "./httpSchema.ts";
+import type { Complaint, HttpPlan } from "./httpSettings.ts";
 
 export interface BatchPlan {
   readonly each: BodyTemplate | null;

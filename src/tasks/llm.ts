@@ -13,14 +13,14 @@ import type { TokenCost } from "../core/tokenQuota.ts";
 import { expandUrl } from "../core/urlTemplate.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { outcomeOfCompletion } from "./llmAnswer.ts";
-import { type LlmPlan, type LlmSettings, llmSchema, planLlm, secretsOfPlan } from "./llmSettings.ts";
+import type { LlmSettings } from "./llmSchema.ts";
+import { type LlmPlan, planLlm, secretsOfPlan } from "./llmSettings.ts";
 import type { OutgoingRequest, Task, TaskContext, TaskOutcome } from "./task.ts";
 import { type CountTokens, tokenizerFor } from "./tokenizer.ts";
 
 export const llmTask: Task<LlmSettings> = {
   kind: "llm",
   countsTokens: true,
-  schema: llmSchema,
   check(settings) {
     const planned = planLlm(settings);
     return planned.kind === "invalid" ? planned.complaint : null;

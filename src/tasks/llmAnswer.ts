@@ -12,7 +12,7 @@ import type { Json } from "../core/spec.ts";
 import type { Usage } from "../core/usage.ts";
 import { readText } from "./answer.ts";
 import { outcomeOfStatus, statusLine } from "./httpAnswer.ts";
-import type { LlmSettings } from "./llmSettings.ts";
+import type { LlmSettings } from "./llmSchema.ts";
 import type { Spent, TaskOutcome } from "./task.ts";
 
 /** An error's body is read this far for its message. */

@@ -6,58 +6,25 @@
  * by ON CONFLICT, so a try after a crash doubles nothing where the table has a unique key. The row's value is a small
  * report: `{rows, inserted, skipped}`, with `updated` where rows are updated.
  */
-import { z } from "zod";
 import {
   LOAD_PAGE_CHARS,
   LOAD_PAGE_ROWS,
   MAX_CALL_TIMEOUT_MS,
   POSTGRES_MAX_CHARS,
   POSTGRES_MAX_ROWS,
-  POSTGRES_TIMEOUT_MS,
 } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { type ObjectStore, StoreFault } from "../storage/objectStore.ts";
-import { openStore, placeFields, secretsOfPlace } from "../storage/storePlace.ts";
+import { openStore, secretsOfPlace } from "../storage/storePlace.ts";
 import { messageOf } from "./faults.ts";
 import { DamagedFile, jsonLines } from "./jsonLines.ts";
 import { insertOf, type LoadPlan, planLoad } from "./loadStatement.ts";
 import { lingerMsOf, PostgresConnection, type RunStatement } from "./postgresConnection.ts";
 import { isRefusedForGood, outcomeOfDatabaseFault } from "./postgresFaults.ts";
-import { connectionField } from "./postgresRange.ts";
+import type { PostgresLoadSettings } from "./postgresLoadSchema.ts";
 import { requireConnection } from "./postgresTarget.ts";
 import { secretValue } from "./secrets.ts";
 import { CannotOpen, type Task, type TaskContext, type TaskOutcome } from "./task.ts";
-
-const MIN_TIMEOUT_MS = 100;
-const COLUMNS =
-  'must be a list of columns, or an object from column to JSON pointer, as in {"id": "/order/id"}';
-const column = z
-  .string()
-  .min(1)
-  .max(63)
-  .regex(/^\P{Cc}+$/u);
-const pointer = z.string().regex(/^(?:\/.*)?$/s, { error: 'must be a JSON pointer such as "/order/id"' });
-
-const settingsSchema = z.strictObject({
-  kind: z.literal("postgres-load"),
-  connection: connectionField,
-  /** As in the catalog: "orders" or "sales.orders". */
-  table: z
-    .string()
-    .min(1)
-    .max(200)
-    .regex(/^\P{Cc}+$/u),
-  /** A list: each takes the field of its name. */
-  columns: z.union([z.array(column).min(1), z.record(column, pointer)], { error: COLUMNS }),
-  /** What becomes of a row whose unique key is there already. */
-  onConflict: z.enum(["skip", "update"], { error: "must be one of skip, update" }).default("skip"),
-  /** The unique key that `update` goes by. */
-  key: z.array(column).min(1).nullable().default(null),
-  /** Of one statement of up to 1,000 rows, at the server. */
-  timeoutMs: z.int().min(MIN_TIMEOUT_MS).max(MAX_CALL_TIMEOUT_MS).default(POSTGRES_TIMEOUT_MS),
-  ...placeFields,
-});
-export type PostgresLoadSettings = z.infer<typeof settingsSchema>;
 
 interface Client {
   readonly connection: PostgresConnection;
@@ -66,7 +33,6 @@ interface Client {
 
 export const postgresLoadTask: Task<PostgresLoadSettings, Client> = {
   kind: "postgres-load",
-  schema: settingsSchema,
   inherits: ["binding", "store"],
   check(settings) {
     const planned = planLoad(settings);

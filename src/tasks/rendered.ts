@@ -5,7 +5,6 @@
  * own, and what it answers is read as anything from outside is. One permit is taken for a page, whatever the page
  * loads; images, fonts and media are not loaded.
  */
-import { z } from "zod";
 import { parseRetryAfter } from "../core/retryAfter.ts";
 import { hideSecrets } from "../core/template.ts";
 import { readText } from "./answer.ts";
@@ -30,11 +29,12 @@ const NAVIGATION_MOST_MS = 60_000;
 /** JSON around a page makes it longer: escapes at worst double it. */
 const ESCAPED = 2;
 
-const answerSchema = z.object({
-  success: z.literal(true),
-  result: z.string(),
-  meta: z.object({ status: z.number() }).optional(),
-});
+/** The part of its answer that is used. */
+interface Rendered {
+  readonly result: string;
+  /** What the page itself was answered with. */
+  readonly meta?: { readonly status: number };
+}
 
 /** Asks the browser for a page; its answer is JSON. */
 export function askBrowser(
@@ -85,12 +85,19 @@ export async function readRendered(
   return { kind: "html", html: rendered.result };
 }
 
-function parse(text: string): z.infer<typeof answerSchema> | null {
+function parse(text: string): Rendered | null {
   try {
-    return answerSchema.safeParse(JSON.parse(text)).data ?? null;
+    const answer: unknown = JSON.parse(text);
+    return isRendered(answer) ? answer : null;
   } catch {
     return null;
   }
+}
+
+function isRendered(answer: unknown): answer is Rendered {
+  const { success, result, meta } = (answer ?? {}) as Readonly<Record<string, unknown>>;
+  if (success !== true || typeof result !== "string") return false;
+  return meta === undefined || typeof (meta as { readonly status?: unknown } | null)?.status === "number";
 }
 
 function hostOf(request: OutgoingRequest): string {

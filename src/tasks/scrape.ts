@@ -17,13 +17,8 @@ import { decodePage } from "./pageText.ts";
 import { isRedirect, redirected } from "./redirect.ts";
 import { readRendered } from "./rendered.ts";
 import { fetchRobots, type RobotsAnswer, RobotsCache } from "./robots.ts";
-import {
-  asHttp,
-  complainAboutFields,
-  fieldRules,
-  type ScrapeSettings,
-  scrapeSchema,
-} from "./scrapeSettings.ts";
+import type { ScrapeSettings } from "./scrapeSchema.ts";
+import { asHttp, complainAboutFields, fieldRules } from "./scrapeSettings.ts";
 import {
   CallFailed,
   HostNotDue,
@@ -35,7 +30,6 @@ import {
 
 export const scrapeTask: Task<ScrapeSettings> = {
   kind: "scrape",
-  schema: scrapeSchema,
   check(settings) {
     if (Object.keys(settings.headers).some((name) => name.toLowerCase() === "user-agent")) {
       return {

@@ -1,10 +1,10 @@
 /**
- * What a task is: the code that turns one item into one row. One module per kind, one line each in `registry.ts`.
+ * What a task is: the code that turns one item into one row. One module per kind, one line each in
+ * `registry.ts` and, for what a spec may say about it, in `schemas.ts`.
  *
  * `open` is called once per lane and makes what the lane reuses (a client, a connection); `run` is called for
  * every try of an item; `close` once at the lane's end, also after a failure.
  */
-import type { z } from "zod";
 import type { Told } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
@@ -107,7 +107,6 @@ export type BatchOutcome =
 
 export interface Task<Settings, Client = undefined> {
   readonly kind: string;
-  readonly schema: z.ZodType<Settings>;
   /** Settings that are taken from the spec's source, by the same keys, where the task does not give them. */
   readonly inherits?: readonly string[];
   /** Its requests say what tokens they cost, so that a quota and a budget of tokens mean something. */

@@ -4,7 +4,7 @@ import type { Json, TaskSpec } from "../../src/core/spec.ts";
 import type { TokenCost } from "../../src/core/tokenQuota.ts";
 import { parseSpec } from "../../src/spec/schema.ts";
 import { llmTask } from "../../src/tasks/llm.ts";
-import { type LlmSettings, llmSchema } from "../../src/tasks/llmSettings.ts";
+import { type LlmSettings, llmSchema } from "../../src/tasks/llmSchema.ts";
 import type { HostNeed } from "../../src/tasks/permits.ts";
 import { encodingOf, tokenizerFor } from "../../src/tasks/tokenizer.ts";
 import { OpenPermits, type Server, startServer, type TryOptions, tryItem } from "../support/oneTry.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { copyTask } from "../../docs/examples/own-task/copy.ts";
+import { copySchema, copyTask } from "../../docs/examples/own-task/copy.ts";
 import { createEgress } from "../../src/tasks/egress.ts";
 import type { Task } from "../../src/tasks/task.ts";
 import { OpenPermits, type Server, startServer } from "../support/oneTry.ts";
@@ -21,7 +21,7 @@ async function run(item: string, permits = new OpenPermits()) {
   });
   const to = await startServer((_arrival, response) => void response.writeHead(201).end("kept"));
   servers.push(from, to);
-  const settings = copyTask.schema.parse({
+  const settings = copySchema.parse({
     kind: "copy",
     from: `${from.origin}/records`,
     to: `${to.origin}/records`,

@@ -4,9 +4,10 @@ import { CHUNKS_PER_PLAN_CALL, MAX_CHUNKS } from "../../src/core/limits.ts";
 import type { ChunkPlan } from "../../src/core/protocol.ts";
 import type { Env } from "../../src/env.ts";
 import { planContiguous } from "../../src/sources/contiguous.ts";
-import { itemsSchema, itemsSource } from "../../src/sources/items.ts";
-import { rangeSchema, rangeSource } from "../../src/sources/range.ts";
+import { itemsSource } from "../../src/sources/items.ts";
+import { rangeSource } from "../../src/sources/range.ts";
 import { sourceRegistry } from "../../src/sources/registry.ts";
+import { itemsSchema, rangeSchema } from "../../src/sources/schemas.ts";
 import type { Item, SourceContext } from "../../src/sources/source.ts";
 import { spansOf, splitAt, without } from "../../src/sources/unsettled.ts";
 

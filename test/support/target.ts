@@ -7,7 +7,7 @@
  * It listens on 127.0.0.1 only. A second port takes the questions (`/stats`, `/log`, `/set`), so that asking
  * shows up in no figure and also works while the target is down.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Agent, createServer, get, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ArrivalLog, Arrivals } from "./arrivals.ts";
 import { type Fault, planFaults } from "./faults.ts";
@@ -38,6 +38,7 @@ class TargetServer implements Target {
   readonly #captured: Captured[] = [];
   #inFlight = 0;
   #maxInFlight = 0;
+  readonly #cpuBefore = process.cpuUsage();
   #port = 0;
   #controlPort = 0;
   readonly #server: Server;
@@ -70,7 +71,7 @@ class TargetServer implements Target {
   async stats(): Promise<TargetStats> {
     const times = this.#arrivals.times();
     const epoch = (atMs: number | undefined) => (atMs === undefined ? null : performance.timeOrigin + atMs);
-    const cpu = process.cpuUsage();
+    const cpu = process.cpuUsage(this.#cpuBefore);
     return {
       calls: this.#arrivals.calls,
       distinctIds: this.#arrivals.distinctIds,
@@ -232,10 +233,35 @@ function shut(server: Server): Promise<void> {
   });
 }
 
+/** Calls after which V8 has compiled what every call runs. */
+const WARMING_CALLS = 4000;
+const WARMING_CONNECTIONS = 40;
+
+/** Has a target of the same kind answer in this process, and forgets it. */
+async function warmUp({ limit, latencyMs }: TargetOptions): Promise<void> {
+  const target = await startTarget({
+    limit: limit ?? null,
+    ...(latencyMs === undefined ? {} : { latencyMs: [1, 5] }),
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: WARMING_CONNECTIONS });
+  const call = (id: number) =>
+    new Promise<void>((answered, failed) => {
+      get(`${target.url}/v1/users/${id}`, { agent }, (answer) => answer.resume().once("end", answered)).once(
+        "error",
+        failed,
+      );
+    });
+  await Promise.all(Array.from({ length: WARMING_CALLS }, (_, id) => call(id)));
+  agent.destroy();
+  await target.close();
+}
+
 if (import.meta.main) {
   // Ctrl-C reaches the whole terminal: the command under test decides what happens, not its target.
   process.on("SIGINT", () => {});
-  const target = await startTarget(JSON.parse(process.argv[2] ?? "{}") as TargetOptions);
+  const options = JSON.parse(process.argv[2] ?? "{}") as TargetOptions;
+  if (options.warm === true) await warmUp(options);
+  const target = await startTarget(options);
   process.stdout.write(`${JSON.stringify({ url: target.url, control: target.control, pid: process.pid })}\n`);
   process.stdin.on("end", () => process.exit(0)).resume();
 }

@@ -23,6 +23,8 @@ export interface TargetOptions extends FaultOptions {
   readonly capture?: number;
   /** Refuses connections. */
   readonly down?: boolean;
+  /** A target process answers calls of its own first: one whose code is cold stamps late what arrives in its first second. */
+  readonly warm?: boolean;
 }
 
 /** Most answers near the median, a few far above it; none over `MAX_LATENCY_MS`. */
@@ -51,7 +53,7 @@ export interface TargetStats {
   /** Milliseconds since the epoch; null before the first call. */
   readonly firstAtEpochMs: number | null;
   readonly lastAtEpochMs: number | null;
-  /** CPU used by the target's process so far: too much of it and a measurement says nothing. */
+  /** CPU used by the target's process since the target started: too much of it and a measurement says nothing. */
   readonly cpuMs: number;
 }
 

@@ -7,12 +7,11 @@ import { drain } from "../../src/tasks/answer.ts";
 import { outcomeOfStatus } from "../../src/tasks/httpAnswer.ts";
 import type { Task } from "../../src/tasks/task.ts";
 
-const trapSchema = z.strictObject({ kind: z.literal("trap"), url: z.url() });
+export const trapSchema = z.strictObject({ kind: z.literal("trap"), url: z.url() });
 type TrapSettings = z.infer<typeof trapSchema>;
 
 export const trapTask: Task<TrapSettings> = {
   kind: "trap",
-  schema: trapSchema,
   check: () => null,
   urls: ({ url }) => [url],
   secrets: () => [],

@@ -10,7 +10,7 @@ import type { OutgoingRequest, Task } from "../../../src/tasks/task.ts";
 
 const RECORD_BYTES = 100_000;
 
-const copySchema = z.strictObject({
+export const copySchema = z.strictObject({
   kind: z.literal("copy"),
   from: z.url({ protocol: /^https?$/ }),
   to: z.url({ protocol: /^https?$/ }),
@@ -21,7 +21,6 @@ type CopySettings = z.infer<typeof copySchema>;
 
 export const copyTask: Task<CopySettings> = {
   kind: "copy",
-  schema: copySchema,
   check: () => null,
   urls: ({ from, to }) => [from, to],
   secrets: ({ secret }) => [secret],

@@ -1,0 +1,37 @@
+/** What a spec may say about where a user's objects are. */
+import { z } from "zod";
+import { line } from "../spec/fields.ts";
+
+const SECRET = "must be the name of a secret, as in S3_SECRET for the variable WEIR_SECRET_S3_SECRET";
+const secretName = z.string({ error: SECRET }).regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, { error: SECRET });
+const ENDPOINT =
+  'must be the store\'s http(s) address without a path, as in "https://s3.eu-central-1.amazonaws.com"';
+const BINDING = "must be the name of an R2 binding of the Worker, as in EXPORTS";
+
+/** An S3-compatible store. Its credentials are named, never written out. */
+export const storeSchema = z.strictObject({
+  endpoint: z.string({ error: ENDPOINT }).refine(isOrigin, { error: ENDPOINT }),
+  bucket: line(255)
+    .min(1)
+    .regex(/^[^/?#\\]+$/, { error: "must be the name of a bucket, without a slash" }),
+  /** What the signature names; most stores other than AWS take any. */
+  region: line(64).min(1).default("auto"),
+  accessKeyId: secretName,
+  secretAccessKey: secretName,
+});
+export type StoreSettings = z.infer<typeof storeSchema>;
+
+/** The fields of an `ObjectPlace`. */
+export const placeFields = {
+  binding: z
+    .string({ error: BINDING })
+    .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, { error: BINDING })
+    .default("BUCKET"),
+  store: storeSchema.nullable().default(null),
+};
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return false;
+  return url.username === "" && url.password === "" && url.pathname === "/" && url.search + url.hash === "";
+}
