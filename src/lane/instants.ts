@@ -43,7 +43,7 @@ interface Batch {
 }
 
 /** Most that a late loop takes off the time in which an instant is usable: slow machines make calls too. */
-const LATE_SHARE = 0.45;
+const LATE_SHARE = 0.36;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
@@ -108,6 +108,18 @@ export class Instants {
     if (batch === undefined) return null;
     const nextMs = batch.firstMs + batch.next * batch.everyMs;
     return nextMs > nowMs ? null : Math.max(nextMs, batch.heldFromMs);
+  }
+
+  /** How many instants are due and not over. */
+  due(nowMs: number): number {
+    this.#current(nowMs);
+    let due = 0;
+    for (const { firstMs, everyMs, count, next } of this.#batches) {
+      const begun = Math.min(Math.floor((nowMs - firstMs) / everyMs) + 1, count) - next;
+      if (begun <= 0) break;
+      due += begun;
+    }
+    return due;
   }
 
   /** The last instant held; null when none is. */

@@ -347,25 +347,23 @@ export class Pacer implements SeatHost {
     });
   }
 
-  /** Gives every due instant to who waits longest; sets the timer for the next. */
+  /** Gives due instants to who waits longest; sets the timer for the next, which after a pause may be due too. */
   #release(): void {
     const nowMs = this.#clock.now();
-    this.#noteLateness(nowMs);
+    const lateMs = this.#lateMs(nowMs);
+    if (lateMs !== null) this.#lateness.saw(lateMs, nowMs);
+    let left = this.#rightOfWay.portion(lateMs ?? 0, () => this.#instants.due(nowMs));
     for (const waiter of this.#waiters) {
-      const instant = this.#takeNow(nowMs);
+      const instant = left === 0 ? null : this.#takeNow(nowMs);
       if (instant === null) break;
+      left -= 1;
       waiter.give(instant);
     }
+    // The next portion's timer goes before the one that answers wait for.
     this.#armTimer(nowMs);
+    if (lateMs !== null) this.#rightOfWay.letGo(lateMs);
     if (this.#phase === "winding") this.#refuseUnservable();
     if (this.#instants.held === 0) this.#onChange();
-  }
-
-  #noteLateness(nowMs: number): void {
-    const lateMs = this.#lateMs(nowMs);
-    if (lateMs === null) return;
-    this.#lateness.saw(lateMs, nowMs);
-    this.#rightOfWay.letGo(lateMs);
   }
 
   /** For how long a permit has been due for which a lane waits; null: none is. */
