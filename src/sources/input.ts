@@ -43,7 +43,7 @@ export const inputSource: Source<InputSettings> = {
   read: readChunk,
 };
 
-/** Null's place is taken by undefined: there is no input of that name. Lanes never ask, so it is loaded when it is needed. */
+/** Undefined when there is no input of that name. Lanes never ask, so what reads its record is loaded when it is needed. */
 async function newestUpload(name: string, { env, count }: SourceContext): Promise<string | undefined> {
   const { getInput } = await import("../storage/inputs.ts");
   return (await getInput(env.BUCKET, name, count))?.upload;

@@ -108,7 +108,15 @@ async function fillPage(from: string | null, list: ListEntries): Promise<Page> {
 async function readPage(n: number, { env, run, count }: SourceContext): Promise<Page | null> {
   count("r2ClassB", 1);
   const object = await env.BUCKET.get(pageKey(run, n));
-  return object === null ? null : await object.json<Page>();
+  if (object === null) return null;
+  const page = await object.json<Partial<Page> | null>();
+  if (!isPage(page)) throw new Error(`page ${n} of what run ${run} lists is damaged`);
+  return page;
+}
+
+/** Its entries are JSON because the page was. */
+function isPage(page: Partial<Page> | null): page is Page {
+  return Array.isArray(page?.entries) && (page.next === null || typeof page.next === "string");
 }
 
 async function requirePage(n: number, context: SourceContext): Promise<Page> {

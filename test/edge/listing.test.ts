@@ -87,6 +87,18 @@ describe("a listing", () => {
     ]);
   });
 
+  test.each(["null", "{}", '{"entries":{},"next":null}', '{"entries":[1],"next":5}'])(
+    "of which a page is %s is damaged, and says so",
+    async (page) => {
+      const context = contextOf("r_damaged");
+      await env.BUCKET.put("runs/r_damaged/source/0.json", page);
+      const chunk = { first: 0, count: 1, position: "" };
+      await expect(collect(readListed(chunk, 0, context))).rejects.toThrow(
+        "page 0 of what run r_damaged lists is damaged",
+      );
+    },
+  );
+
   test("that was deleted is named by its run", async () => {
     const chunk = { first: 0, count: 1, position: "" };
     await expect(collect(readListed(chunk, 0, contextOf("r_gone")))).rejects.toThrow(
