@@ -41,7 +41,7 @@ export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Prom
 const KINDS: readonly unknown[] = ["work", "plan", "index", "finish"] satisfies QueueMessage["kind"][];
 const MAX_RUN_CHARS = 64;
 
-/** Queues are bound to other Workers too: what comes through one may be anything. */
+/** Whoever may write to the queue, another version of the Worker too, may have put anything into it. */
 function isOffer(body: unknown): body is QueueMessage {
   const { v, kind, run } = (body ?? {}) as Readonly<Record<string, unknown>>;
   return (

@@ -110,9 +110,9 @@ export class Instants {
     return nextMs > nowMs ? null : Math.max(nextMs, batch.heldFromMs);
   }
 
-  /** How many instants are due and not over. */
-  due(nowMs: number): number {
-    this.#current(nowMs);
+  /** How many instants `takeDue` has to give now. */
+  due(nowMs: number, lateMs = 0): number {
+    this.#current(nowMs, lateMs);
     let due = 0;
     for (const { firstMs, everyMs, count, next } of this.#batches) {
       const begun = Math.min(Math.floor((nowMs - firstMs) / everyMs) + 1, count) - next;

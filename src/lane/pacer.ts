@@ -2,7 +2,7 @@
  * The pacer: shared by the lanes of one invocation, it holds their permits and lets each call go at its instant.
  *
  * Lanes wait in order of arrival; one timer is set for the next instant that somebody waits for. After a pause every
- * instant goes at once whose time is not over, which is earlier for that pause (`lateness.ts`). What it does not do:
+ * instant goes whose time is not over, which is earlier for that pause (`lateness.ts`), in portions (`rightOfWay.ts`). What it does not do:
  * decide how many permits are needed (`demand.ts`), talk to the Run (`exchange.ts`), or know what a call is for.
  */
 import { STARVED_MS } from "../core/limits.ts";
@@ -352,7 +352,9 @@ export class Pacer implements SeatHost {
     const nowMs = this.#clock.now();
     const lateMs = this.#lateMs(nowMs);
     if (lateMs !== null) this.#lateness.saw(lateMs, nowMs);
-    let left = this.#rightOfWay.portion(lateMs ?? 0, () => this.#instants.due(nowMs));
+    let left = this.#rightOfWay.portion(lateMs ?? 0, () =>
+      this.#instants.due(nowMs, this.#lateness.at(nowMs)),
+    );
     for (const waiter of this.#waiters) {
       const instant = left === 0 ? null : this.#takeNow(nowMs);
       if (instant === null) break;

@@ -4,7 +4,7 @@
  * The loop gets to its sockets when nothing else is left to do. After a pause as many answers wait to be seen to as calls
  * are due, and with each comes a row to write and an item to read, so the calls let go would leave only when all of that
  * is done. Answers wait until the loop has been at its timers once more, and so at its sockets. And calls that are let go
- * in one turn leave together at its end: in portions the latest ones need not wait until all others are made.
+ * in one turn leave together at its end: in portions those longest overdue need not wait until all others are made.
  */
 import type { Clock } from "./clock.ts";
 

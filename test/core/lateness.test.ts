@@ -120,7 +120,7 @@ describe("permits after a pause of the event loop", () => {
     expect(lanes.letGo - before).toBeGreaterThanOrEqual(15);
   });
 
-  it("go in portions, so that the latest need not wait until all calls are made", async () => {
+  it("go in portions, so that those longest overdue need not wait until all calls are made", async () => {
     const { loop, lanes } = waitingLanes();
     await loop.run(50);
     loop.stall(16);
