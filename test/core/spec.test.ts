@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Json, TaskSpec } from "../../src/core/spec.ts";
+import { sourceRegistry } from "../../src/sources/registry.ts";
+import { sourceSchemas } from "../../src/sources/schemas.ts";
 import { mergeTask } from "../../src/spec/mergeTask.ts";
 import { parsePatch, parseRetry, parseSpec, parseTask } from "../../src/spec/schema.ts";
+import { taskRegistry } from "../../src/tasks/registry.ts";
+import { taskSchemas } from "../../src/tasks/schemas.ts";
 
 const SOURCE = { kind: "input", name: "ids.txt" };
 const HTTP = { kind: "http", url: "https://api.example.com/v1/users/{{item}}" };
@@ -14,6 +18,13 @@ function run(keys: Record<string, Json>) {
 function task(settings: Record<string, Json>) {
   return run({ task: { ...HTTP, ...settings } });
 }
+
+describe("schemas", () => {
+  it("are there for every source and every task, and for no other", () => {
+    expect(Object.keys(sourceSchemas).sort()).toEqual(Object.keys(sourceRegistry).sort());
+    expect(Object.keys(taskSchemas).sort()).toEqual(Object.keys(taskRegistry).sort());
+  });
+});
 
 describe("a spec", () => {
   it("gets every default of the contract", () => {
