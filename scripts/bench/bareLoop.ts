@@ -33,7 +33,7 @@ export async function bareLoop(of: {
   readonly isDirect?: boolean;
 }): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "weir-bare-"));
-  const target = await spawnTarget(of.target);
+  const target = await spawnTarget({ ...of.target, warm: true });
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",

@@ -240,7 +240,8 @@ const WARMING_CONNECTIONS = 40;
 /** Has a target of the same kind answer in this process, and forgets it. */
 async function warmUp({ limit, latencyMs }: TargetOptions): Promise<void> {
   const target = await startTarget({
-    limit: limit ?? null,
+    // One that refuses none: what must be warm is the way to an answer.
+    limit: limit == null ? null : { ratePerSecond: 1e6, burst: 1e6 },
     ...(latencyMs === undefined ? {} : { latencyMs: [1, 5] }),
   });
   const agent = new Agent({ keepAlive: true, maxSockets: WARMING_CONNECTIONS });

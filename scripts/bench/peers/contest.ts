@@ -46,7 +46,7 @@ export async function contest(
   if (store === "missing") return { missing: `no ${peer.store} here` };
   const { ratePerSecond } = peer;
   const limit = options.isStrict ? { ratePerSecond, burst: BURST } : null;
-  const target = await spawnTarget({ limit, latencyMs: LOG_NORMAL });
+  const target = await spawnTarget({ limit, latencyMs: LOG_NORMAL, warm: true });
   try {
     return await play(peer, { target, store, frozenMs: options.frozenMs ?? 0 });
   } finally {

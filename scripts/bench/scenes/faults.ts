@@ -34,7 +34,7 @@ async function restarted(journal: Journal): Promise<void> {
     `**${shown(IDS)} ids at 1,000/s, coordinator and lanes killed (\`kill -9\`) twice**, resumed at once`,
   );
   const place = new Workspace();
-  const target = await spawnTarget(TARGET);
+  const target = await spawnTarget({ ...TARGET, warm: true });
   try {
     const killed = await killAndResume(place, target, {
       ids: IDS,

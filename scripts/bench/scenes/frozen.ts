@@ -55,7 +55,7 @@ async function freezeOnce(): Promise<{
   readonly mostInSecond: number;
   readonly wrong: number;
 }> {
-  const target = await spawnTarget({ latencyMs: LOG_NORMAL });
+  const target = await spawnTarget({ latencyMs: LOG_NORMAL, warm: true });
   const weir = await startTwoProcesses();
   try {
     const thawed = await freezeHalf(weir, target, {
