@@ -58,6 +58,8 @@ const BESIDE = [
 
 export default defineConfig({
   test: {
+    // Vitest leaves one core free, which is half of a machine with two.
+    maxWorkers: "100%",
     projects: [
       {
         test: { name: "core", testTimeout: 30_000, include: ["test/core/**/*.test.ts"], environment: "node" },
