@@ -8,6 +8,7 @@
  */
 import type { Grant } from "../core/protocol.ts";
 import type { HostNeed } from "../tasks/permits.ts";
+import { Evenness } from "./evenness.ts";
 import { type AnswerMoment, usableMs } from "./runClock.ts";
 
 export interface Instant {
@@ -42,13 +43,12 @@ interface Batch {
   readonly probe: boolean;
 }
 
-/** Most that a late loop takes off the time in which an instant is usable: slow machines make calls too. */
-const LATE_SHARE = 0.36;
 /** Keeps divisions by the spacing finite (a single instant has none). */
 const LEAST_EVERY_MS = 1e-6;
 
 export class Instants {
   #batches: Batch[] = [];
+  readonly #evenness = new Evenness();
   #held = 0;
   /** Instants lost since the last `takeForfeited`. */
   #forfeited = 0;
@@ -88,6 +88,7 @@ export class Instants {
     if (notBeforeMs > nowMs) return null;
     batch.next += 1;
     this.#held -= 1;
+    this.#evenness.used(batch.everyMs);
     return {
       notBeforeMs,
       expiresMs: notBeforeMs + batch.usableMs,
@@ -163,10 +164,12 @@ export class Instants {
     for (;;) {
       const batch = this.#batches[0];
       if (batch === undefined) return undefined;
-      const lost = overAt(batch, nowMs, lateMs) - batch.next;
+      const slackMs = batch.everyMs < lateMs ? Math.min(lateMs, this.#evenness.mostOff(batch.usableMs)) : 0;
+      const lost = overAt(batch, nowMs + slackMs) - batch.next;
       if (lost > 0) {
         this.#drop(batch, lost);
         this.#expired += lost;
+        this.#evenness.lost(lost * batch.everyMs);
       }
       if (batch.next < batch.count) return batch;
       this.#batches.shift();
@@ -180,10 +183,9 @@ export class Instants {
   }
 }
 
-/** How many of the batch's instants are over in a loop that is so late. */
-function overAt(batch: Batch, nowMs: number, lateMs: number): number {
+/** How many of the batch's instants are over. */
+function overAt(batch: Batch, atMs: number): number {
   const { firstMs, everyMs, count, usableMs } = batch;
   if (usableMs < 0) return count;
-  const slackMs = everyMs < lateMs ? Math.min(lateMs, LATE_SHARE * usableMs) : 0;
-  return Math.min(Math.ceil((nowMs + slackMs - usableMs - firstMs) / everyMs), count);
+  return Math.min(Math.ceil((atMs - usableMs - firstMs) / everyMs), count);
 }
