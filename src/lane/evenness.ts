@@ -15,8 +15,6 @@ const LEAST_SHARE = 0.36;
 const COST = 0.004;
 /** From the tighter bound to the looser: the loss of so much. Back again takes 1 / COST times as long. */
 const CREDIT_MS = 40;
-/** Of one pause no more counts: a long one would have cost as much with either bound. */
-const MOST_OF_ONE_MS = 10;
 
 export class Evenness {
   #creditMs = CREDIT_MS;
@@ -26,9 +24,9 @@ export class Evenness {
     this.#creditMs = Math.min(CREDIT_MS, this.#creditMs + COST * everyMs);
   }
 
-  /** Permits for so much of the rate were given up at once. */
+  /** Permits for so much of the rate were given up because the loop was late: what no bound would have saved is none. */
   lost(ms: number): void {
-    this.#creditMs = Math.max(0, this.#creditMs - Math.min(ms, MOST_OF_ONE_MS));
+    this.#creditMs = Math.max(0, this.#creditMs - ms);
   }
 
   /** Most that lateness takes off `usableMs`. */
