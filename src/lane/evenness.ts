@@ -2,7 +2,7 @@
  * How much of the rate an invocation gives up to be even: the later calls may leave after a pause of the event loop,
  * the more of them leave together, and the sooner a permit is given up, the more of the rate is lost.
  *
- * Permits are given up early as long as no more than `COST` of the time is lost. A machine whose pauses are short loses
+ * Permits are given up early as long as no more than `COST` of the time is lost, for whatever reason. A machine whose pauses are short loses
  * less than that and holds the tighter bound; one whose pauses are long would lose more, and has the looser.
  * Everything is counted in time at the invocation's own rate, so that it is the same at every rate.
  */
@@ -15,6 +15,8 @@ const LEAST_SHARE = 0.36;
 const COST = 0.004;
 /** From the tighter bound to the looser: the loss of so much. Back again takes 1 / COST times as long. */
 const CREDIT_MS = 40;
+/** Of one moment no more counts: what a long one loses, no bound would have saved. */
+const MOST_OF_ONE_MS = 10;
 
 export class Evenness {
   #creditMs = CREDIT_MS;
@@ -24,9 +26,9 @@ export class Evenness {
     this.#creditMs = Math.min(CREDIT_MS, this.#creditMs + COST * everyMs);
   }
 
-  /** Permits for so much of the rate were given up because the loop was late: what no bound would have saved is none. */
+  /** Permits for so much of the rate were lost at once, for whatever reason: what is lost otherwise is not there to spend. */
   lost(ms: number): void {
-    this.#creditMs = Math.max(0, this.#creditMs - ms);
+    this.#creditMs = Math.max(0, this.#creditMs - Math.min(ms, MOST_OF_ONE_MS));
   }
 
   /** Most that lateness takes off `usableMs`. */

@@ -169,7 +169,7 @@ export class Instants {
       if (lost > 0) {
         this.#drop(batch, lost);
         this.#expired += lost;
-        this.#evenness.lost(Math.min(lost * batch.everyMs, slackMs));
+        this.#evenness.lost(lost * batch.everyMs);
       }
       if (batch.next < batch.count) return batch;
       this.#batches.shift();
