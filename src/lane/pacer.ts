@@ -2,8 +2,9 @@
  * The pacer: shared by the lanes of one invocation, it holds their permits and lets each call go at its instant.
  *
  * Lanes wait in order of arrival; one timer is set for the next instant that somebody waits for. After a pause every
- * instant goes whose time is not over, which is earlier for that pause (`lateness.ts`), in portions (`rightOfWay.ts`). What it does not do:
- * decide how many permits are needed (`demand.ts`), talk to the Run (`exchange.ts`), or know what a call is for.
+ * instant goes whose time is not over, which is earlier for that pause (`lateness.ts`, `evenness.ts`), in portions
+ * (`rightOfWay.ts`). What it does not do: decide how many permits are needed (`demand.ts`), talk to the Run
+ * (`exchange.ts`), or know what a call is for.
  */
 import { STARVED_MS } from "../core/limits.ts";
 import type { CostedAsk, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
