@@ -21,12 +21,12 @@ const MOST_OF_ONE_MS = 10;
 export class Evenness {
   #creditMs = CREDIT_MS;
 
-  /** A permit for `everyMs` of the rate was used. */
-  used(everyMs: number): void {
+  /** A permit for `everyMs` of the rate was handed out. */
+  handedOut(everyMs: number): void {
     this.#creditMs = Math.min(CREDIT_MS, this.#creditMs + COST * everyMs);
   }
 
-  /** Permits for so much of the rate were lost at once, for whatever reason: what is lost otherwise is not there to spend. */
+  /** Permits for so much of the rate ran out at once, for whatever reason: what is lost otherwise is not there to spend. */
   lost(ms: number): void {
     this.#creditMs = Math.max(0, this.#creditMs - Math.min(ms, MOST_OF_ONE_MS));
   }

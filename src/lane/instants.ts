@@ -88,7 +88,7 @@ export class Instants {
     if (notBeforeMs > nowMs) return null;
     batch.next += 1;
     this.#held -= 1;
-    this.#evenness.used(batch.everyMs);
+    this.#evenness.handedOut(batch.everyMs);
     return {
       notBeforeMs,
       expiresMs: notBeforeMs + batch.usableMs,

@@ -181,7 +181,7 @@ describe("evenness", () => {
     const evenness = new Evenness();
     const tightest = evenness.mostOff(USABLE_MS);
     for (let second = 0; second < 60; second++) {
-      for (let i = 0; i < 996; i++) evenness.used(1);
+      for (let i = 0; i < 996; i++) evenness.handedOut(1);
       evenness.lost(3.9);
     }
     expect(evenness.mostOff(USABLE_MS)).toBeGreaterThan(0.9 * tightest);
@@ -194,9 +194,9 @@ describe("evenness", () => {
       for (let pause = 0; pause < 10; pause++) evenness.lost(8);
       const loosest = evenness.mostOff(USABLE_MS);
       expect(loosest).toBeCloseTo(0.6 * tightest, 6);
-      for (let ms = 0; ms < 5000; ms += everyMs) evenness.used(everyMs);
+      for (let ms = 0; ms < 5000; ms += everyMs) evenness.handedOut(everyMs);
       expect(evenness.mostOff(USABLE_MS)).toBeCloseTo((loosest + tightest) / 2, 1);
-      for (let ms = 0; ms < 10_000; ms += everyMs) evenness.used(everyMs);
+      for (let ms = 0; ms < 10_000; ms += everyMs) evenness.handedOut(everyMs);
       expect(evenness.mostOff(USABLE_MS)).toBe(tightest);
     }
   });
