@@ -12,8 +12,16 @@ export interface TreeFigures {
   readonly peakAnonymous: number;
   /** Of all processes since they were first seen, milliseconds. */
   readonly cpuMs: number;
-  /** Resident bytes by sample, ten a second, from the start of the watch. */
-  readonly rss: readonly number[];
+  /** About ten a second, from the start of the watch. */
+  readonly samples: readonly TreeSample[];
+}
+
+export interface TreeSample {
+  readonly atEpochMs: number;
+  /** Resident bytes of all processes. */
+  readonly rss: number;
+  /** Processor time of all processes since they were first seen, milliseconds. */
+  readonly cpuMs: number;
 }
 
 export interface WatchedTree {
@@ -27,18 +35,19 @@ export interface WatchedTree {
 export function watchTree(roots: readonly number[]): WatchedTree {
   const first = new Map<number, number>();
   const last = new Map<number, number>();
-  const rss: number[] = [];
+  const samples: TreeSample[] = [];
+  const cpuMs = () => [...last].reduce((sum, [pid, ms]) => sum + ms - (first.get(pid) ?? 0), 0);
   let peakAnonymous = 0;
   const sample = () => {
     const tree = roots.flatMap((root) => processTree(root));
     for (const pid of tree) {
-      const cpuMs = cpuMsOf(pid);
-      if (cpuMs === null) continue;
-      if (!first.has(pid)) first.set(pid, roots.includes(pid) ? cpuMs : 0);
-      last.set(pid, cpuMs);
+      const ms = cpuMsOf(pid);
+      if (ms === null) continue;
+      if (!first.has(pid)) first.set(pid, roots.includes(pid) ? ms : 0);
+      last.set(pid, ms);
     }
     const memory = memoryOf(tree);
-    rss.push(memory.rss);
+    samples.push({ atEpochMs: Date.now(), rss: memory.rss, cpuMs: cpuMs() });
     peakAnonymous = Math.max(peakAnonymous, memory.anonymous);
   };
   sample();
@@ -50,8 +59,8 @@ export function watchTree(roots: readonly number[]): WatchedTree {
       clearInterval(timer);
       sample();
       killAll(alive().filter((pid) => !roots.includes(pid)));
-      const cpuMs = [...last].reduce((sum, [pid, ms]) => sum + ms - (first.get(pid) ?? 0), 0);
-      return { peakRss: rss.reduce((a, b) => Math.max(a, b), 0), peakAnonymous, cpuMs, rss };
+      const peakRss = samples.reduce((most, { rss }) => Math.max(most, rss), 0);
+      return { peakRss, peakAnonymous, cpuMs: cpuMs(), samples };
     },
   };
 }
