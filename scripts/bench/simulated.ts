@@ -21,16 +21,19 @@ export function simulateDeployed(of: {
   readonly lanes: number;
   readonly ratePerSecond: number;
   readonly latencyMs: number;
+  /** Absent: as deployed. */
+  readonly lanesPerInvocation?: number;
 }): Simulated {
   const atMs: number[] = [];
   const asked: number[] = [];
-  const { seed, items, chunkSize, lanes, ratePerSecond, latencyMs } = of;
+  const { seed, items, chunkSize, lanes, ratePerSecond, latencyMs, lanesPerInvocation } = of;
   const report = simulate(
     {
       seed,
       items,
       place: "deployed",
       invocations: 1,
+      ...(lanesPerInvocation !== undefined && { lanesPerInvocation }),
       spec: {
         ...SPEC_DEFAULTS,
         name: null,

@@ -6,7 +6,7 @@
 import { callTimeMs } from "./activity.ts";
 import { usefulLanes, willHave } from "./dispatch.ts";
 import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
-import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM } from "./limits.ts";
+import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM, POLL_MS } from "./limits.ts";
 import type { Lease, SyncRequest } from "./protocol.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { acquire, type LeaseRecord } from "./semaphore.ts";
@@ -27,6 +27,7 @@ export function leaseChunks(
   const leases: Lease[] = [];
   const embedded = isEmbedded(request.generation);
   let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
+  if (!embedded && yieldsTo(run, request, { held: holding.length, max, nowMs })) room = 0;
   const share = canHelp(run, request) ? shareOfItems(run, request.invocation) : Number.POSITIVE_INFINITY;
   let itemsLeft = request.itemsLeft ?? 0;
   while (room > 0 && itemsLeft < share && run.semaphore.live.size < max) {
@@ -63,6 +64,34 @@ export function leaseChunks(
   if (room <= 0 || run.semaphore.live.size >= max || !canHelp(run, request)) return leases;
   const isLeft = itemsLeft < share && run.ledger.nextAvailable(nowMs, true) !== undefined;
   return isLeft ? leases : [...leases, ...leaseSideLanes(run, request, { holding, room, max, nowMs })];
+}
+
+/** Who was not heard of for so long takes no chunk soon. */
+const YIELDS_FOR_MS = 2 * POLL_MS;
+/** With this share of the lanes that are of use the rate is held: they are a quarter and a lead's time more than it takes. */
+const LANES_ENOUGH = 0.75;
+
+/**
+ * Whether the invocation leaves its room to one that holds more lanes and has room too. A request brings permits for
+ * the lanes of one invocation: a run that needs fewer lanes than it began with would otherwise end with one here and
+ * two there, and ask for each by itself.
+ */
+function yieldsTo(
+  run: Run,
+  { invocation }: SyncRequest,
+  of: { readonly held: number; readonly max: number; readonly nowMs: number },
+): boolean {
+  const { live } = run.semaphore;
+  const isSpare = of.max < run.state.spec.maxParallelism && live.size >= LANES_ENOUGH * of.max;
+  if (!isSpare || live.size >= of.max) return false;
+  const lanes = new Map<string, number>();
+  for (const lease of live.values()) lanes.set(lease.invocation, (lanes.get(lease.invocation) ?? 0) + 1);
+  for (const [id, { capacity, seenAtMs }] of run.dispatch.invocations) {
+    if (id === invocation || of.nowMs - seenAtMs > YIELDS_FOR_MS) continue;
+    const held = lanes.get(id) ?? 0;
+    if (held > of.held && held < capacity) return true;
+  }
+  return false;
 }
 
 /**

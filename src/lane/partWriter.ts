@@ -21,7 +21,7 @@ import type { Turns } from "./turns.ts";
 import { type CutRows, rowsOf, WaitingRows } from "./waitingRows.ts";
 
 /** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
-const COMMIT_WITHIN_MS = 500;
+const COMMIT_WITHIN_MS = 1000;
 /** The lane waits for this commit: others ending at the same moment may join. */
 const RELEASE_WITHIN_MS = 5;
 

@@ -2,13 +2,13 @@
  * One simulated invocation: asks the Run for chunks, works each in a lane, ends after its slice or when there is
  * nothing to do: the rules of `lane/invocation.ts`.
  */
-import { lanesPerInvocation } from "../core/dispatch.ts";
 import type { Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
 import { Tally } from "../lane/report.ts";
 import type { Cancel } from "./eventLoop.ts";
 import { type Answered, type Composed, Exchange, type ExchangeHost } from "./exchange.ts";
 import { Lane } from "./lane.ts";
+import { lanesOfOne } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import { type Process, type Routine, Signal, until } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -161,7 +161,7 @@ export class Invocation implements ExchangeHost {
     if (this.#phase !== "working") return 0;
     if (this.#settings === null) return 1;
     const { maxParallelism } = this.#settings.spec;
-    return lanesPerInvocation(this.#input.generation, maxParallelism, this.world.options.invocations);
+    return lanesOfOne(this.world.options, this.#input.generation, maxParallelism);
   }
 
   #renew(held: readonly number[], answer: SyncAnswer, sentMs: number): void {

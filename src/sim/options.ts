@@ -5,6 +5,7 @@
  * A fault has a probability (or a mean time between two) and a dwell time. Faults end with the safety phase; what
  * follows must lead to an end state.
  */
+import { lanesPerInvocation } from "../core/dispatch.ts";
 import { CHUNK_QUEUES } from "../core/limits.ts";
 import { SPEC_DEFAULTS, type Spec } from "../core/spec.ts";
 import { Random } from "./random.ts";
@@ -82,6 +83,8 @@ export interface SimOptions {
   readonly place: "embedded" | "deployed";
   /** Embedded: among how many invocations the lanes are divided. */
   readonly invocations: number;
+  /** Deployed: lanes of one invocation at most; absent: as many as there really are. */
+  readonly lanesPerInvocation?: number;
   readonly target: TargetOptions;
   readonly faults: FaultOptions;
   /** Faults end here. */
@@ -91,6 +94,13 @@ export interface SimOptions {
   readonly bug: Bug | null;
   /** Shows people what a spec would do: a run that waits for them is over, and turns are not judged. */
   readonly isForPeople: boolean;
+}
+
+/** `generation` "": deployed. */
+export function lanesOfOne(options: SimOptions, generation: string, maxParallelism: number): number {
+  const { invocations, lanesPerInvocation: said } = options;
+  if (generation === "" && said !== undefined) return said;
+  return lanesPerInvocation(generation, maxParallelism, invocations);
 }
 
 export const FAIR_WEATHER: FaultOptions = {

@@ -21,7 +21,7 @@ import {
   type Stored,
 } from "./storage.ts";
 
-const COMMIT_WITHIN_MS = 200;
+const COMMIT_WITHIN_MS = 1000;
 const RELEASE_WITHIN_MS = 5;
 const INSIST_FIRST_MS = 50;
 const INSIST_MOST_MS = 2000;

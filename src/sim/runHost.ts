@@ -5,7 +5,6 @@
  * the Run object. A restart loses everything else, whenever it comes: the limiter's unsaved steps, the answers kept for
  * repeated requests, what is known of invocations and offers.
  */
-import { lanesPerInvocation } from "../core/dispatch.ts";
 import { CHUNKS_PER_PLAN_CALL, LEASE_RENEW_MS } from "../core/limits.ts";
 import { MemoryLedger } from "../core/memoryLedger.ts";
 import type { ChunkPlan, PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
@@ -18,7 +17,7 @@ import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Checks } from "./checks.ts";
 import type { Cancel, EventLoop } from "./eventLoop.ts";
-import type { SimOptions } from "./options.ts";
+import { lanesOfOne, type SimOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 
 /** As in the Run object: counters of requests that only ask are stored this often. */
@@ -281,12 +280,11 @@ export class RunHost {
   }
 
   #tables(semaphore: Semaphore): core.Tables {
-    const { place, invocations } = this.#options;
-    const generation = place === "deployed" ? "" : this.#processGeneration;
+    const generation = this.#options.place === "deployed" ? "" : this.#processGeneration;
     return {
       semaphore,
       ledger: this.ledger,
-      lanesPerInvocation: (maxParallelism) => lanesPerInvocation(generation, maxParallelism, invocations),
+      lanesPerInvocation: (maxParallelism) => lanesOfOne(this.#options, generation, maxParallelism),
     };
   }
 }

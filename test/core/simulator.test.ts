@@ -66,6 +66,45 @@ describe("simulation", () => {
   );
 });
 
+describe("lanes of a run that needs fewer than it began with", () => {
+  it("are together in full invocations, so that a request brings permits for all of one", () => {
+    const items = 20_000;
+    const { spec, target, ...rest } = paced({ faults: FAIR_WEATHER });
+    const calledMs: number[] = [];
+    const askedMs: number[] = [];
+    const report = simulate(
+      {
+        ...rest,
+        items,
+        place: "deployed",
+        lanesPerInvocation: 4,
+        isForPeople: true,
+        target: {
+          ...target,
+          limit: { perSecond: 400, burst: 100 },
+          latencyMs: 150,
+          latencySpread: 0.4,
+          mostLatencyMs: 600,
+        },
+        spec: {
+          ...spec,
+          source: { kind: "range", from: 0, to: items, step: 1 },
+          chunkSize: 25,
+          maxParallelism: 400,
+          quota: { requests: "400/s", burst: null },
+        },
+      },
+      { called: (ms) => calledMs.push(ms), asked: (ms) => askedMs.push(ms) },
+    );
+    expect(report.violation).toBeNull();
+    // When nothing is left of the 400 lanes that it began with, and the end is not near.
+    const [fromMs, toMs] = [calledMs[items / 2]!, calledMs[0.9 * items]!];
+    const [calls, requests] = [calledMs, askedMs].map((all) => all.filter((ms) => ms >= fromMs && ms < toMs));
+    expect((calls!.length * 1000) / (toMs - fromMs)).toBeGreaterThan(390);
+    expect(requests!.length / calls!.length).toBeLessThan(0.31);
+  });
+});
+
 describe("a planted bug is found", () => {
   it.each(BUGS)("%s", { timeout: 60_000 }, (bug) => {
     const { from, most } = SEEDS_TO_FIND_A_BUG;
