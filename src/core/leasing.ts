@@ -68,8 +68,8 @@ export function leaseChunks(
 
 /** Who was not heard of for so long takes no chunk soon. */
 const YIELDS_FOR_MS = 2 * POLL_MS;
-/** With this share of the lanes that are of use the rate is held: they are a quarter and a lead's time more than it takes. */
-const LANES_ENOUGH = 0.75;
+/** With this share of the lanes that are of use the rate is held: those are a quarter more than are busy at the full rate. */
+const LANES_ENOUGH = 0.85;
 
 /**
  * Whether the invocation leaves its room to one that holds more lanes and has room too. A request brings permits for
