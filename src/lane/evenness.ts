@@ -2,9 +2,9 @@
  * How much of the rate an invocation gives up to be even: the later calls may leave after a pause of the event loop,
  * the more of them leave together, and the sooner a permit is given up, the more of the rate is lost.
  *
- * Permits are given up early as long as no more than `COST` of the time is lost, for whatever reason. A machine whose pauses are short loses
- * less than that and holds the tighter bound; one whose pauses are long would lose more, and has the looser.
- * Everything is counted in time at the invocation's own rate, so that it is the same at every rate.
+ * Permits are given up early as long as no more than `COST` of the time is lost, for whatever reason. A machine whose
+ * pauses are short loses less than that and holds the tighter bound; one whose pauses are long would lose more, and has
+ * the looser. Everything is counted in time at the invocation's own rate, so that it is the same at every rate.
  */
 
 /** What a late loop takes off the time in which an instant is usable: its share at most, while losses are few. */
