@@ -27,6 +27,8 @@ export const ISSUED_STEP_MS = 500;
 export const FREE_MS = 1000;
 /** An invocation asks at least this often while few are live; see `pollMs`. */
 export const POLL_MS = 1000;
+/** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
+export const COMMIT_WITHIN_MS = POLL_MS;
 /** With many invocations the poll is spread so that polls alone stay below 100/s. */
 export const POLL_MS_PER_INVOCATION = 10;
 export const PERMITS_PER_ASK = 5000;

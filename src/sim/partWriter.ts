@@ -2,7 +2,7 @@
  * From rows to committed parts in the simulation: the rules of `lane/partWriter.ts`. Part, commit, index, in this
  * order; part n+1 not before n is committed; a part that is there already is adopted.
  */
-import { LEASE_TTL_MS, PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
+import { COMMIT_WITHIN_MS, LEASE_TTL_MS, PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
 import type { ChunkWork, PartMeta } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
 import { ordinalOf } from "../lane/adopt.ts";
@@ -21,7 +21,6 @@ import {
   type Stored,
 } from "./storage.ts";
 
-const COMMIT_WITHIN_MS = 1000;
 const RELEASE_WITHIN_MS = 5;
 const INSIST_FIRST_MS = 50;
 const INSIST_MOST_MS = 2000;
