@@ -27,7 +27,7 @@ export function leaseChunks(
   const leases: Lease[] = [];
   const embedded = isEmbedded(request.generation);
   let room = !embedded && holdsCareful(run, holding) ? 0 : request.capacity - holding.length;
-  if (!embedded && yieldsTo(run, request, { held: holding.length, max, nowMs })) room = 0;
+  if (!embedded && room > 0 && yieldsTo(run, request, { held: holding.length, max, nowMs })) room = 0;
   const share = canHelp(run, request) ? shareOfItems(run, request.invocation) : Number.POSITIVE_INFINITY;
   let itemsLeft = request.itemsLeft ?? 0;
   while (room > 0 && itemsLeft < share && run.semaphore.live.size < max) {
