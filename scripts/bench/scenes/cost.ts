@@ -65,7 +65,7 @@ export const cost: Scene = {
     );
     journal.say(
       "",
-      "One machine's run has few invocations with many lanes each. Deployed, with 5 lanes an invocation, the simulation " +
+      "One machine's run has one invocation with all lanes. Deployed, with 5 lanes an invocation, the simulation " +
         "counts 0.25 to 0.4 object requests a call (`scale`): that is $0.08 to $0.12 for two million calls.",
     );
   },
