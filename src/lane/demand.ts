@@ -69,6 +69,8 @@ export class Demand {
   /** Others' instants between ours, smoothed. */
   #pressureMs = 0;
   #turn: Estimate | null = null;
+  /** The same over many turns of every lane: after a pause of the loop all that are under way take long together. */
+  #usualTurn: Estimate | null = null;
   readonly #turns = new TurnTimes();
   #roundTrip: Estimate | null = null;
   /** When nothing could be used at the time of a question: look again then. */
@@ -94,8 +96,10 @@ export class Demand {
     this.#roundTrip = observeDuration(this.#roundTrip, ms, ROUND_TRIP_WEIGHT);
   }
 
-  sawTurn(ms: number): void {
+  /** One of `lanes` took so long from its call to the moment it asked for the next permit. */
+  sawTurn(ms: number, lanes: number): void {
     this.#turn = observeDuration(this.#turn, ms, WEIGHT);
+    this.#usualTurn = observeDuration(this.#usualTurn, ms, WEIGHT / Math.max(1, lanes));
     this.#turns.add(ms);
   }
 
@@ -132,7 +136,8 @@ export class Demand {
 
   /** When to ask; Infinity: no lane will need a permit that it does not have. */
   askAtMs(standing: Standing): number {
-    if (!this.#isPressed && standing.waiting === 0) return Number.POSITIVE_INFINITY;
+    if (!this.#isPressed && standing.waiting === 0 && !this.#isBehind(standing))
+      return Number.POSITIVE_INFINITY;
     const roundTripMs = this.roundTripMs;
     const lastHeldMs = standing.instants.lastMs(standing.nowMs);
     const atMs = askAt({
@@ -156,6 +161,16 @@ export class Demand {
 
   get #isPressed(): boolean {
     return this.#pressureMs > PRESSED_MS;
+  }
+
+  /**
+   * The lanes are enough for the rate, and yet none waits while permits are held: the loop is late and hands each lane a
+   * permit that is due already. The next ones are needed all the same. To ask only when a lane waits would be to ask
+   * when the last is used up or over, and what was not asked for in time is lost.
+   */
+  #isBehind({ seats, instants }: Standing): boolean {
+    if (instants.held === 0 || this.#everyMs === null || this.#usualTurn === null) return false;
+    return seats.size * this.#everyMs >= FILL_UNPRESSED * this.#usualTurn.meanMs;
   }
 
   #usable(standing: Standing, everyMs: number): number {

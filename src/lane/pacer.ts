@@ -302,7 +302,7 @@ export class Pacer implements SeatHost {
   #arrive(seat: Seat, nowMs: number): void {
     seat.readyMs = nowMs;
     if (seat.turnFromMs === null) return;
-    this.#demand.sawTurn(nowMs - seat.turnFromMs);
+    this.#demand.sawTurn(nowMs - seat.turnFromMs, this.#seats.size);
     seat.turnFromMs = null;
   }
 

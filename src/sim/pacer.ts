@@ -196,7 +196,7 @@ export class Pacer {
   #arrive(seat: Seat, nowMs: number): void {
     seat.readyMs = nowMs;
     if (seat.turnFromMs === null) return;
-    this.#demand.sawTurn(nowMs - seat.turnFromMs);
+    this.#demand.sawTurn(nowMs - seat.turnFromMs, this.#seats.size);
     seat.turnFromMs = null;
   }
 
