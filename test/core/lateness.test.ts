@@ -204,7 +204,7 @@ describe("evenness", () => {
     }
   });
 
-  it("takes nothing off where more than 1 % is lost and the loop hardly keeps up", () => {
+  it("takes nothing off where more than 1.4 % is lost and the loop hardly keeps up", () => {
     for (const everyMs of [0.25, 1, 8]) {
       const evenness = new Evenness();
       const tightest = evenness.mostOff(USABLE_MS);
