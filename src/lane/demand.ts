@@ -5,7 +5,8 @@
  * lie, how many expired unused. Two modes follow from whether others' instants stand between ours. *Pressed*: the
  * quota is the limit, lanes start together and end together, and every one of them is covered as soon as the last
  * instant has gone. *Unpressed*: the lanes are the limit, they run apart from each other, and when one waits
- * the request also covers those that will be ready before its instants expire.
+ * the request also covers those that will be ready before its instants expire. Nobody waits in a loop that is behind,
+ * though its lanes are enough for the rate: it asks all the same.
  */
 import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK } from "../core/limits.ts";
 import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
