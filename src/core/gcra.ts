@@ -106,7 +106,8 @@ export function retime(tat: Tat, change: { readonly fromMs: number; readonly toM
   return tatBehind(lastMs, (tat.gapMs * change.toMs) / change.fromMs);
 }
 
-function tatBehind(lastMs: number, gapMs: number): Tat {
+/** Where a dimension stands whose last permit is at `lastMs`, the next one at least `gapMs` later. */
+export function tatBehind(lastMs: number, gapMs: number): Tat {
   const gap = roundUp(gapMs);
   return { tatMs: roundUp(lastMs) + gap, gapMs: gap };
 }

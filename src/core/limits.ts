@@ -32,6 +32,8 @@ export const COMMIT_WITHIN_MS = POLL_MS;
 /** With many invocations the poll is spread so that polls alone stay below 100/s. */
 export const POLL_MS_PER_INVOCATION = 10;
 export const PERMITS_PER_ASK = 5000;
+/** Permits for a lane in one answer where its invocation has few of them. */
+export const ROUNDS_MOST = 3;
 
 // --- permits for single hosts ---
 

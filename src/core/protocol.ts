@@ -213,6 +213,8 @@ export interface SyncRequest {
   readonly want: number;
   /** Answers take this long to come, ms: its permits lie at least so far ahead. Absent: no time to speak of. */
   readonly leadMs?: number;
+  /** It can use permits of further rounds; absent: only those it wants now. */
+  readonly rounds?: Rounds;
   /** Items of its chunks that have no row yet; absent where lanes do not help each other. */
   readonly itemsLeft?: number;
   /** Its lanes can take slots to help with chunks that it holds. */
@@ -231,13 +233,27 @@ export interface SyncRequest {
   readonly settingsVersion: number;
 }
 
+/** What an invocation with few lanes can do with more permits than it has lanes, if they lie apart. */
+export interface Rounds {
+  /** From the start of a call to the moment its lane can start another, nearly always. */
+  readonly turnMs: number;
+  /** Instants it holds, and how far ahead the last of them lies; 0 for none. */
+  readonly held: number;
+  readonly heldForMs: number;
+  /** Calls that each of its lanes has left after the one under way; `ROUNDS_MOST` for more. */
+  readonly left: readonly number[];
+}
+
 /** Send instants, relative to the moment of the answer. */
 export type Grant =
   | {
       readonly kind: "granted";
       readonly firstInMs: number;
+      /** One emission interval. */
       readonly everyMs: number;
       readonly count: number;
+      /** The instants, ascending, where they are not `everyMs` apart. */
+      readonly inMs?: readonly number[];
       /** A permit may be used from its instant until this much later; then it is forfeit. */
       readonly graceMs: number;
       /** True: one single call that finds out whether the target is back. */

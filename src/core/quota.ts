@@ -13,6 +13,7 @@
  *   on after a restart without issuing any instant twice: nothing was given out beyond `issuedThroughMs`.
  */
 import { graceMs, type QuotaSettings } from "./burst.ts";
+import { book, type Calendar, hasPlaces } from "./calendar.ts";
 import {
   admission,
   afterRestart,
@@ -81,6 +82,10 @@ export interface Ask {
   readonly pollMs?: number;
   /** The longest a call may take: how long a silent probe is waited for; absent: a lease's term. */
   readonly callTimeoutMs?: number;
+  /** Free places before the TAT, of which it is given some; absent: it is given instants behind the TAT. */
+  readonly calendar?: Calendar;
+  /** Its instants lie at least this far apart; absent: one behind the other. Needs the calendar. */
+  readonly spacingMs?: number;
 }
 
 /** A quota of which nothing is used. */
@@ -145,6 +150,15 @@ function requestsAfterLeap(quota: Quota, fromMs: number, nowMs: number): Quota {
 /** The rate in force, requests per second; null: nothing limits it. */
 export function effectiveRate(quota: Quota): number | null {
   return quota.feedback.ratePerSecond;
+}
+
+/**
+ * The rate in force where it is the configured one and was for `forMs`, without a throttled answer or a restart; else
+ * null.
+ */
+export function trustedRate({ settings, feedback }: Quota, nowMs: number, forMs: number): number | null {
+  const isConfigured = feedback.ratePerSecond === settings.ratePerSecond;
+  return isConfigured && nowMs - feedback.grownMs >= forMs ? feedback.ratePerSecond : null;
 }
 
 /** Answers a request for permits. A grant that is deferred changes nothing that was or will be issued. */
@@ -256,6 +270,8 @@ function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
   const intervalMs = emissionIntervalMs(rate);
   const shareOfDepth = Math.max(1, Math.floor(((ask.share ?? 1) * DEPTH_MS) / intervalMs));
   const count = Math.min(ask.want, PERMITS_PER_ASK, shareOfDepth);
+  const apart = bookApart(quota, ask, { count, intervalMs });
+  if (apart !== null) return apart;
   const reserved = reserve([{ ...quota.tat, intervalMs, cost: 1, burst: quota.settings.burst }], {
     nowMs,
     leadMs: ask.leadMs ?? 0,
@@ -272,6 +288,36 @@ function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
   return {
     quota: issued({ ...quota, tat: reserved.tats[0]! }, nowMs),
     grant: { ...permits, graceMs: graceMs(quota.settings) } satisfies Grant,
+  };
+}
+
+/** Permits that lie apart, or take places that were passed over; null: there are none, or nobody asked for such. */
+function bookApart(quota: Quota, ask: Ask, of: { readonly count: number; readonly intervalMs: number }) {
+  const { calendar, spacingMs, nowMs } = ask;
+  const { count, intervalMs } = of;
+  if (calendar === undefined) return null;
+  if (spacingMs === undefined && !hasPlaces(calendar, quota.tat, intervalMs)) return null;
+  const booked = book(calendar, quota.tat, {
+    nowMs,
+    leadMs: ask.leadMs ?? 0,
+    count,
+    spacingMs: spacingMs ?? intervalMs,
+    depthMs: DEPTH_MS,
+    intervalMs,
+  });
+  if (booked === null) return null;
+  const { inMs } = booked;
+  return {
+    quota: issued({ ...quota, tat: booked.tat }, nowMs),
+    grant: {
+      kind: "granted",
+      firstInMs: inMs[0]!,
+      everyMs: intervalMs,
+      count: inMs.length,
+      inMs,
+      graceMs: graceMs(quota.settings),
+      probe: false,
+    } satisfies Grant,
   };
 }
 

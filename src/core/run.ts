@@ -9,6 +9,7 @@
 import { type Activity, createActivity } from "./activity.ts";
 import { assert } from "./assert.ts";
 import type { QuotaSettings } from "./burst.ts";
+import { type Calendar, createCalendar } from "./calendar.ts";
 import { type Costed, createCosted } from "./costed.ts";
 import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
 import { createHostBook, forgetHosts, type HostBook } from "./hostQuota.ts";
@@ -87,6 +88,8 @@ export interface Run extends Tables {
   readonly dispatch: Dispatch;
   /** When each host was called last. */
   readonly hosts: HostBook;
+  /** Places before the TAT that nobody was given yet. */
+  readonly calendar: Calendar;
   /** Calls that wait for a permit with a cost of its own. */
   readonly costed: Costed;
   /** The last answer to each invocation, repeated for a repeated seq. */
@@ -164,6 +167,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     activity: createActivity(),
     dispatch: createDispatch(state.id),
     hosts: createHostBook(),
+    calendar: createCalendar(),
     costed: createCosted(),
     answers: new Map(),
     errands: new Map(),

@@ -7,14 +7,12 @@
  */
 import { recordCalls } from "./activity.ts";
 import { assert } from "./assert.ts";
-import { budgetSentence, isCosted, outlayOf, passedBy } from "./budget.ts";
-import { forgetWaiting, grantCosted, hearWaiting, heldByAll } from "./costed.ts";
+import { budgetSentence, outlayOf, passedBy } from "./budget.ts";
+import { forgetWaiting, hearWaiting } from "./costed.ts";
 import { forgetInvocation, seeInvocation } from "./dispatch.ts";
-import { grantHosts } from "./hostQuota.ts";
-import { chunksUnleased, isEmbedded, leaseChunks } from "./leasing.ts";
+import { isEmbedded, leaseChunks } from "./leasing.ts";
 import { applyCommit, handBack, loseLease, orphan } from "./ledger.ts";
 import {
-  LEAD_MS,
   LEASE_TTL_MS,
   POLL_MS,
   POLL_MS_PER_INVOCATION,
@@ -22,24 +20,21 @@ import {
   REFUSED_OFFER_MS,
   REFUSED_TO_PAUSE,
 } from "./limits.ts";
+import { costedPermits, hostPermits, permits } from "./permits.ts";
 import type {
   Commit,
   CommitOutcome,
-  CostedAnswer,
-  Grant,
-  HostGrant,
   PartMeta,
   Report,
   RunSettings,
   SyncAnswer,
   SyncRequest,
 } from "./protocol.ts";
-import { grant, observe, settleCosted } from "./quota.ts";
+import { observe, settleCosted } from "./quota.ts";
 import { mergeTotals } from "./reduce.ts";
-import { fail, finishWhenDone, hostPerSecond, isWorking, markIndexed, pause, type Run } from "./run.ts";
+import { fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { expire, heldBy, type LeaseRecord, release, renew } from "./semaphore.ts";
 import { judgeSmoke, parkAtBorder } from "./smoke.ts";
-import type { Spec } from "./spec.ts";
 import { spend } from "./spend.ts";
 import { judge } from "./tolerance.ts";
 import { addUsage, priceOf } from "./usage.ts";
@@ -267,90 +262,6 @@ function settleCalls(run: Run, request: SyncRequest, nowMs: number): void {
 function countUnreported(run: Run, tokens: number): void {
   const { spent } = run.state.usage;
   if (tokens > 0) run.state.usage.spent = { ...spent, unreportedTokens: spent.unreportedTokens + tokens };
-}
-
-/** Grants calls with a cost; pauses the run when the next one would pass its budget and none is under way. */
-function costedPermits(
-  run: Run,
-  request: SyncRequest,
-  pollMs: number,
-  nowMs: number,
-): { readonly costed?: CostedAnswer } {
-  const { costed, state } = run;
-  if (request.costed === undefined || !isCosted(state.spec)) return {};
-  const budget = state.spec.budget ?? null;
-  const price = priceOf(state.spec);
-  const held = heldByAll(costed);
-  const outlay = outlayOf(state.usage, held, price);
-  const grants = grantCosted(costed, state.quota, {
-    invocation: request.invocation,
-    nowMs,
-    leadMs: leadOf(request),
-    pollMs,
-    budget,
-    outlay,
-    price,
-  });
-  state.quota = grants.quota;
-  const isIdle = held.calls === 0 && held.tokens === 0 && grants.answer.granted.length === 0;
-  if (grants.passed !== null && budget !== null && isIdle)
-    pause(run, budgetSentence(grants.passed, budget, outlay, state.id));
-  return { costed: grants.answer };
-}
-
-function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): Grant {
-  if (isCosted(run.state.spec)) return { kind: "deferred", askAgainInMs: pollMs };
-  const asked = grant(run.state.quota, {
-    nowMs,
-    want: evenWant(run, request),
-    leadMs: leadOf(request),
-    holder: request.invocation,
-    pollMs,
-    callTimeoutMs: callTimeoutMs(run.state.spec),
-  });
-  run.state.quota = asked.quota;
-  return asked.grant;
-}
-
-/** Fewer permits at a time are not worth a request more. */
-const EVEN_FROM = 8;
-/** Having this share less than another is even: what is left evens it out. */
-const EVEN_ENOUGH = 0.1;
-
-/**
- * Permits for an invocation when no chunk is left to lease: fewer for who has less left than others. So all end at the
- * same time; who ended first could not help the others, whose lanes alone do not reach the rate.
- */
-function evenWant(run: Run, { want, itemsLeft }: SyncRequest): number {
-  if (itemsLeft === undefined || want < EVEN_FROM || chunksUnleased(run) !== 0) return want;
-  let most = itemsLeft;
-  for (const live of run.dispatch.invocations.values()) most = Math.max(most, live.itemsLeft);
-  // A difference of two requests is not worth a third one.
-  if (most - itemsLeft <= Math.max(2 * want, most * EVEN_ENOUGH)) return want;
-  return Math.max(EVEN_FROM, Math.ceil(want * (itemsLeft / most) ** 2));
-}
-
-function leadOf({ leadMs = 0 }: SyncRequest): number {
-  return Math.min(leadMs, LEAD_MS);
-}
-
-/** How long a call may take by what its task's settings say; 0 where they say nothing. */
-function callTimeoutMs({ task }: Spec): number {
-  return typeof task.timeoutMs === "number" ? task.timeoutMs : 0;
-}
-
-function hostPermits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): readonly HostGrant[] {
-  const asking = {
-    nowMs,
-    holder: request.invocation,
-    perSecond: hostPerSecond(run.state.spec),
-    leadMs: leadOf(request),
-    pollMs,
-    callTimeoutMs: callTimeoutMs(run.state.spec),
-  };
-  const given = grantHosts(run.hosts, run.state.quota, request.hosts ?? [], asking);
-  run.state.quota = given.quota;
-  return given.grants;
 }
 
 function shedOf(run: Run, invocation: string): readonly number[] {

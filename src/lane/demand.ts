@@ -8,8 +8,9 @@
  * the request also covers those that will be ready before its instants expire. Nobody waits in a loop that is behind,
  * though its lanes are enough for the rate: it asks all the same.
  */
-import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK } from "../core/limits.ts";
+import { GRACE_MS, LEAD_MS, PERMITS_PER_ASK, ROUNDS_MOST } from "../core/limits.ts";
 import { askAt, type Estimate, observeDuration, usableInstants } from "../core/pacing.ts";
+import type { Rounds } from "../core/protocol.ts";
 import type { Instants } from "./instants.ts";
 import { TurnTimes } from "./turnTimes.ts";
 
@@ -50,6 +51,8 @@ export interface Place {
   readonly readyMs: number;
   /** Start of its call, when the time until it asks for the next permit is a turn. */
   readonly turnFromMs: number | null;
+  /** Calls it has left, the one under way among them. */
+  readonly callsLeft: () => number;
 }
 
 /** Where the lanes and their permits stand. */
@@ -160,6 +163,21 @@ export class Demand {
     return want;
   }
 
+  /**
+   * What these lanes can do with permits of further rounds. Undefined: nothing, because they are the limit and not the
+   * quota, or so many that a request brings many permits anyway.
+   */
+  rounds({ nowMs, seats, instants }: Standing): Rounds | undefined {
+    if (!this.#isPressed || this.#turn === null || seats.size >= SURE_FROM_LANES) return undefined;
+    const { meanMs, spreadMs } = this.#turn;
+    return {
+      turnMs: meanMs + 2 * spreadMs,
+      held: instants.held,
+      heldForMs: Math.max(0, (instants.lastMs(nowMs) ?? nowMs) - nowMs),
+      left: [...seats].map((seat) => Math.min(furtherCalls(seat), ROUNDS_MOST)),
+    };
+  }
+
   get #isPressed(): boolean {
     return this.#pressureMs > PRESSED_MS;
   }
@@ -205,6 +223,7 @@ export class Demand {
   /** When the lane can start its next call; a call that takes longer than usual ends any moment. */
   #readyMs(seat: Place, { nowMs, seats }: Standing): number {
     if (seat.waiting) return seat.readyMs;
+    if (seats.size < SURE_FROM_LANES && furtherCalls(seat) <= 0) return Number.POSITIVE_INFINITY;
     if (seat.turnFromMs !== null && seats.size >= SURE_FROM_LANES) {
       const overMs = this.#turns.overBy(nowMs - seat.turnFromMs, SURE);
       if (overMs !== null) return seat.turnFromMs + overMs;
@@ -226,6 +245,11 @@ export class Demand {
     const shareMs = (this.#turn?.meanMs ?? 0) * GATHER_SHARE;
     return Math.min(Math.max(shareMs, GATHER_LEAST_MS), GATHER_MOST_MS);
   }
+}
+
+/** Calls that the lane has left after the one under way. */
+function furtherCalls({ callsLeft, turnFromMs }: Place): number {
+  return turnFromMs === null ? callsLeft() : callsLeft() - 1;
 }
 
 /** When each lane will be ready if lanes run apart from each other: those in a call end evenly spread over a turn. */

@@ -37,6 +37,7 @@ export type Composed = Pick<
   | "held"
   | "want"
   | "leadMs"
+  | "rounds"
   | "itemsLeft"
   | "takesHelp"
   | "hosts"

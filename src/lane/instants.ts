@@ -62,9 +62,8 @@ export class Instants {
   /** Takes in a grant; returns its first instant in local time. */
   add(grant: Extract<Grant, { kind: "granted" }>, answered: AnswerMoment): number {
     const { leastMs, mostMs, receivedMs, epoch } = answered;
-    const firstMs = mostMs + grant.firstInMs;
-    this.#batches.push({
-      firstMs,
+    const batch = {
+      firstMs: mostMs + grant.firstInMs,
       everyMs: Math.max(grant.everyMs, LEAST_EVERY_MS),
       count: grant.count,
       next: 0,
@@ -72,9 +71,11 @@ export class Instants {
       usableMs: usableMs(grant.graceMs, mostMs - leastMs),
       epoch,
       probe: grant.probe,
-    });
+    };
+    if (grant.inMs === undefined) this.#batches.push(batch);
+    else for (const inMs of grant.inMs) this.#insert({ ...batch, firstMs: mostMs + inMs, count: 1 });
     this.#held += grant.count;
-    return firstMs;
+    return batch.firstMs;
   }
 
   /**
@@ -157,6 +158,12 @@ export class Instants {
     this.#forfeited = 0;
     this.#expired = 0;
     return lost;
+  }
+
+  /** Instants are used in order: one that lies apart may belong before others that are held. */
+  #insert(batch: Batch): void {
+    const before = this.#batches.findLastIndex(({ firstMs }) => firstMs <= batch.firstMs);
+    this.#batches.splice(before + 1, 0, batch);
   }
 
   /** The batch of the next instant that is not over; drops what is. */

@@ -121,6 +121,7 @@ export class Invocation implements ExchangeHost, LaneHost {
     const hosts = this.#pacer.hosts.asks();
     const costed = this.#pacer.takeCosted();
     const { leadMs } = this.#pacer;
+    const rounds = want === 0 ? undefined : this.#pacer.rounds();
     return {
       queue: this.#input.queue,
       generation: this.#input.generation,
@@ -128,6 +129,7 @@ export class Invocation implements ExchangeHost, LaneHost {
       held: [...this.#lanes.keys()],
       want: costed === undefined ? want : 0,
       ...(leadMs !== undefined && { leadMs }),
+      ...(rounds !== undefined && { rounds }),
       ...(this.#takesHelp() && { takesHelp: true, itemsLeft: this.#itemsLeft() }),
       ...(hosts !== undefined && { hosts }),
       ...(costed !== undefined && { costed }),
@@ -180,8 +182,8 @@ export class Invocation implements ExchangeHost, LaneHost {
     return this.#settings;
   }
 
-  seat(deadlineMs: () => number): Seat {
-    return this.#pacer.join(deadlineMs);
+  seat(deadlineMs: () => number, callsLeft: () => number): Seat {
+    return this.#pacer.join(deadlineMs, callsLeft);
   }
 
   mustStop(): boolean {

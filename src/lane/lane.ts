@@ -58,6 +58,7 @@ export class Lane implements Helped {
   readonly #reader: Reader;
   readonly #pause: LanePause;
   readonly #sideLanes = new Set<SideLane>();
+  #itemsPerCall = 1;
   /** Called when the last of them has left. */
   #onAlone: () => void = () => {};
   /** The item of the lane's own that is under way. */
@@ -78,7 +79,10 @@ export class Lane implements Helped {
     this.deadlineMs = deadlineMs;
     this.#host = host;
     this.#lease = lease;
-    this.#seat = host.seat(() => this.deadlineMs);
+    this.#seat = host.seat(
+      () => this.deadlineMs,
+      () => this.callsLeft,
+    );
     this.#pause = new LanePause(clock, this.#seat);
     this.progress = new Progress(work.checkpoint, clock.now());
     const { signal } = this.#abort;
@@ -220,6 +224,11 @@ export class Lane implements Helped {
     return (work.until ?? work.count) - this.progress.cursor + this.progress.waiting.size;
   }
 
+  /** Calls that each of those who work on the chunk has left, the one under way among them. */
+  get callsLeft(): number {
+    return Math.ceil(this.itemsLeft / (this.#itemsPerCall * (1 + this.#sideLanes.size)));
+  }
+
   /** An answer came, or the invocation's state changed. */
   look(): void {
     this.writer.cutIfDue();
@@ -272,6 +281,7 @@ export class Lane implements Helped {
   }
 
   async #workItems(task: OpenTask): Promise<End> {
+    this.#itemsPerCall = task.batch?.most ?? 1;
     const context: TryContext = {
       host: this.#host,
       task,

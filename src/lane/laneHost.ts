@@ -15,7 +15,7 @@ export interface LaneHost {
   /** Writes to storage go one after another. */
   readonly turns: Turns;
   settings(): RunSettings;
-  seat(deadlineMs: () => number): Seat;
+  seat(deadlineMs: () => number, callsLeft: () => number): Seat;
   /** True when no try may begin: the invocation winds down and holds no spare permit, or the run drains. */
   mustStop(): boolean;
   /** True when no lane should wait for anything any more. */

@@ -7,7 +7,7 @@
  * (`exchange.ts`), or know what a call is for.
  */
 import { STARVED_MS } from "../core/limits.ts";
-import type { CostedAsk, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
+import type { CostedAsk, Rounds, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import type { HostNeed } from "../tasks/permits.ts";
 import { LaneStopped } from "../tasks/task.ts";
@@ -72,9 +72,9 @@ export class Pacer implements SeatHost {
 
   // --- for lanes ---
 
-  /** A place for one lane; `deadlineMs` is the end of its lease on the local clock. */
-  join(deadlineMs: () => number): Seat {
-    const seat = new Seat(this, deadlineMs);
+  /** A place for one lane; `deadlineMs` is the end of its lease on the local clock, `callsLeft` its calls with the one under way. */
+  join(deadlineMs: () => number, callsLeft: () => number): Seat {
+    const seat = new Seat(this, deadlineMs, callsLeft);
     this.#seats.add(seat);
     return seat;
   }
@@ -125,6 +125,12 @@ export class Pacer implements SeatHost {
   /** Answers take so long that permits must lie this far ahead; undefined: they do not. */
   get leadMs(): number | undefined {
     return this.#runClock.leadMs;
+  }
+
+  /** What lanes can do with permits of further rounds; undefined: nothing. */
+  rounds(): Rounds | undefined {
+    if (this.#phase !== "asking") return undefined;
+    return this.#demand.rounds(this.#standing(this.#clock.now()));
   }
 
   /** Permits forfeited since the last call. */

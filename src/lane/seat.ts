@@ -45,6 +45,8 @@ export class Seat implements Permits {
   waiting = false;
   /** Start of the last call, when the time until the next `take` is a turn. */
   turnFromMs: number | null = null;
+  /** Calls the lane has left, the one under way among them. */
+  readonly callsLeft: () => number;
   /** Set while the lane must not begin a try. */
   stopping = false;
   #lastPermit: Permit | null = null;
@@ -56,9 +58,10 @@ export class Seat implements Permits {
   #tickets: Ticket[] = [];
 
   /** `deadlineMs` tells the end of the lane's lease on the local clock. */
-  constructor(host: SeatHost, deadlineMs: () => number) {
+  constructor(host: SeatHost, deadlineMs: () => number, callsLeft: () => number) {
     this.#host = host;
     this.#deadlineMs = deadlineMs;
+    this.callsLeft = callsLeft;
   }
 
   /** A new try of an item begins; `hasWaited`: the item was deferred before. */

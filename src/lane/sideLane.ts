@@ -31,6 +31,7 @@ export interface Helped {
   readonly isClosing: boolean;
   openTask(): Promise<Insisted<OpenTask>>;
   readonly hasMore: boolean;
+  readonly callsLeft: number;
   /** The next item, from now on under way; null: there is none. */
   take(): Promise<Item | null>;
   /** The item had no outcome. */
@@ -66,7 +67,10 @@ export class SideLane {
     this.#host = host;
     this.#lease = lease;
     this.#lane = lane;
-    this.#seat = host.seat(() => this.deadlineMs);
+    this.#seat = host.seat(
+      () => this.deadlineMs,
+      () => this.#lane.callsLeft,
+    );
     this.#pause = new LanePause(host.clock, this.#seat);
     lane.enter(this);
     this.ended = this.#work().then(() => this.#giveBack());

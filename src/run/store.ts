@@ -5,6 +5,7 @@
  * document is written with them, and for requests that only ask at most once in `SAVE_MS` or when the limiter's stored
  * high-water mark moved: what a restart can lose is counters, never rows, leases or issued instants.
  */
+import { forgetPlaces } from "../core/calendar.ts";
 import { forgetHosts } from "../core/hostQuota.ts";
 import { LEASE_RENEW_MS } from "../core/limits.ts";
 import { afterLeap } from "../core/quota.ts";
@@ -58,6 +59,7 @@ export class RunStore {
     if (this.run !== null && nowMs - beforeMs > LEAP_MS) {
       this.run.state.quota = afterLeap(this.run.state.quota, beforeMs, nowMs);
       forgetHosts(this.run.hosts, nowMs);
+      forgetPlaces(this.run.calendar);
     }
     return nowMs;
   }

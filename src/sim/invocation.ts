@@ -105,6 +105,7 @@ export class Invocation implements ExchangeHost {
   compose(want: number): Composed {
     this.#saidCapacity = this.#capacity();
     const { leadMs } = this.pacer;
+    const rounds = want === 0 ? undefined : this.pacer.rounds();
     return {
       queue: this.#input.queue,
       generation: this.#input.generation,
@@ -112,6 +113,7 @@ export class Invocation implements ExchangeHost {
       held: [...this.#lanes.keys()],
       want,
       ...(leadMs !== undefined && { leadMs }),
+      ...(rounds !== undefined && { rounds }),
       report: this.tally.take(this.pacer.takeForfeited()),
       settingsVersion: this.#settings?.version ?? 0,
     };

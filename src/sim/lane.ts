@@ -46,8 +46,10 @@ export class Lane {
     this.deadlineMs = deadlineMs;
     this.#host = host;
     this.#lease = lease;
-    this.#seat = host.pacer.join();
     this.#progress = new Progress(lease.work.checkpoint, host.process.now());
+    this.#seat = host.pacer.join(
+      () => lease.work.count - this.#progress.cursor + this.#progress.waiting.size,
+    );
     this.#writer = new PartWriter({
       process: host.process,
       random: host.random,

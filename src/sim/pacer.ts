@@ -3,7 +3,7 @@
  * waits instead of promises.
  */
 import { STARVED_MS } from "../core/limits.ts";
-import type { Grant, SyncAnswer } from "../core/protocol.ts";
+import type { Grant, Rounds, SyncAnswer } from "../core/protocol.ts";
 import { Demand, type Standing } from "../lane/demand.ts";
 import { type Instant, Instants } from "../lane/instants.ts";
 import { type AnswerMoment, RunClock } from "../lane/runClock.ts";
@@ -18,6 +18,7 @@ export interface Seat {
   waiting: boolean;
   isStopping: boolean;
   turnFromMs: number | null;
+  readonly callsLeft: () => number;
 }
 
 interface Waiter {
@@ -54,8 +55,9 @@ export class Pacer {
     this.#host = host;
   }
 
-  join(): Seat {
+  join(callsLeft: () => number): Seat {
     const seat = {
+      callsLeft,
       readyMs: Number.POSITIVE_INFINITY,
       waiting: false,
       isStopping: false,
@@ -103,6 +105,12 @@ export class Pacer {
 
   get leadMs(): number | undefined {
     return this.#runClock.leadMs;
+  }
+
+  /** What lanes can do with permits of further rounds; undefined: nothing. */
+  rounds(): Rounds | undefined {
+    if (this.#phase !== "asking") return undefined;
+    return this.#demand.rounds(this.#standing(this.#process.now()));
   }
 
   takeForfeited(): number {

@@ -1,5 +1,5 @@
 /** When an invocation whose lanes all run asks for the next permits. */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Demand, type Place, type Standing } from "../../src/lane/demand.ts";
 import { Instants } from "../../src/lane/instants.ts";
 
@@ -22,6 +22,7 @@ function runningLanes(of: { lanes: number; turnMs: number; held: number }) {
     waiting: false,
     readyMs: NOW_MS + of.turnMs / 2,
     turnFromMs: NOW_MS - of.turnMs / 2,
+    callsLeft: () => 100,
   };
   const seats = new Set(Array.from({ length: of.lanes }, () => ({ ...place })));
   const standing: Standing = { nowMs: NOW_MS, seats, waiting: 0, instants };
@@ -51,4 +52,59 @@ it("waits for a lane that waits, where the lanes are too few for the rate", () =
 it("waits for a lane that waits, where no permit is held", () => {
   const { demand, standing } = runningLanes({ lanes: 100, turnMs: 20, held: 0 });
   expect(demand.askAtMs(standing)).toBe(Number.POSITIVE_INFINITY);
+});
+
+describe("an invocation with four lanes among others", () => {
+  /** All in a call but the first, with so many calls left; others' instants lie between its own. */
+  function fourLanes(callsLeft: number, change: { readonly lanes?: number; readonly everyMs?: number } = {}) {
+    const { lanes = 4, everyMs = 1 } = change;
+    const demand = new Demand();
+    const instants = new Instants();
+    const answered = { leastMs: NOW_MS, mostMs: NOW_MS, receivedMs: NOW_MS, epoch: 1 };
+    const grant = { kind: "granted", firstInMs: 100, everyMs, graceMs: 40, count: 1, probe: false } as const;
+    instants.add(grant, answered);
+    demand.sawRoundTrip(2);
+    for (let asked = 0; asked < 4; asked++)
+      demand.sawGrant({
+        ...grant,
+        lastMs: null,
+        firstMs: NOW_MS + 100,
+        sentMs: NOW_MS - 2,
+        receivedMs: NOW_MS,
+      });
+    for (let turn = 0; turn < 200; turn++) demand.sawTurn(150, lanes);
+    const seats = new Set<Place>(
+      Array.from({ length: lanes }, (_, nth) => ({
+        waiting: nth === 0,
+        readyMs: NOW_MS + (nth === 0 ? 0 : 50),
+        turnFromMs: nth === 0 ? null : NOW_MS - 100,
+        callsLeft: () => callsLeft,
+      })),
+    );
+    return { demand, standing: { nowMs: NOW_MS, seats, waiting: 1, instants } };
+  }
+
+  it("tells what its lanes can do with permits of further rounds", () => {
+    const { demand, standing } = fourLanes(3);
+    expect(demand.rounds(standing)).toEqual({
+      turnMs: expect.closeTo(150, 0),
+      held: 1,
+      heldForMs: 100,
+      left: [3, 2, 2, 2],
+    });
+    expect(fourLanes(100).demand.rounds(fourLanes(100).standing)?.left).toEqual([3, 3, 3, 3]);
+  });
+
+  it("says nothing of further rounds where its lanes are many, or are the limit", () => {
+    const many = fourLanes(100, { lanes: 20 });
+    expect(many.demand.rounds(many.standing)).toBeUndefined();
+    const limit = fourLanes(100, { everyMs: 95 });
+    expect(limit.demand.rounds(limit.standing)).toBeUndefined();
+  });
+
+  it("asks for no permit for a lane whose call under way is its last", () => {
+    const [some, last] = [fourLanes(2), fourLanes(1)].map(({ demand, standing }) => demand.want(standing));
+    expect(some).toBeGreaterThan(last!);
+    expect(last).toBe(0);
+  });
 });

@@ -56,7 +56,8 @@ function waitingLanes({ first = 1000 } = {}) {
   );
   const lanes = { letGo: 0 };
   const { signal } = new AbortController();
-  const permits = Array.from({ length: 1000 }, () => pacer.join(() => Number.POSITIVE_INFINITY).take(signal));
+  const endless = () => Number.POSITIVE_INFINITY;
+  const permits = Array.from({ length: 1000 }, () => pacer.join(endless, endless).take(signal));
   for (const taken of permits) {
     void taken.then((permit) => {
       if (permit.use()) lanes.letGo += 1;

@@ -125,6 +125,16 @@ describe("instants", () => {
     expect(instants.takeForfeited().forfeited).toBe(3);
   });
 
+  it("gives those that lie apart in order, also when they lie between others that are held", () => {
+    const instants = new Instants();
+    instants.add({ ...grant, inMs: [10, 30, 60] }, near);
+    expect(instants.add({ ...grant, firstInMs: 20, count: 2, inMs: [20, 50] }, near)).toBe(24);
+    expect([...instants.all()]).toEqual([14, 24, 34, 54, 64]);
+    expect([instants.held, instants.lastMs(4)]).toEqual([5, 64]);
+    expect([instants.takeDue(30)?.notBeforeMs, instants.takeDue(30)?.notBeforeMs]).toEqual([14, 24]);
+    expect(instants.takeDue(30)).toBeNull();
+  });
+
   it("forfeits what is held of an older epoch", () => {
     const instants = new Instants();
     instants.add(grant, near);

@@ -41,14 +41,17 @@ describe("simulation", () => {
   });
 
   it("makes lanes that are 140 ms of round trip away hardly slower, with a small burst too", () => {
-    const [near, far] = [0, 70].map((distanceMs) => {
+    const [nearMs, farMs] = [0, 70].map((distanceMs) => {
       const { spec, ...rest } = paced({ faults: { ...FAIR_WEATHER, distanceMs }, seed: 1 });
-      return simulate({ ...rest, spec: { ...spec, chunkSize: 20, quota: { requests: "300/s", burst: 1 } } });
-    });
-    for (const report of [near, far]) {
+      const quota = { requests: "300/s", burst: 1 };
+      const calledMs: number[] = [];
+      const watch = { called: (ms: number) => calledMs.push(ms), asked: () => {} };
+      const report = simulate({ ...rest, spec: { ...spec, chunkSize: 20, quota } }, watch);
       expect(report).toMatchObject({ violation: null, status: "completed", throttled: 0 });
-    }
-    expect(far?.tookMs).toBeLessThan((near?.tookMs ?? 0) * 1.1);
+      // Without the last calls: how long these take is a matter of single slow ones.
+      return calledMs[0.95 * rest.items]! - calledMs[0]!;
+    });
+    expect(farMs).toBeLessThan(nearMs! * 1.1);
   });
 
   it.each([-3_600_000, 3_600_000])(
@@ -101,7 +104,7 @@ describe("lanes of a run that needs fewer than it began with", () => {
     const [fromMs, toMs] = [calledMs[items / 2]!, calledMs[0.9 * items]!];
     const [calls, requests] = [calledMs, askedMs].map((all) => all.filter((ms) => ms >= fromMs && ms < toMs));
     expect((calls!.length * 1000) / (toMs - fromMs)).toBeGreaterThan(390);
-    expect(requests!.length / calls!.length).toBeLessThan(0.31);
+    expect(requests!.length / calls!.length).toBeLessThan(0.25);
   });
 });
 
