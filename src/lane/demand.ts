@@ -72,6 +72,8 @@ export class Demand {
   #gapMs = 0;
   /** Others' instants between ours, smoothed. */
   #pressureMs = 0;
+  /** The last permits came for several rounds: the next ones lie far ahead, where a lane that ends now is gone. */
+  #liesApart = false;
   #turn: Estimate | null = null;
   /** The same over many turns of every lane: after a pause of the loop all that are under way take long together. */
   #usualTurn: Estimate | null = null;
@@ -112,6 +114,7 @@ export class Demand {
     readonly everyMs: number;
     readonly graceMs: number;
     readonly probe: boolean;
+    readonly inMs?: readonly number[];
     readonly lastMs: number | null;
     readonly firstMs: number;
     readonly sentMs: number;
@@ -121,6 +124,7 @@ export class Demand {
     this.#snoozedUntilMs = Number.NEGATIVE_INFINITY;
     if (grant.probe) return;
     this.#everyMs = grant.everyMs;
+    this.#liesApart = grant.inMs !== undefined;
     this.#aheadMs = [this.#aheadMs[1], grant.firstMs - grant.sentMs];
     const connectedMs = Math.max(grant.lastMs ?? Number.NEGATIVE_INFINITY, grant.receivedMs);
     const gapMs = Math.max(0, grant.firstMs - grant.everyMs - connectedMs);
@@ -223,7 +227,7 @@ export class Demand {
   /** When the lane can start its next call; a call that takes longer than usual ends any moment. */
   #readyMs(seat: Place, { nowMs, seats }: Standing): number {
     if (seat.waiting) return seat.readyMs;
-    if (seats.size < SURE_FROM_LANES && furtherCalls(seat) <= 0) return Number.POSITIVE_INFINITY;
+    if (this.#liesApart && furtherCalls(seat) <= 0) return Number.POSITIVE_INFINITY;
     if (seat.turnFromMs !== null && seats.size >= SURE_FROM_LANES) {
       const overMs = this.#turns.overBy(nowMs - seat.turnFromMs, SURE);
       if (overMs !== null) return seat.turnFromMs + overMs;

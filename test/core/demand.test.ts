@@ -56,12 +56,16 @@ it("waits for a lane that waits, where no permit is held", () => {
 
 describe("an invocation with four lanes among others", () => {
   /** All in a call but the first, with so many calls left; others' instants lie between its own. */
-  function fourLanes(callsLeft: number, change: { readonly lanes?: number; readonly everyMs?: number } = {}) {
-    const { lanes = 4, everyMs = 1 } = change;
+  function fourLanes(
+    callsLeft: number,
+    change: { readonly lanes?: number; readonly everyMs?: number; readonly inMs?: number[] } = {},
+  ) {
+    const { lanes = 4, everyMs = 1, inMs } = change;
     const demand = new Demand();
     const instants = new Instants();
     const answered = { leastMs: NOW_MS, mostMs: NOW_MS, receivedMs: NOW_MS, epoch: 1 };
-    const grant = { kind: "granted", firstInMs: 100, everyMs, graceMs: 40, count: 1, probe: false } as const;
+    const one = { kind: "granted", firstInMs: 100, everyMs, graceMs: 40, count: 1, probe: false } as const;
+    const grant = inMs === undefined ? one : { ...one, inMs };
     instants.add(grant, answered);
     demand.sawRoundTrip(2);
     for (let asked = 0; asked < 4; asked++)
@@ -102,9 +106,14 @@ describe("an invocation with four lanes among others", () => {
     expect(limit.demand.rounds(limit.standing)).toBeUndefined();
   });
 
-  it("asks for no permit for a lane whose call under way is its last", () => {
-    const [some, last] = [fourLanes(2), fourLanes(1)].map(({ demand, standing }) => demand.want(standing));
-    expect(some).toBeGreaterThan(last!);
+  it("asks for no permit for a lane whose call under way is its last, where permits lie apart", () => {
+    const [some, last, near] = [
+      fourLanes(2, { inMs: [100] }),
+      fourLanes(1, { inMs: [100] }),
+      fourLanes(1),
+    ].map(({ demand, standing }) => demand.want(standing));
+    expect(some).toBeGreaterThan(0);
     expect(last).toBe(0);
+    expect(near).toBe(some);
   });
 });

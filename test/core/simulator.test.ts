@@ -1,5 +1,6 @@
 /** The simulator keeps its word: one seed decides everything, no seed shows a violation, planted bugs are found. */
 import { describe, expect, it } from "vitest";
+import { simulateDeployed } from "../../scripts/bench/simulated.ts";
 import { BUGS, FAIR_WEATHER, optionsOfSeed, type SimOptions } from "../../src/sim/options.ts";
 import { simulate } from "../../src/sim/simulate.ts";
 
@@ -105,6 +106,27 @@ describe("lanes of a run that needs fewer than it began with", () => {
     const [calls, requests] = [calledMs, askedMs].map((all) => all.filter((ms) => ms >= fromMs && ms < toMs));
     expect((calls!.length * 1000) / (toMs - fromMs)).toBeGreaterThan(390);
     expect(requests!.length / calls!.length).toBeLessThan(0.25);
+  });
+});
+
+describe("250 invocations of four lanes", () => {
+  it("ask less than once for four calls, with start and end of the run, and use the rate", {
+    timeout: 60_000,
+  }, () => {
+    const items = 100_000;
+    const { report, atMs } = simulateDeployed({
+      seed: 1,
+      items,
+      chunkSize: 100,
+      lanes: 1000,
+      lanesPerInvocation: 4,
+      ratePerSecond: 1000,
+      latencyMs: 150,
+    });
+    expect(report).toMatchObject({ violation: null, status: "completed", throttled: 0 });
+    expect(report.coordinatorRequests / report.calls).toBeLessThan(0.25);
+    expect(items / 2 / (atMs[0.75 * items]! - atMs[0.25 * items]!)).toBeGreaterThan(0.99);
+    expect(report.neededBurst).toBeLessThan(12);
   });
 });
 
