@@ -60,6 +60,8 @@ export interface Booking {
   /** No instant is given out further ahead than this. */
   readonly depthMs: number;
   readonly intervalMs: number;
+  /** False: its instants lie behind all that were given out, so that evenly spaced ones are evenly spaced. */
+  readonly takesPlaces: boolean;
 }
 
 /**
@@ -76,12 +78,11 @@ export function book(
     want.count >= 1 && want.leadMs <= want.depthMs,
     "a booking has a count, and its lead lies within the depth",
   );
-  const fromMs = nowMs + want.leadMs;
-  follow(calendar, tat, fromMs, intervalMs);
+  follow(calendar, tat, want);
   const stride = Math.max(1, Math.ceil(want.spacingMs / intervalMs));
   const last = Math.floor((nowMs + want.depthMs - calendar.baseMs) / intervalMs);
   const inMs: number[] = [];
-  let at = slotFrom(calendar, fromMs);
+  let at = Math.max(slotFrom(calendar, nowMs + want.leadMs), want.takesPlaces ? 0 : calendar.end);
   while (inMs.length < want.count) {
     const slot = firstFree(calendar, at);
     if (slot > last) break;
@@ -95,17 +96,20 @@ export function book(
   return { inMs, tat: behind.tatMs > tat.tatMs ? behind : tat };
 }
 
-/** Goes on with the line where it left it, or begins one behind the TAT; slots before `fromMs` are gone. */
-function follow(calendar: Calendar, tat: Tat, fromMs: number, intervalMs: number): void {
+/**
+ * Goes on with the line where it left it, or begins one behind the TAT. Slots before `nowMs` are gone; those within
+ * this asker's lead may be of use to the next one.
+ */
+function follow(calendar: Calendar, tat: Tat, { nowMs, leadMs, intervalMs }: Booking): void {
   const isSame = calendar.tatMs === tat.tatMs && calendar.everyMs === intervalMs;
-  if (!isSame || tat.tatMs <= fromMs) {
-    calendar.baseMs = roundUp(Math.max(tat.tatMs, fromMs));
+  if (!isSame || tat.tatMs <= nowMs) {
+    calendar.baseMs = roundUp(Math.max(tat.tatMs, nowMs + leadMs));
     calendar.everyMs = intervalMs;
     calendar.end = 0;
     calendar.gaps = [];
     return;
   }
-  const first = slotFrom(calendar, fromMs);
+  const first = slotFrom(calendar, nowMs);
   const gone = calendar.gaps.findIndex((gap) => gap.to > first);
   calendar.gaps.splice(0, gone < 0 ? calendar.gaps.length : gone);
   const [head] = calendar.gaps;

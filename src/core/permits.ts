@@ -28,6 +28,7 @@ export function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: n
     pollMs,
     callTimeoutMs: callTimeoutMs(run.state.spec),
     calendar: run.calendar,
+    takesPlaces: request.rounds !== undefined,
     ...roundsFor(run, request, nowMs),
   });
   run.state.quota = asked.quota;

@@ -82,9 +82,11 @@ export interface Ask {
   readonly pollMs?: number;
   /** The longest a call may take: how long a silent probe is waited for; absent: a lease's term. */
   readonly callTimeoutMs?: number;
-  /** Free places before the TAT, of which it is given some; absent: it is given instants behind the TAT. */
+  /** The free places before the TAT; absent: there are none. */
   readonly calendar?: Calendar;
-  /** Its instants lie at least this far apart; absent: one behind the other. Needs the calendar. */
+  /** It understands instants that are not evenly spaced, and may be given such places; absent: it does not. */
+  readonly takesPlaces?: boolean;
+  /** Its instants lie at least this far apart; absent: one behind the other. */
   readonly spacingMs?: number;
 }
 
@@ -291,9 +293,9 @@ function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
   };
 }
 
-/** Permits that lie apart, or take places that were passed over; null: there are none, or nobody asked for such. */
+/** Permits in a line with places in it, or such as leave some; null: there are none, and nobody asked for such. */
 function bookApart(quota: Quota, ask: Ask, of: { readonly count: number; readonly intervalMs: number }) {
-  const { calendar, spacingMs, nowMs } = ask;
+  const { calendar, spacingMs, nowMs, takesPlaces = false } = ask;
   const { count, intervalMs } = of;
   if (calendar === undefined) return null;
   if (spacingMs === undefined && !hasPlaces(calendar, quota.tat, intervalMs)) return null;
@@ -304,17 +306,16 @@ function bookApart(quota: Quota, ask: Ask, of: { readonly count: number; readonl
     spacingMs: spacingMs ?? intervalMs,
     depthMs: DEPTH_MS,
     intervalMs,
+    takesPlaces,
   });
   if (booked === null) return null;
   const { inMs } = booked;
+  const permits = { kind: "granted" as const, firstInMs: inMs[0]!, everyMs: intervalMs, count: inMs.length };
   return {
     quota: issued({ ...quota, tat: booked.tat }, nowMs),
     grant: {
-      kind: "granted",
-      firstInMs: inMs[0]!,
-      everyMs: intervalMs,
-      count: inMs.length,
-      inMs,
+      ...permits,
+      ...(takesPlaces && { inMs }),
       graceMs: graceMs(quota.settings),
       probe: false,
     } satisfies Grant,

@@ -1,7 +1,7 @@
 /** Permits that lie apart: which places they take, and that no place is ever given out twice. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { book, createCalendar, forgetPlaces, hasPlaces } from "../../src/core/calendar.ts";
+import { type Booking, book, createCalendar, forgetPlaces, hasPlaces } from "../../src/core/calendar.ts";
 import { emissionIntervalMs, emptyTat, reserve, type Tat } from "../../src/core/gcra.ts";
 
 const START = 1_700_000_000_000;
@@ -17,8 +17,16 @@ class Line {
 
   /** Instants given, null for none. */
   book(at: number, count: number, spacingMs = this.intervalMs, leadMs = 0): readonly number[] | null {
-    const nowMs = START + at;
-    const want = { nowMs, leadMs, count, spacingMs, depthMs: DEPTH_MS, intervalMs: this.intervalMs };
+    return this.#book(at, { count, spacingMs, leadMs, takesPlaces: true });
+  }
+
+  /** Instants for who knows only of evenly spaced ones. */
+  bookEvenly(at: number, count: number, leadMs = 0): readonly number[] | null {
+    return this.#book(at, { count, spacingMs: this.intervalMs, leadMs, takesPlaces: false });
+  }
+
+  #book(at: number, wanted: Pick<Booking, "count" | "spacingMs" | "leadMs" | "takesPlaces">) {
+    const want = { nowMs: START + at, depthMs: DEPTH_MS, intervalMs: this.intervalMs, ...wanted };
     const booked = book(this.calendar, this.tat, want);
     if (booked === null) return null;
     expect(booked.tat.tatMs).toBeGreaterThanOrEqual(this.tat.tatMs);
@@ -61,6 +69,14 @@ describe("a calendar", () => {
     line.book(0, 3, 30);
     expect(line.book(0, 3, 20)).toEqual([10, 40, 70]);
     expect(line.book(0, 2, 20)).toEqual([20, 50]);
+  });
+
+  it("gives who knows only of evenly spaced ones what lies behind all others, and keeps its places", () => {
+    const line = new Line();
+    line.book(0, 3, 30);
+    expect(line.bookEvenly(0, 3)).toEqual([70, 80, 90]);
+    expect(line.bookEvenly(0, 2, 120)).toEqual([120, 130]);
+    expect(line.book(0, 7)).toEqual([10, 20, 40, 50, 100, 110, 140]);
   });
 
   it("gives nothing closer than the lead", () => {
@@ -108,7 +124,7 @@ describe("a calendar", () => {
       count: fc.integer({ min: 1, max: 20 }),
       spacingMs: fc.double({ min: 0, max: 300, noNaN: true }),
       leadMs: fc.integer({ min: 0, max: 200 }),
-      kind: fc.constantFrom("book", "book", "book", "reserve"),
+      kind: fc.constantFrom("book", "book", "even", "reserve"),
     });
     const rate = fc.double({ min: 1, max: 5000, noNaN: true });
     fc.assert(
@@ -119,7 +135,12 @@ describe("a calendar", () => {
         for (const { afterMs, count, spacingMs, leadMs, kind } of steps) {
           at += afterMs;
           if (kind === "reserve") line.reserve(at, count);
-          else {
+          else if (kind === "even") {
+            const given = line.bookEvenly(at, count, leadMs) ?? [];
+            const [first = 0] = given;
+            for (const [i, instant] of given.entries())
+              expect(instant).toBeCloseTo(first + i * line.intervalMs, 3);
+          } else {
             const given = line.book(at, count, spacingMs, leadMs) ?? [];
             for (const [i, instant] of given.entries()) {
               expect(instant).toBeGreaterThanOrEqual(at + leadMs - 1e-3);

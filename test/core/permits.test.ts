@@ -58,8 +58,17 @@ describe("permits of further rounds", () => {
   it("leave the places between them to who wants some at once", () => {
     const { a, b } = twoOfFour();
     asked(a, LATER_MS, ROUNDS);
-    const instants = instantsOf(asked(b, LATER_MS, undefined, 2));
-    expect(instants.map(Math.round)).toEqual([50, 150]);
+    const one = { ...ROUNDS, left: [1, 1, 0, 0] };
+    expect(instantsOf(asked(b, LATER_MS, one, 2)).map(Math.round)).toEqual([50, 150]);
+  });
+
+  it("are behind all others, and evenly spaced, for lanes of an older version", () => {
+    const { a, b } = twoOfFour();
+    const last = instantsOf(asked(a, LATER_MS, ROUNDS)).at(-1)!;
+    const old = asked(b, LATER_MS, undefined, 2);
+    expect(old.inMs).toBeUndefined();
+    expect(old.firstInMs).toBeGreaterThan(last + 50);
+    expect(asked(b, LATER_MS, ROUNDS).firstInMs).toBeCloseTo(50, 0);
   });
 
   it.each<[string, Partial<Rounds> | undefined, number]>([
