@@ -15,10 +15,7 @@ import { LOG_NORMAL } from "./fair.ts";
 
 const RATE = 1000;
 const IDS = 20_000;
-const FROZEN_MS = 5000;
-/** Seen on 2026-11-21; `--peers` measures them anew. */
-const PEERS =
-  "Bottleneck 142, tuned BullMQ 98 (medians of 2, `npm run bench -- --peers --only frozen-peers`)";
+export const FROZEN_MS = 5000;
 
 export const frozen: Scene = {
   name: "frozen",
@@ -29,32 +26,29 @@ export const frozen: Scene = {
       `**${shown(IDS)} ids at 1,000/s, half of 250 lanes stopped for ${FROZEN_MS / 1000} s** (SIGSTOP of a second workerd ` +
         `process), target only observes, log-normal around 150 ms, ${stage.repeat} runs`,
     );
-    const bursts: number[] = [];
-    const seconds: number[] = [];
-    let wrong = 0;
-    for (let i = 0; i < stage.repeat; i++) {
-      const one = await freezeOnce();
-      bursts.push(one.neededBurst);
-      seconds.push(one.mostInSecond);
-      wrong += one.wrong;
-    }
+    const seen: Frozen[] = [];
+    for (let i = 0; i < stage.repeat; i++) seen.push(await freezeOnce());
+    const of = (figure: (one: Frozen) => number, digits = 0) => withSpread(seen.map(figure), digits);
     journal.table(
       ["", "seen"],
       [
-        [`needed burst, calls (bound ${GRACE_CALLS})`, withSpread(bursts, 1)],
-        ["most in any 1 s", withSpread(seconds)],
-        ["ids without exactly one row", shown(wrong)],
-        ["peers' needed burst in the same weather", PEERS],
+        [`needed burst, calls (bound ${GRACE_CALLS})`, of((one) => one.neededBurst, 1)],
+        ["most in any 1 s", of((one) => one.mostIn[1000])],
+        ["ids without exactly one row", shown(seen.reduce((sum, { wrong }) => sum + wrong, 0))],
       ],
     );
   },
 };
 
-async function freezeOnce(): Promise<{
+/** What the target saw of one run of which half stood still. */
+export interface Frozen {
   readonly neededBurst: number;
-  readonly mostInSecond: number;
+  readonly mostIn: { readonly 100: number; readonly 1000: number };
+  /** Ids without exactly one row. */
   readonly wrong: number;
-}> {
+}
+
+export async function freezeOnce(): Promise<Frozen> {
   const target = await spawnTarget({ latencyMs: LOG_NORMAL, warm: true });
   const weir = await startTwoProcesses();
   try {
@@ -69,7 +63,7 @@ async function freezeOnce(): Promise<{
     });
     return {
       neededBurst: neededBurst(thawed.log.atMs, RATE),
-      mostInSecond: mostInWindow(thawed.log.atMs, 1000),
+      mostIn: { 100: mostInWindow(thawed.log.atMs, 100), 1000: mostInWindow(thawed.log.atMs, 1000) },
       wrong: wrongRows(thawed.rows, IDS),
     };
   } finally {

@@ -7,6 +7,7 @@ import { type Contest, contest, PEERS } from "../peers/contest.ts";
 import { CONTESTANTS, type Contestant } from "../peers/contestants.ts";
 import type { Scene } from "../scene.ts";
 import { FAIR_FLAGS, LOG_NORMAL } from "./fair.ts";
+import { FROZEN_MS, type Frozen, freezeOnce } from "./frozen.ts";
 
 const HEAD = [
   "who",
@@ -24,7 +25,6 @@ const HEAD = [
   "CPU ms per call",
   "peak MB",
 ];
-const FROZEN_MS = 5000;
 
 /** What both sides of the comparison have. */
 type Row = Omit<Contest, "tree"> & { readonly peakRss: number };
@@ -78,13 +78,15 @@ export const peers: Scene = {
 
 export const frozenPeers: Scene = {
   name: "frozen-peers",
-  minutes: 2.5,
+  minutes: 4,
   async play(journal, stage) {
     journal.say(
       "",
       `**The same, half of the worker processes stopped for ${FROZEN_MS / 1000} s** (SIGSTOP), target only observes, ${stage.repeat} runs each`,
     );
-    const rows: string[][] = [];
+    const ours: Frozen[] = [];
+    for (let i = 0; i < stage.repeat; i++) ours.push(await freezeOnce());
+    const rows = [frozenCells("**Weir**", "`--rate 1000/s --parallel 250`, 2 processes", ours, ours)];
     for (const peer of CONTESTANTS.filter(({ isFrozen }) => isFrozen === true)) {
       const seen: Contest[] = [];
       for (let i = 0; i < stage.repeat; i++) {
@@ -93,18 +95,32 @@ export const frozenPeers: Scene = {
         seen.push(one);
       }
       if (seen.length === 0) continue;
-      const of = (figure: (one: Contest) => number, digits = 0) => withSpread(seen.map(figure), digits);
-      rows.push([
-        peer.name,
-        peer.setting,
-        of((one) => one.arrivals.neededBurst, 1),
-        of((one) => one.arrivals.mostIn[100]),
-        of((one) => one.arrivals.mostIn[1000]),
-      ]);
+      const arrivals = seen.map((one) => one.arrivals);
+      rows.push(frozenCells(peer.name, peer.setting, arrivals, ours));
     }
-    journal.table(["who", "setting", "needed burst", "most in 100 ms", "most in 1 s"], rows);
+    journal.table(["who", "setting", "needed burst", "times Weir's", "most in 100 ms", "most in 1 s"], rows);
   },
 };
+
+type Bunched = Pick<Frozen, "neededBurst" | "mostIn">;
+
+function frozenCells(
+  name: string,
+  setting: string,
+  seen: readonly Bunched[],
+  ours: readonly Bunched[],
+): string[] {
+  const of = (figure: (one: Bunched) => number, digits = 0) => withSpread(seen.map(figure), digits);
+  const burst = (runs: readonly Bunched[]) => median(runs.map(({ neededBurst }) => neededBurst));
+  return [
+    name,
+    setting,
+    of((one) => one.neededBurst, 1),
+    shown(burst(seen) / burst(ours), 1),
+    of((one) => one.mostIn[100]),
+    of((one) => one.mostIn[1000]),
+  ];
+}
 
 /** A sentence when it cannot be run here, or fails. */
 async function repeated(peer: Contestant, times: number): Promise<Row[] | string> {
