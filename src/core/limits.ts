@@ -86,6 +86,30 @@ export const LEASE_MARGIN_MS = 1000;
 /** A lane without a permit for this long gives its chunk back. */
 export const STARVED_MS = 5000;
 
+// --- requests of an invocation (the lanes and their simulation keep the same) ---
+
+/** Two requests of one invocation lie at least this far apart. */
+export const SYNC_SPACING_MS = 5;
+/** A request that leaves anyway asks for permits this much early: asking for few at a time costs requests. */
+export const SYNC_RIDE_MS = 25;
+/** A request without an answer is sent again after this, doubling to the second. */
+export const SYNC_RETRY_FIRST_MS = 50;
+export const SYNC_RETRY_MAX_MS = 2000;
+/** A fresh invocation that holds no lease tries this long to reach the Run. */
+export const FIRST_CONTACT_MS = 10_000;
+/** Free calls are asked for again this long before they end, plus a round trip. */
+export const FREE_EARLY_MS = 100;
+/** A lane waits for the commit that gives its lease back: others that end at the same moment may join. */
+export const RELEASE_WITHIN_MS = 5;
+/** A throttled or failed call is told this soon: others of the same moment go along. */
+export const TROUBLE_WITHIN_MS = 20;
+/** An invocation without a lane asks this often, and ends after `IDLE_MS`. */
+export const IDLE_ASK_MS = 250;
+export const IDLE_MS = 1000;
+/** A lane asks a platform that refuses (R2, its source) again after this, doubling to the second. */
+export const INSIST_FIRST_MS = 100;
+export const INSIST_MAX_MS = 5000;
+
 // --- lanes and slices ---
 
 /** Calls that wait for headers at once in one invocation: the platform queues a seventh invisibly. */

@@ -6,22 +6,21 @@
  * it is answered or the invocation's leases are over: the Run recognises it, so nothing is counted or granted twice.
  */
 import { assert } from "../core/assert.ts";
-import { LEASE_TTL_MS, POLL_MS } from "../core/limits.ts";
+import {
+  FIRST_CONTACT_MS,
+  LEASE_TTL_MS,
+  POLL_MS,
+  SYNC_RETRY_FIRST_MS,
+  SYNC_RETRY_MAX_MS,
+  SYNC_RIDE_MS,
+  SYNC_SPACING_MS,
+} from "../core/limits.ts";
 import type { Commit, CommitOutcome, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import { type Clock, sleep } from "./clock.ts";
 import type { Snapshot } from "./progress.ts";
 
 /** The Run, as far as a lane needs it. Throws when it cannot be reached; every call may be repeated. */
 export type Sync = (request: SyncRequest) => Promise<SyncAnswer>;
-
-/** Two requests of one invocation lie at least this far apart. */
-const SPACING_MS = 5;
-/** A request that leaves anyway asks for permits this much early: asking for few at a time costs requests. */
-const RIDE_MS = 25;
-const RETRY_FIRST_MS = 50;
-const RETRY_MOST_MS = 2000;
-/** A fresh invocation that holds no lease tries this long to reach the Run. */
-const FIRST_CONTACT_MS = 10_000;
 
 /** A commit as a lane gives it: due times still as local instants. */
 export interface LaneCommit extends Omit<Commit, "checkpoint"> {
@@ -153,7 +152,7 @@ export class Exchange {
     if (this.#busy || this.#closed) return;
     const dueMs = Math.max(
       Math.min(this.#hurryMs, this.#host.askAtMs(), this.#lastSentMs + this.#pollMs),
-      Math.max(this.#lastSentMs, this.#lookedMs) + SPACING_MS,
+      Math.max(this.#lastSentMs, this.#lookedMs) + SYNC_SPACING_MS,
     );
     if (dueMs >= this.#timerMs && this.#timerMs >= this.#clock.now()) return;
     this.#cancelTimer?.();
@@ -178,7 +177,7 @@ export class Exchange {
     const nowMs = this.#clock.now();
     const pollDue = nowMs >= this.#lastSentMs + this.#pollMs;
     const due = pollDue || nowMs >= this.#hurryMs;
-    const asks = nowMs >= this.#host.askAtMs() - (due ? RIDE_MS : 0);
+    const asks = nowMs >= this.#host.askAtMs() - (due ? SYNC_RIDE_MS : 0);
     const want = asks ? this.#host.want() : 0;
     if (due || want > 0) void this.#exchange(this.#host.compose(want));
     else {
@@ -238,7 +237,10 @@ export class Exchange {
       } catch (error) {
         overloaded = (error as { overloaded?: boolean } | null)?.overloaded === true;
       }
-      const waitMs = Math.min(RETRY_FIRST_MS * 2 ** (overloaded ? tries + 2 : tries - 1), RETRY_MOST_MS);
+      const waitMs = Math.min(
+        SYNC_RETRY_FIRST_MS * 2 ** (overloaded ? tries + 2 : tries - 1),
+        SYNC_RETRY_MAX_MS,
+      );
       const endMs = this.#host.leasesEndMs() ?? this.#startedMs + FIRST_CONTACT_MS;
       const nowMs = this.#clock.now();
       if (nowMs + waitMs >= endMs || nowMs - sentMs > LEASE_TTL_MS) return null;

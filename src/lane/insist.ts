@@ -4,14 +4,12 @@
  * A platform fault never becomes a failed row: what does not succeed here is handed back with a sentence that says
  * who refused.
  */
-import { LEASE_TTL_MS } from "../core/limits.ts";
+import { INSIST_FIRST_MS, INSIST_MAX_MS, LEASE_TTL_MS } from "../core/limits.ts";
 import { SourceError } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { CannotOpen, SecretMissing } from "../tasks/task.ts";
 import { type Clock, sleep } from "./clock.ts";
 
-const FIRST_MS = 100;
-const MOST_MS = 5000;
 /** So many refusals in a row are told while the insisting goes on: one alone is nothing to speak of. */
 const TOLD_FROM_TRIES = 3;
 
@@ -45,7 +43,7 @@ export async function insist<T>(
       return { kind: "ok", value: await act() };
     } catch (fault) {
       if (isForGood(fault)) throw fault;
-      const waitMs = Math.min(FIRST_MS * 2 ** (tries - 1), MOST_MS) * (0.5 + clock.random() / 2);
+      const waitMs = Math.min(INSIST_FIRST_MS * 2 ** (tries - 1), INSIST_MAX_MS) * (0.5 + clock.random() / 2);
       const trouble = `${what} refuses: ${messageOf(fault)}`;
       if (tries >= TOLD_FROM_TRIES) context.refused?.(trouble);
       if (clock.now() + waitMs > endMs) return { kind: "refused", trouble };

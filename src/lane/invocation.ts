@@ -9,6 +9,7 @@
 import { assert } from "../core/assert.ts";
 import { isCosted } from "../core/budget.ts";
 import { sharesChunks } from "../core/dispatch.ts";
+import { IDLE_ASK_MS, IDLE_MS } from "../core/limits.ts";
 import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Clock } from "./clock.ts";
 import {
@@ -29,9 +30,6 @@ import type { Seat } from "./seat.ts";
 import type { SideLane } from "./sideLane.ts";
 import { Turns } from "./turns.ts";
 
-/** An invocation without a lane asks this often, and ends after `IDLE_MS`. */
-const IDLE_ASK_MS = 250;
-const IDLE_MS = 1000;
 /** Of lanes that begin together, the smallest first part as a share of a full one. */
 const FIRST_PART_LEAST = 0.25;
 /** A side lane goes on to a lane that has more items than this for each that works on them. */

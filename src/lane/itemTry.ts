@@ -3,7 +3,7 @@
  *
  * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
  */
-import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS } from "../core/limits.ts";
+import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
@@ -15,8 +15,6 @@ import type { Settled } from "./rows.ts";
 import type { Seat } from "./seat.ts";
 import type { Settlement } from "./settlement.ts";
 import { isDown, judge, type Tries } from "./verdict.ts";
-
-const TROUBLE_WITHIN_MS = 20;
 
 export interface TryContext {
   readonly host: LaneHost;

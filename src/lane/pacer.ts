@@ -6,7 +6,7 @@
  * (`rightOfWay.ts`). What it does not do: decide how many permits are needed (`demand.ts`), talk to the Run
  * (`exchange.ts`), or know what a call is for.
  */
-import { STARVED_MS } from "../core/limits.ts";
+import { FREE_EARLY_MS, STARVED_MS, SYNC_RIDE_MS } from "../core/limits.ts";
 import type { CostedAsk, Rounds, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import type { HostNeed } from "../tasks/permits.ts";
@@ -22,11 +22,6 @@ import { isPause, RightOfWay } from "./rightOfWay.ts";
 import { type AnswerMoment, RunClock } from "./runClock.ts";
 import { Seat, type SeatHost } from "./seat.ts";
 
-/** Free calls are asked for again this long before they end, plus a round trip. */
-const FREE_EARLY_MS = 100;
-
-/** A request that leaves anyway asks this much early. */
-const RIDE_MS = 25;
 /** A call that says nothing of tokens. */
 const NO_TOKENS: TokenCost = { input: 0, output: 0 };
 
@@ -116,7 +111,7 @@ export class Pacer implements SeatHost {
   want(): number {
     const nowMs = this.#clock.now();
     if (this.#phase === "drained") return 0;
-    if (this.#costed !== null) return this.#costed.askAtMs() <= nowMs + RIDE_MS ? 1 : 0;
+    if (this.#costed !== null) return this.#costed.askAtMs() <= nowMs + SYNC_RIDE_MS ? 1 : 0;
     if (this.#phase === "winding") return this.#anyMidTry() ? 1 : 0;
     if (this.#freeUntilMs > nowMs) return this.#seats.size;
     return this.#demand.want(this.#standing(nowMs));

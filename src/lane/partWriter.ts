@@ -5,7 +5,7 @@
  * written after the lease is over; if part n is there already its rows count and own rows of the same items are
  * dropped. The lane goes on calling meanwhile, as long as no more than two parts' rows are waiting.
  */
-import { COMMIT_WITHIN_MS, PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
+import { COMMIT_WITHIN_MS, PART_IDLE_MS, PART_MIN_ROWS, RELEASE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork, CommitOutcome, PartMeta, RunSettings } from "../core/protocol.ts";
 import { reduceRows } from "../core/reduce.ts";
 import type { Usage } from "../core/usage.ts";
@@ -19,9 +19,6 @@ import type { LanePorts, StoredPart } from "./ports.ts";
 import type { Progress, Snapshot } from "./progress.ts";
 import type { Turns } from "./turns.ts";
 import { type CutRows, rowsOf, WaitingRows } from "./waitingRows.ts";
-
-/** The lane waits for this commit: others ending at the same moment may join. */
-const RELEASE_WITHIN_MS = 5;
 
 export interface WriterContext {
   readonly clock: Clock;

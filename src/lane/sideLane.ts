@@ -5,6 +5,7 @@
  * It holds a lease and no chunk: rows, parts and checkpoints are the lane's. An item that it could not bring to an
  * outcome goes back to the lane, which ends only after it.
  */
+import { RELEASE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
 import type { Item } from "../sources/source.ts";
 import { LaneStopped } from "../tasks/task.ts";
@@ -42,9 +43,6 @@ export interface Helped {
   enter(side: SideLane): void;
   leave(side: SideLane): void;
 }
-
-/** The answer to a commit that gives back a slot alone. */
-const RELEASE_WITHIN_MS = 5;
 
 /** Fails as a lane does: a fault that is nobody's outcome ends it, and its item goes back. */
 export class SideLane {

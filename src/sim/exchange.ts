@@ -2,19 +2,21 @@
  * The conversation of a simulated invocation with its Run: the rules of `lane/exchange.ts`. One request at a time,
  * commits, reports and renewals ride along, and a request that gets no answer is repeated with the same seq.
  */
-import { LEASE_TTL_MS, POLL_MS } from "../core/limits.ts";
+import {
+  FIRST_CONTACT_MS,
+  LEASE_TTL_MS,
+  POLL_MS,
+  SYNC_RETRY_FIRST_MS,
+  SYNC_RETRY_MAX_MS,
+  SYNC_RIDE_MS,
+  SYNC_SPACING_MS,
+} from "../core/limits.ts";
 import type { Commit, CommitOutcome, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import type { Snapshot } from "../lane/progress.ts";
 import type { Cancel } from "./eventLoop.ts";
 import type { Heard } from "./network.ts";
 import { type Process, type Routine, Signal, until, type Wait } from "./process.ts";
 import type { Random } from "./random.ts";
-
-const SPACING_MS = 5;
-const RIDE_MS = 25;
-const RETRY_FIRST_MS = 50;
-const RETRY_MOST_MS = 2000;
-const FIRST_CONTACT_MS = 10_000;
 
 export interface LaneCommit extends Omit<Commit, "checkpoint"> {
   readonly snapshot: Snapshot;
@@ -121,7 +123,7 @@ export class Exchange {
     if (this.#isBusy || this.#isClosed) return;
     const dueMs = Math.max(
       Math.min(this.#hurryMs, this.#host.askAtMs(), this.#lastSentMs + this.#pollMs),
-      this.#lastSentMs + SPACING_MS,
+      this.#lastSentMs + SYNC_SPACING_MS,
     );
     const nowMs = this.#process.now();
     if (dueMs >= this.#timerMs && this.#timerMs >= nowMs) return;
@@ -144,7 +146,7 @@ export class Exchange {
     if (this.#isBusy || this.#isClosed) return;
     const nowMs = this.#process.now();
     const isDue = nowMs >= this.#lastSentMs + this.#pollMs || nowMs >= this.#hurryMs;
-    const asks = nowMs >= this.#host.askAtMs() - (isDue ? RIDE_MS : 0);
+    const asks = nowMs >= this.#host.askAtMs() - (isDue ? SYNC_RIDE_MS : 0);
     const want = asks ? this.#host.want() : 0;
     if (isDue || want > 0) this.#process.spawn(this.#exchange(this.#host.compose(want)));
     else this.reconsider();
@@ -197,7 +199,7 @@ export class Exchange {
       const receivedMs = this.#process.now();
       if (heard.kind === "answer" && heard.answer.seq === request.seq)
         return { answer: heard.answer, request, sentMs, receivedMs, isRepeated: tries > 1 };
-      const waitMs = Math.min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MOST_MS);
+      const waitMs = Math.min(SYNC_RETRY_FIRST_MS * 2 ** (tries - 1), SYNC_RETRY_MAX_MS);
       const endMs = this.#host.leasesEndMs() ?? this.#startedMs + FIRST_CONTACT_MS;
       if (receivedMs + waitMs >= endMs || receivedMs - sentMs > LEASE_TTL_MS) return null;
       yield* until(this.#process.sleep(waitMs * (0.5 + this.#random.next() / 2)));

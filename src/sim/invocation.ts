@@ -2,6 +2,7 @@
  * One simulated invocation: asks the Run for chunks, works each in a lane, ends after its slice or when there is
  * nothing to do: the rules of `lane/invocation.ts`.
  */
+import { IDLE_ASK_MS, IDLE_MS } from "../core/limits.ts";
 import type { Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
 import { Tally } from "../lane/report.ts";
@@ -13,9 +14,6 @@ import { Pacer } from "./pacer.ts";
 import { type Process, type Routine, Signal, until } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
-
-const IDLE_ASK_MS = 250;
-const IDLE_MS = 1000;
 
 export interface InvocationInput {
   readonly world: World;

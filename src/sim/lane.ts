@@ -2,7 +2,7 @@
  * One lane of the simulation: works one chunk under one lease by the rules of `lane/lane.ts`, with the real progress
  * and the real verdicts. Sources do not fail here, and credentials are always right.
  */
-import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS } from "../core/limits.ts";
+import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { Lease } from "../core/protocol.ts";
 import type { Instant } from "../lane/instants.ts";
 import { Progress } from "../lane/progress.ts";
@@ -12,8 +12,6 @@ import type { Invocation } from "./invocation.ts";
 import type { Seat } from "./pacer.ts";
 import { PartWriter } from "./partWriter.ts";
 import { type Routine, Signal, until, type Wait } from "./process.ts";
-
-const TROUBLE_WITHIN_MS = 20;
 
 type Next =
   | { readonly kind: "item"; readonly ordinal: number; readonly tries: Tries }

@@ -2,15 +2,13 @@
  * The pacer of a simulated invocation: the rules of `lane/pacer.ts` over the same demand and the same instants, with
  * waits instead of promises.
  */
-import { STARVED_MS } from "../core/limits.ts";
+import { FREE_EARLY_MS, STARVED_MS } from "../core/limits.ts";
 import type { Grant, Rounds, SyncAnswer } from "../core/protocol.ts";
 import { Demand, type Standing } from "../lane/demand.ts";
 import { type Instant, Instants } from "../lane/instants.ts";
 import { type AnswerMoment, RunClock } from "../lane/runClock.ts";
 import type { Cancel } from "./eventLoop.ts";
 import type { Process, Wait } from "./process.ts";
-
-const FREE_EARLY_MS = 100;
 
 /** One lane's place: when it will need its next permit. */
 export interface Seat {

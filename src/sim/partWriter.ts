@@ -2,7 +2,15 @@
  * From rows to committed parts in the simulation: the rules of `lane/partWriter.ts`. Part, commit, index, in this
  * order; part n+1 not before n is committed; a part that is there already is adopted.
  */
-import { COMMIT_WITHIN_MS, LEASE_TTL_MS, PART_IDLE_MS, PART_MIN_ROWS } from "../core/limits.ts";
+import {
+  COMMIT_WITHIN_MS,
+  INSIST_FIRST_MS,
+  INSIST_MAX_MS,
+  LEASE_TTL_MS,
+  PART_IDLE_MS,
+  PART_MIN_ROWS,
+  RELEASE_WITHIN_MS,
+} from "../core/limits.ts";
 import type { ChunkWork, PartMeta } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
 import { ordinalOf } from "../lane/adopt.ts";
@@ -20,10 +28,6 @@ import {
   type Storage,
   type Stored,
 } from "./storage.ts";
-
-const RELEASE_WITHIN_MS = 5;
-const INSIST_FIRST_MS = 50;
-const INSIST_MOST_MS = 2000;
 
 export interface WriterContext {
   readonly process: Process;
@@ -213,7 +217,7 @@ export class PartWriter {
       if (this.#context.isLost()) return undefined;
       const stored = yield* until(act());
       if (stored.kind === "ok") return stored.value;
-      const waitMs = Math.min(INSIST_FIRST_MS * 2 ** (tries - 1), INSIST_MOST_MS) * (0.5 + random.next() / 2);
+      const waitMs = Math.min(INSIST_FIRST_MS * 2 ** (tries - 1), INSIST_MAX_MS) * (0.5 + random.next() / 2);
       if (process.now() + waitMs > endMs) {
         this.#trouble = "object storage refuses";
         return undefined;
