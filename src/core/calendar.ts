@@ -44,9 +44,14 @@ export function forgetPlaces(calendar: Calendar): void {
   calendar.gaps = [];
 }
 
-/** True where slots are free before the TAT: who asks is given these first. */
-export function hasPlaces({ gaps, tatMs, everyMs }: Calendar, tat: Tat, intervalMs: number): boolean {
-  return gaps.length > 0 && tatMs === tat.tatMs && everyMs === intervalMs;
+/** True where slots are free before the TAT. */
+export function hasPlaces(calendar: Calendar, tat: Tat, intervalMs: number): boolean {
+  return calendar.gaps.length > 0 && isSameLine(calendar, tat, intervalMs);
+}
+
+/** Nobody else gave out permits since, and the rate is the same. */
+function isSameLine({ tatMs, everyMs }: Calendar, tat: Tat, intervalMs: number): boolean {
+  return tatMs === tat.tatMs && everyMs === intervalMs;
 }
 
 export interface Booking {
@@ -101,8 +106,7 @@ export function book(
  * this asker's lead may be of use to the next one.
  */
 function follow(calendar: Calendar, tat: Tat, { nowMs, leadMs, intervalMs }: Booking): void {
-  const isSame = calendar.tatMs === tat.tatMs && calendar.everyMs === intervalMs;
-  if (!isSame || tat.tatMs <= nowMs) {
+  if (!isSameLine(calendar, tat, intervalMs) || tat.tatMs <= nowMs) {
     calendar.baseMs = roundUp(Math.max(tat.tatMs, nowMs + leadMs));
     calendar.everyMs = intervalMs;
     calendar.end = 0;

@@ -27,8 +27,6 @@ export const ISSUED_STEP_MS = 500;
 export const FREE_MS = 1000;
 /** An invocation asks at least this often while few are live; see `pollMs`. */
 export const POLL_MS = 1000;
-/** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
-export const COMMIT_WITHIN_MS = POLL_MS;
 /** With many invocations the poll is spread so that polls alone stay below 100/s. */
 export const POLL_MS_PER_INVOCATION = 10;
 export const PERMITS_PER_ASK = 5000;
@@ -101,6 +99,8 @@ export const FIRST_CONTACT_MS = 10_000;
 export const FREE_EARLY_MS = 100;
 /** A lane waits for the commit that gives its lease back: others that end at the same moment may join. */
 export const RELEASE_WITHIN_MS = 5;
+/** A commit nobody waits for rides along with what leaves anyway, at the latest after this. */
+export const COMMIT_WITHIN_MS = POLL_MS;
 /** A throttled or failed call is told this soon: others of the same moment go along. */
 export const TROUBLE_WITHIN_MS = 20;
 /** An invocation without a lane asks this often, and ends after `IDLE_MS`. */

@@ -86,7 +86,7 @@ export const frozenPeers: Scene = {
     );
     const ours: Frozen[] = [];
     for (let i = 0; i < stage.repeat; i++) ours.push(await freezeOnce());
-    const rows = [frozenCells("**Weir**", "`--rate 1000/s --parallel 250`, 2 processes", ours, ours)];
+    const rows = [frozenCells("**Weir**", "250 lanes in 2 processes", ours, ours)];
     for (const peer of CONTESTANTS.filter(({ isFrozen }) => isFrozen === true)) {
       const seen: Contest[] = [];
       for (let i = 0; i < stage.repeat; i++) {
