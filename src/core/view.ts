@@ -14,7 +14,8 @@ export function view(run: Run, reader: Reader): RunView {
   const { state } = run;
   const limitPerSecond = configuredPerSecond(state.spec);
   const perSecond = isWorking(run) && reader.driven ? currentPerSecond(run.activity, reader.nowMs) : 0;
-  const active = run.semaphore.live.size;
+  // Leases of a process that is gone are nobody's work.
+  const live = reader.driven ? run.semaphore.live.size : 0;
   return {
     id: state.id,
     name: state.spec.name,
@@ -27,16 +28,11 @@ export function view(run: Run, reader: Reader): RunView {
     parentRunId: state.parentRunId,
     eta: eta(run, perSecond, reader),
     counts: { items: state.plan.complete ? state.items : null, ...state.counts },
-    chunks: {
-      ...state.chunks,
-      active,
-      pending: state.chunks.total - state.chunks.done - active,
-    },
-    lanes: { live: active, max: state.spec.maxParallelism },
+    chunks: chunksOf(run, reader),
+    lanes: { live, max: state.spec.maxParallelism },
     rate: {
       limitPerSecond,
-      effectiveLimitPerSecond:
-        limitPerSecond === null ? null : (effectiveRate(state.quota) ?? limitPerSecond),
+      effectiveLimitPerSecond: effectiveRate(state.quota) ?? limitPerSecond,
       currentPerSecond: Math.round(perSecond * 10) / 10,
     },
     totals:
@@ -46,6 +42,17 @@ export function view(run: Run, reader: Reader): RunView {
     coordinatorRequests: state.coordinatorRequests,
     operations: state.operations,
   };
+}
+
+/** Every chunk is counted once. A lease that helps has none of its own, one that lingers may hold one that is done. */
+function chunksOf({ state, semaphore, ledger }: Run, reader: Reader): RunView["chunks"] {
+  const { total, done } = state.chunks;
+  const worked = new Set<number>();
+  for (const { chunk, helps } of reader.driven ? semaphore.live.values() : []) {
+    const isDone = state.lingerMs > 0 && ledger.get(chunk)?.state === "done";
+    if (helps === null && !isDone) worked.add(chunk);
+  }
+  return { total, done, active: worked.size, pending: total - done - worked.size };
 }
 
 function eta(run: Run, perSecond: number, reader: Reader): string | null {

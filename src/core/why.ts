@@ -89,7 +89,9 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   if (run.refusal !== null && reader.nowMs - run.refusal.atMs < REFUSAL_TOLD_MS) {
     return `${run.refusal.sentence}; the lanes wait and try again`;
   }
-  if (run.semaphore.live.size > 0) return null;
+  if (run.semaphore.live.size > 0) {
+    return state.trouble === null ? null : `${state.trouble}; its chunk is tried again`;
+  }
   if (run.ledger.nextAvailable(reader.nowMs, true) !== undefined) return "waiting for a lane to start";
   const next = run.ledger.nextAvailableAtMs();
   if (next === null) return null;
@@ -144,26 +146,39 @@ function whySlow(run: Run, reader: Reader): string {
   const byTokens = whyTokens(run, reader);
   if (byTokens !== null) return byTokens;
   const configured = configuredPerSecond(run.state.spec);
-  const callMs = callTimeMs(run.activity);
+  const { minIntervalMs, jitterMs } = run.state.spec.pacing;
+  const callMs = Math.max(callTimeMs(run.activity), minIntervalMs + jitterMs / 2);
   const lanes = run.semaphore.live.size;
   const expected = pace({ ratePerSecond: configured, lanes, callMs });
   const giving = `${counted(lanes, "lane")} × ${Math.round(callMs)} ms`;
+  const effective = effectiveRate(run.state.quota);
+  if (effective !== null && effective < (configured ?? Number.POSITIVE_INFINITY)) {
+    const of = configured === null ? "" : ` of ${number(configured)}/s`;
+    return `throttled by the target: calling at ${number(effective)}/s${of} and growing`;
+  }
+  if (run.activity.callMs === null && expected.limitedBy === "lanes") return "the first calls are under way";
   if (configured === null) {
-    return `lanes: ${giving} give ${number(currentPerSecond(run.activity, reader.nowMs))}/s; ${
+    const quota =
       configuredTokensPerSecond(run.state.spec) === null
         ? "no quota is set"
-        : "the quota of tokens is not reached"
-    }`;
-  }
-  const effective = effectiveRate(run.state.quota) ?? configured;
-  if (effective < configured) {
-    return `throttled by the target: calling at ${number(effective)}/s of ${number(configured)}/s and growing`;
+        : "the quota of tokens is not reached";
+    return `lanes: ${giving} ${given(run, expected.perSecond, reader)}; ${quota}`;
   }
   if (expected.limitedBy === "quota") return `quota: ${number(configured)}/s is the limit`;
   return (
-    `lanes: ${giving} give ${number(expected.perSecond)}/s; ` +
+    `lanes: ${giving} ${given(run, expected.perSecond, reader)}; ` +
     `${expected.lanesForQuota} lanes would reach the quota`
   );
+}
+
+/** With less than this share of what the lanes could give, both are said. */
+const GIVEN_LEAST = 0.75;
+
+/** What lanes give, and what of that is there: some wait for items under retry, or all for a busy machine. */
+function given({ activity }: Run, perSecond: number, { nowMs }: Reader): string {
+  const current = currentPerSecond(activity, nowMs);
+  if (current >= GIVEN_LEAST * perSecond) return `give ${number(perSecond)}/s`;
+  return `could give ${number(perSecond)}/s, now ${number(current)}/s`;
 }
 
 function counted(n: number, noun: string): string {
