@@ -37,8 +37,15 @@ export async function refuseUnfinishedDescendants(env: Env, id: string, action: 
   for (const view of await refreshDescendants(env, id)) {
     if (isEnded(view.status)) continue;
     const what = `while its retry ${view.id} is ${view.status}`;
-    throw new Refusal("conflict", `the run cannot be ${action} ${what}`);
+    throw new Refusal("conflict", `the run cannot be ${action} ${what}: ${wayOut(view)}`);
   }
+}
+
+/** What brings the retry that stands in the way to its end. */
+function wayOut({ id, status }: RunView): string {
+  if (status === "paused") return `weir run --resume ${id} or weir cancel ${id}`;
+  if (status === "awaiting-approval") return `weir approve ${id} or weir cancel ${id}`;
+  return `wait for it, or weir cancel ${id}`;
 }
 
 /** The runs below `id` that were not over for good when the catalog last heard of them, as they are now. */

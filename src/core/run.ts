@@ -22,7 +22,16 @@ import { noTotals, type Totals } from "./reduce.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
 import { judgeSmoke, openGate } from "./smoke.ts";
-import type { BudgetSpec, PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "./spec.ts";
+import {
+  type BudgetSpec,
+  type PacingSpec,
+  type QuotaSpec,
+  RETRY_TOLERATE,
+  type SourceSpec,
+  SPEC_DEFAULTS,
+  type Spec,
+  type TolerateSpec,
+} from "./spec.ts";
 import { drive } from "./takeover.ts";
 import type { TokenSettings } from "./tokenQuota.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
@@ -276,6 +285,11 @@ export interface Change {
   readonly maxParallelism?: number | null;
   readonly pacing?: Partial<PacingSpec> | null;
   readonly tolerate?: Partial<TolerateSpec> | null;
+}
+
+/** What null restores: a retry tolerates any share of failures. */
+export function limitDefaults({ state }: Run): Pick<Spec, "maxParallelism" | "pacing" | "tolerate"> {
+  return state.parentRunId === null ? SPEC_DEFAULTS : { ...SPEC_DEFAULTS, tolerate: RETRY_TOLERATE };
 }
 
 /** Changes limits of a run that has not ended. `defaults` fills what null restores. */

@@ -138,5 +138,11 @@ export const SPEC_DEFAULTS = {
   allowPrivate: false,
 } as const satisfies Omit<Spec, "name" | "source" | "task">;
 
+/**
+ * What a retry gets that says nothing: items that failed before will often fail again, and none of them is news. A
+ * share of all is never passed.
+ */
+export const RETRY_TOLERATE = { ...SPEC_DEFAULTS.tolerate, failureRate: 1 } as const satisfies TolerateSpec;
+
 /** What a smoke stage that says only `{}` gets. */
 export const SMOKE_DEFAULTS = { items: 20, gate: "auto", maxFailureRate: 0.1 } as const satisfies SmokeSpec;

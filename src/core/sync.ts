@@ -182,7 +182,8 @@ function countPart(run: Run, part: PartMeta, nowMs: number): void {
   run.refusal = null;
   const verdict = judge(state.tolerance, part, state.spec.tolerate);
   if (verdict.kind === "fine" || !isWorking(run)) return;
-  const sentence = `${verdict.failed} of the last ${verdict.settled} items failed, more than tolerate.failureRate allows`;
+  const { failureRate } = state.spec.tolerate;
+  const sentence = `${verdict.failed} of the last ${verdict.settled} items failed, more than tolerate.failureRate (${failureRate}) allows`;
   if (state.spec.tolerate.then === "fail") fail(run, sentence);
   else pause(run, sentence);
 }

@@ -1,6 +1,7 @@
 /**
  * The share of failed rows among the last settled items. Kept per commit: a window is at most one part longer
- * than asked. Judged from `TOLERATE_FROM_ITEMS` on, so that one early failure stops nothing.
+ * than asked. Judged from `TOLERATE_FROM_ITEMS` on, so that one early failure stops nothing. The window is a run's
+ * own and empty at its start and at a resume: what failed before is known.
  */
 import { TOLERATE_FROM_ITEMS } from "./limits.ts";
 import type { TolerateSpec } from "./spec.ts";

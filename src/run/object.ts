@@ -22,7 +22,6 @@ import type {
 import { type FieldReport, showTotals } from "../core/reduce.ts";
 import * as core from "../core/run.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
-import { SPEC_DEFAULTS } from "../core/spec.ts";
 import { spend } from "../core/spend.ts";
 import { settingsOf, sync } from "../core/sync.ts";
 import { drive, succeed } from "../core/takeover.ts";
@@ -103,7 +102,7 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async patch(change: PatchRun): Promise<Control> {
-    return this.#control((run) => core.patch(run, change, SPEC_DEFAULTS, this.#store.now()));
+    return this.#control((run) => core.patch(run, change, core.limitDefaults(run), this.#store.now()));
   }
 
   async destroy(): Promise<Control<null>> {

@@ -16,13 +16,20 @@ import {
 } from "../core/limits.ts";
 import { parseRate } from "../core/rate.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
-import { type SourceSpec, SPEC_DEFAULTS, type Spec, type TaskSpec } from "../core/spec.ts";
+import {
+  RETRY_TOLERATE,
+  type SourceSpec,
+  SPEC_DEFAULTS,
+  type Spec,
+  type TaskSpec,
+  type TolerateSpec,
+} from "../core/spec.ts";
 import type { PatchRun } from "../run/interface.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
 import { complaintOf, type Invalid, join } from "./complaint.ts";
-import { fillDefaults } from "./defaults.ts";
+import { fill, fillDefaults } from "./defaults.ts";
 import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "./fields.ts";
 import { reduceSchema } from "./reduceSchema.ts";
 
@@ -109,10 +116,14 @@ export const patchSchema = z.strictObject({
   tolerate: specSchema.shape.tolerate,
 });
 
-/** What a retry may say: only failures of these kinds, and changes to the task (JSON Merge Patch). */
+/**
+ * What a retry may say: only failures of these kinds, changes to the task (JSON Merge Patch), and what share of
+ * failures it tolerates; without that any.
+ */
 export const retrySchema = z.strictObject({
   kinds: z.array(oneOf(ERROR_KINDS)).min(1).optional(),
   task: z.looseObject({}).optional(),
+  tolerate: specSchema.shape.tolerate,
 });
 
 function isHostRate(text: string): boolean {
@@ -220,17 +231,22 @@ export function parsePatch(input: unknown): Result<"patch", PatchRun> {
   return { kind: "ok", patch: withoutUndefined(patch) as PatchRun };
 }
 
+export interface RetryChange {
+  readonly kinds?: readonly ErrorKind[];
+  readonly task?: Readonly<Record<string, unknown>>;
+  readonly tolerate: TolerateSpec;
+}
+
 /** The body of a retry. */
-export function parseRetry(
-  input: unknown,
-): Result<
-  "retry",
-  { readonly kinds?: readonly ErrorKind[]; readonly task?: Readonly<Record<string, unknown>> }
-> {
+export function parseRetry(input: unknown): Result<"retry", RetryChange> {
   const outside = retrySchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, retrySchema, input);
   const { kinds, task } = outside.data;
-  return { kind: "ok", retry: { ...(kinds && { kinds }), ...(task && { task }) } };
+  // Who names a window or what then happens wants it to happen: at the share of any other run.
+  const tolerate = outside.data.tolerate
+    ? fill(SPEC_DEFAULTS.tolerate, outside.data.tolerate)
+    : RETRY_TOLERATE;
+  return { kind: "ok", retry: { ...(kinds && { kinds }), ...(task && { task }), tolerate } };
 }
 
 function withoutUndefined(value: object): object {

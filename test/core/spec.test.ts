@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Json, TaskSpec } from "../../src/core/spec.ts";
+import { type Json, RETRY_TOLERATE, SPEC_DEFAULTS, type TaskSpec } from "../../src/core/spec.ts";
 import { sourceRegistry } from "../../src/sources/registry.ts";
 import { sourceSchemas } from "../../src/sources/schemas.ts";
 import { mergeTask } from "../../src/spec/mergeTask.ts";
@@ -208,11 +208,20 @@ describe("a retry", () => {
   it("may name kinds of failures and changes to the task", () => {
     expect(parseRetry({ kinds: ["http", "timeout"], task: { timeoutMs: 1 } })).toEqual({
       kind: "ok",
-      retry: { kinds: ["http", "timeout"], task: { timeoutMs: 1 } },
+      retry: { kinds: ["http", "timeout"], task: { timeoutMs: 1 }, tolerate: RETRY_TOLERATE },
     });
-    expect(parseRetry({})).toEqual({ kind: "ok", retry: {} });
+    expect(parseRetry({})).toEqual({ kind: "ok", retry: { tolerate: RETRY_TOLERATE } });
     expect(parseRetry({ kinds: ["htp"] })).toMatchObject({ kind: "invalid", path: "kinds.0" });
     expect(parseRetry({ kind: "http" })).toMatchObject({ kind: "invalid", path: "kind" });
+  });
+
+  it("tolerates any share of failures unless it says how many", () => {
+    expect(parseRetry({ tolerate: null })).toEqual({ kind: "ok", retry: { tolerate: RETRY_TOLERATE } });
+    expect(parseRetry({ tolerate: { over: 50 } })).toEqual({
+      kind: "ok",
+      retry: { tolerate: { ...SPEC_DEFAULTS.tolerate, over: 50 } },
+    });
+    expect(parseRetry({ tolerate: { over: 1 } })).toMatchObject({ kind: "invalid", path: "tolerate.over" });
   });
 
   it("merges its changes into the task key by key, and the result is checked again", () => {

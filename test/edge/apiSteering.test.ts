@@ -83,14 +83,41 @@ describe("a retry", () => {
     const first = await answer<RunView>(await call("POST", `/v1/runs/${going.id}/retry`));
     expect(first.status).toBe(201);
     const second = await answer(await call("POST", `/v1/runs/${going.id}/retry`));
-    expect([second.status, second.body.error.message]).toEqual([409, expect.stringContaining(first.body.id)]);
+    const { id } = first.body;
+    expect([second.status, second.body.error.message]).toEqual([
+      409,
+      expect.stringContaining(`: wait for it, or weir cancel ${id}`),
+    ]);
+    await call("POST", `/v1/runs/${id}/pause`);
+    for (const action of ["retry", "resume"]) {
+      const { body } = await answer(await call("POST", `/v1/runs/${going.id}/${action}`));
+      expect(body.error.message).toContain(`is paused: weir run --resume ${id} or weir cancel ${id}`);
+    }
     expect((await call("DELETE", `/v1/runs/${going.id}`)).status).toBe(409);
     await call("POST", `/v1/runs/${first.body.id}/cancel`);
     await ended(first.body.id);
   });
 
+  it("is not paused by the share of failures that its parent had, unless it says so itself", async () => {
+    const tolerate = { failureRate: 0.2, over: 100 };
+    const { id } = await fifty({ tolerate });
+    const task = { url: "https://target.test/fail/{{item}}" };
+    const child = await answer<RunView>(await call("POST", `/v1/runs/${id}/retry`, { task }));
+    expect(child.body.spec.tolerate.failureRate).toBe(1);
+    const restored = await call("PATCH", `/v1/runs/${child.body.id}`, { tolerate: null });
+    expect((await answer<RunView>(restored)).body.spec.tolerate.failureRate).toBe(1);
+    await call("POST", `/v1/runs/${child.body.id}/cancel`);
+    await ended(child.body.id);
+    const own = { task, tolerate: { failureRate: 0.9 } };
+    const strict = await answer<RunView>(await call("POST", `/v1/runs/${id}/retry`, own));
+    expect(strict.body.spec.tolerate).toEqual({ failureRate: 0.9, over: 1000, then: "pause" });
+    await call("POST", `/v1/runs/${strict.body.id}/cancel`);
+    await ended(strict.body.id);
+  });
+
   it.each([
     [{ kinds: ["nope"] }, "kinds.0"],
+    [{ tolerate: { failureRate: 2 } }, "tolerate.failureRate"],
     [{ colour: "red" }, "colour"],
     [{ task: { url: "nowhere" } }, "task.url"],
   ])("refuses %j", async (change, path) => {

@@ -38,7 +38,7 @@ export async function ended(id: string): Promise<RunView> {
 }
 
 /** A run of fifty items that has ended; those that end in 7 are failed. */
-export async function fifty(): Promise<RunView> {
+export async function fifty(change: object = {}): Promise<RunView> {
   const source = { kind: "items", items: numbers(50) };
   return ended(
     (
@@ -47,6 +47,7 @@ export async function fifty(): Promise<RunView> {
         task: { kind: "http", url: USERS },
         chunkSize: 20,
         quota: { requests: "1000/s" },
+        ...change,
       })
     ).id,
   );

@@ -1,10 +1,9 @@
 /** Retry: a child run over what an ended run left failed or without a row. */
 import { createRoute } from "@hono/zod-openapi";
 import { INDEXES_PER_CHUNK } from "../../core/limits.ts";
-import type { ErrorKind } from "../../core/row.ts";
 import type { RunView } from "../../core/runView.ts";
 import { mergeTask } from "../../spec/mergeTask.ts";
-import { parseRetry } from "../../spec/schema.ts";
+import { parseRetry, type RetryChange } from "../../spec/schema.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, refuseField } from "../errors.ts";
@@ -14,11 +13,6 @@ import { describedBody, json, noQuery, runParams, runSchema } from "../schemas.t
 import { readySpec, startRun } from "../startRun.ts";
 
 export const retryRoutes = newApi();
-
-interface Change {
-  readonly kinds?: readonly ErrorKind[];
-  readonly task?: Readonly<Record<string, unknown>>;
-}
 
 const retry = createRoute({
   method: "post",
@@ -38,12 +32,13 @@ retryRoutes.openapi(retry, async (c) => {
 });
 
 /** The child's spec as a user would have sent it: it passes every check of a new one. */
-function childSpec(parent: RunView, change: Change): object {
+function childSpec(parent: RunView, change: RetryChange): object {
   const { spec } = parent;
   return {
     ...spec,
     source: { kind: "failures", run: parent.id, kinds: change.kinds ?? null, retry: true },
     smoke: null,
+    tolerate: change.tolerate,
     chunkSize: Math.min(spec.chunkSize, INDEXES_PER_CHUNK),
     task: change.task === undefined ? spec.task : mergeTask(spec.task, change.task),
   };
