@@ -43,7 +43,8 @@ export class Flags {
 }
 
 /** Splits the arguments. Throws UsageError for what no command or flag fits. */
-export function parseArguments(argv: readonly string[]): Arguments {
+export function parseArguments(typed: readonly string[]): Arguments {
+  const argv = withHelpLast(typed);
   const given = new Map<string, string[]>();
   const words: string[] = [];
   let command: Command | null = null;
@@ -83,6 +84,11 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const flags = new Flags(given);
   if (command !== null && !flags.has("help")) checkWords(command, words);
   return { command, words, flags };
+}
+
+/** `weir help run` means `weir run --help`. */
+function withHelpLast(argv: readonly string[]): readonly string[] {
+  return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
 }
 
 const ALIASES: Readonly<Record<string, string>> = { "-h": "--help", "-V": "--version" };

@@ -108,9 +108,15 @@ function readSpecFile(file: string): JsonObject {
     const spec: unknown = JSON.parse(text);
     if (typeof spec === "object" && spec !== null && !Array.isArray(spec)) return spec as JsonObject;
   } catch (error) {
-    throw new UsageError(`the spec ${shown(file)} is not JSON: ${printable(reason(error))}`);
+    throw new UsageError(notJson(file, text, error));
   }
   throw new UsageError(`the spec ${shown(file)} is not a JSON object`);
+}
+
+/** A list of items given in the place of the spec is the likeliest reason. */
+function notJson(file: string, text: string, error: unknown): string {
+  const hint = text.trimStart().startsWith("{") ? "" : `; if it is a list of items: --input ${shown(file)}`;
+  return `the spec ${shown(file)} is not JSON: ${printable(reason(error))}${hint}`;
 }
 
 function topFlags(flags: Flags): JsonObject {

@@ -234,7 +234,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "dev",
     arguments: "",
-    help: "keep Weir running here, with its API and pages",
+    help: "keep Weir running here, with its API",
     flags: [{ name: "port", value: "N", help: "default 8787; 0 takes a free one" }],
     words: [0, 0],
   },

@@ -1,5 +1,8 @@
 /** What `weir --help` prints. */
+import { resolve } from "node:path";
 import { COMMANDS, type Command, type Flag, GLOBAL_FLAGS } from "./flags.ts";
+
+const PROJECT = resolve(import.meta.dirname, "../..");
 
 /** The text for a command, or the overview. */
 export function helpText(command: Command | null): string {
@@ -18,6 +21,8 @@ ${table(COMMANDS.map(usage))}
 
 Flags of every command
 ${table(GLOBAL_FLAGS.map(flagUsage))}
+
+Documents: README.md and docs/ in ${PROJECT}
 
 Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
 Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures

@@ -34,7 +34,9 @@ export async function awaitNotice(
     if (waitedMs > WAIT_MS || connection.lost() !== null) break;
     if (waitedMs > QUIET_MS && !isAnnounced) {
       isAnnounced = true;
-      say(`telling ${receiver(view)} that the run has ended (at most ${WAIT_MS / 1000} s; Ctrl-C leaves it)`);
+      say(
+        `notifying ${receiver(view)} that the run has ended (at most ${WAIT_MS / 1000} s; Ctrl-C leaves it)`,
+      );
     }
     await sleep(ASK_MS);
     view = await connection.client.ask<RunView>("GET", `/v1/runs/${view.id}`);

@@ -159,9 +159,14 @@ function etaOf(view: RunView, nowMs: number): string {
   return `${duration(Date.parse(view.eta) - nowMs)} left`;
 }
 
-function whyOf(view: RunView): string {
+/** "paused: by request": status and reason, neither of them twice. */
+export function statusAndWhy(view: RunView): string {
   const why = printable(view.why);
-  return why.startsWith(view.status) || view.status === "running" ? why : `${view.status}: ${why}`;
+  return why.startsWith(view.status) ? why : `${view.status}: ${why}`;
+}
+
+function whyOf(view: RunView): string {
+  return view.status === "running" ? printable(view.why) : statusAndWhy(view);
 }
 
 function coloured(line: string, row: number, view: RunView): string {

@@ -23,6 +23,16 @@ describe("arguments", () => {
     expect(parseArguments(argv).flags.all(flag)).toEqual(values);
   });
 
+  test.each([
+    [["help", "run"], "run"],
+    [["help", "schedule", "add"], "schedule add"],
+    [["help"], null],
+    [["help", "schedule"], null],
+  ])("takes %j as a question for help", (argv, command) => {
+    const args = parseArguments(argv);
+    expect([args.command?.name ?? null, args.flags.has("help")]).toEqual([command, true]);
+  });
+
   test("keeps the words that are no flags", () => {
     expect(parseArguments(["run", "--resume", "spec.json", "--json"]).words).toEqual(["spec.json"]);
     expect(parseArguments(["status", "--", "--odd"]).words).toEqual(["--odd"]);

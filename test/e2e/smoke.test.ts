@@ -129,7 +129,7 @@ describe("the notice of a run's end", () => {
   test("that nobody takes is left by Ctrl-C; the run has ended all the same", async () => {
     answers = Array.from({ length: 10 }, () => 503);
     const running = workspace.start(["run", "spec.json", "--out", "rows.jsonl"], env);
-    await until("the command to say that it waits", () => running.stderr.includes("telling http"));
+    await until("the command to say that it waits", () => running.stderr.includes("notifying http"));
     running.interrupt();
     const ended = await running.finished();
     expect(ended.exitCode, ended.stderr).toBe(0);

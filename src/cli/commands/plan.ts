@@ -4,7 +4,7 @@ import { connect } from "../connection.ts";
 import { draftSpec } from "../draft.ts";
 import { EXIT } from "../exit.ts";
 import { printJson } from "../output.ts";
-import { count, duration, printable } from "../printable.ts";
+import { counted, duration, printable } from "../printable.ts";
 import { uploadInput } from "../upload.ts";
 import { askAboutSpec } from "./run.ts";
 
@@ -41,11 +41,17 @@ export async function planCommand({ words, flags }: Arguments): Promise<number> 
   }
 }
 
+const LIMITED_BY: Readonly<Record<string, string>> = {
+  quota: "the quota",
+  lanes: "the number of lanes",
+  items: "the number of items",
+};
+
 function planLines(plan: Plan): readonly string[] {
   return [
-    `${count(plan.items)} items in ${count(plan.chunks)} chunks`,
-    `about ${duration(plan.etaSeconds * 1000)}, limited by ${printable(plan.limitedBy)}`,
-    `about $${plan.costUsd.toFixed(2)} where it is deployed, above what the platform's plan includes; here nothing`,
+    `${counted(plan.items, "item")} in ${counted(plan.chunks, "chunk")}`,
+    `about ${duration(plan.etaSeconds * 1000)}, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
+    `Cloudflare cost: about $${plan.costUsd.toFixed(2)} beyond your plan (local: free)`,
     ...(plan.firstRequest === null ? [] : requestLines(plan.firstRequest)),
     ...plan.warnings.map((warning) => `warning: ${printable(warning)}`),
   ];

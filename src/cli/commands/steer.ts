@@ -7,7 +7,7 @@ import { connect } from "../connection.ts";
 import { draftPatch } from "../draft.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { printJson } from "../output.ts";
-import { printable } from "../printable.ts";
+import { statusAndWhy } from "../progress.ts";
 
 /** A large run is joined in less; what is not done then is done when the run's folder is used next. */
 const CANCEL_WAIT_MS = 60_000;
@@ -42,7 +42,7 @@ export async function setCommand({ words, flags }: Arguments): Promise<number> {
   const patch = draftPatch(flags);
   if (patch === null)
     throw new UsageError(
-      "weir set needs something to set: --rate, --burst, --tokens, --budget-…, --parallel, --min-interval or --jitter",
+      "weir set needs something to set: --rate, --burst, --per-host, --tokens, --budget-…, --parallel, --min-interval or --jitter",
     );
   return steer(flags, "set", (client) => client.ask("PATCH", pathOf(words), { json: patch }));
 }
@@ -63,7 +63,7 @@ async function steer(
   try {
     const view = await change(connection.client);
     if (flags.has("json")) printJson(view);
-    else if (view !== null) process.stdout.write(`${view.id}  ${view.status}: ${printable(view.why)}\n`);
+    else if (view !== null) process.stdout.write(`${view.id}  ${statusAndWhy(view)}\n`);
     return EXIT.ok;
   } finally {
     await connection.close();

@@ -1,0 +1,86 @@
+/** The closing lines say what a person wants to know, and what to do next. */
+import { describe, expect, test } from "vitest";
+import { endingLines, type Rows } from "../../src/cli/endingLines.ts";
+import type { RunView } from "../../src/core/runView.ts";
+
+const COUNTS = { items: 100, done: 100, ok: 100, failed: 0, attempts: 101, throttled: 2 };
+
+const view = (change: Partial<RunView> = {}): RunView =>
+  ({
+    id: "r_1",
+    status: "completed",
+    why: "all 100 items are done",
+    counts: COUNTS,
+    startedAt: "2026-11-21T12:00:00.000Z",
+    endedAt: "2026-11-21T12:00:20.000Z",
+    parentRunId: null,
+    usage: null,
+    onComplete: null,
+    ...change,
+  }) as RunView;
+
+const ended = (change: Partial<RunView> = {}, rows: Rows = { kind: "not-wanted" }, where = "") =>
+  endingLines({ kind: "ended", view: view(change) }, rows, where);
+
+describe("the closing lines", () => {
+  test("say how the run went and where its rows are", () => {
+    expect(ended()).toEqual([
+      "completed after 20 s: 100 ok, 0 failed; 103 calls, 2 throttled",
+      "rows: weir results r_1",
+    ]);
+    expect(ended({}, { kind: "written", to: "rows.jsonl" })[1]).toBe("rows: rows.jsonl");
+  });
+
+  test("say less than a second where it was less", () => {
+    const [line] = ended({ endedAt: "2026-11-21T12:00:00.300Z" });
+    expect(line).toMatch(/^completed in less than a second: /);
+  });
+
+  test.each([
+    ["cancelled", 72, "28 items have no row"],
+    ["failed", 99, "1 item has no row"],
+  ] as const)("count the items of a %s run that have no row", (status, done, line) => {
+    const lines = ended({ status, counts: { ...COUNTS, done, ok: done - 2, failed: 2 } });
+    expect(lines).toContain(line);
+  });
+
+  test("speak of no such items where there are none", () => {
+    expect(ended({ status: "cancelled" }).join("\n")).not.toContain("no row");
+  });
+
+  test("of a retry name the merged results, of failures what to do", () => {
+    const counts = { ...COUNTS, ok: 97, failed: 3 };
+    const lines = ended(
+      { parentRunId: "r_0", counts, status: "completed-with-failures" },
+      undefined,
+      " --state s",
+    );
+    expect(lines).toContain("merged results: weir results r_0 --merged --state s");
+    expect(lines).toContain("failed: weir failures r_1 --state s   weir retry r_1 --state s");
+  });
+
+  test("say that the run is done although its file could not be written, and how to have the rows", () => {
+    const rows = {
+      kind: "broke-off",
+      to: "rows.jsonl",
+      reason: "rows.jsonl.partial: no space left",
+    } as const;
+    expect(ended({}, rows).join("\n")).toMatch(
+      /no space left; the run itself is completed.*weir results r_1 --out FILE/,
+    );
+  });
+
+  test("say nothing of tokens where a budget of calls is all there is", () => {
+    const none = { inputTokens: 0, outputTokens: 0, dollars: null };
+    const usage = { rows: none, spent: { ...none, calls: 100, unreportedTokens: 0 } };
+    expect(ended({ usage }).join("\n")).not.toContain("tokens");
+  });
+
+  test("of a run that waits say why, how far it is, and how to go on", () => {
+    const paused = view({ status: "paused", why: "paused: the budget is used up" });
+    const waits = { kind: "waits", view: paused, interrupted: false } as const;
+    expect(endingLines(waits, { kind: "not-wanted" }, "")).toEqual([
+      "paused: the budget is used up; 100 of 100 items are done; go on with: weir run --resume r_1",
+    ]);
+  });
+});
