@@ -9,15 +9,14 @@
 import { assert } from "./assert.ts";
 import { CAREFUL_ITEMS, EXPIRIES_TO_FAIL_ITEM } from "./limits.ts";
 import type { Checkpoint, ChunkPlan, ChunkWork, PartMeta } from "./protocol.ts";
+import type { Tries } from "./tries.ts";
 
 export type ChunkState = "pending" | "active" | "done";
 
 /** A deferred item at rest: its due time is an instant of the run clock. */
-export interface DeferredAtRest {
+export interface DeferredAtRest extends Tries {
   readonly ordinal: number;
   readonly position: number;
-  readonly attempts: number;
-  readonly throttles: number;
   readonly dueAtMs: number;
 }
 

@@ -146,6 +146,11 @@ export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 /** A shared pause lasts at most this; then single calls probe. */
 export const SHARED_PAUSE_MAX_MS = 60_000;
 export const THROTTLED_ITEMS_TO_PAUSE = 3;
+/**
+ * Times an item that is not ready is asked for where a spec does not say: with the default delays twenty minutes,
+ * longer than reports usually take to be made, and a run does not wait for hours for one that never is.
+ */
+export const MAX_AGAIN = 30;
 export const RATE_DECREASE = 0.85;
 /** One decrease takes the rate to no less than this share: a second without reports is no proof of a wall. */
 export const RATE_DECREASE_FLOOR = 0.25;

@@ -8,16 +8,15 @@
  */
 import type { Totals } from "./reduce.ts";
 import type { SourceSpec, Spec } from "./spec.ts";
+import type { Tries } from "./tries.ts";
 import type { Usage } from "./usage.ts";
 
 /** An item that waits: backoff, Retry-After, or a hand-back before its turn. */
-export interface Deferred {
+export interface Deferred extends Tries {
   /** Position inside the chunk, from 0. */
   readonly ordinal: number;
   /** Where the source finds the item again (opaque to all but the source). */
   readonly position: number;
-  readonly attempts: number;
-  readonly throttles: number;
   /** In a message: milliseconds from the moment it was sent. In the ledger: run-clock instant. */
   readonly dueInMs: number;
 }

@@ -3,6 +3,8 @@
  * The zod schema that turns outside input into this lives in `src/spec/schema.ts`.
  */
 
+import { MAX_AGAIN } from "./limits.ts";
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export interface Spec {
@@ -75,6 +77,8 @@ export interface RetrySpec {
   readonly maxDelayMs: number;
   /** Throttled tries of one item before it becomes a failed row. */
   readonly maxThrottles: number;
+  /** Answers "not ready, ask again" to one item before it becomes a failed row; absent in older runs: the default. */
+  readonly maxAgain?: number;
 }
 
 export interface TolerateSpec {
@@ -129,7 +133,7 @@ export const SPEC_DEFAULTS = {
   quota: null,
   budget: null,
   pacing: { minIntervalMs: 0, jitterMs: 0 },
-  retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
+  retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20, maxAgain: MAX_AGAIN },
   tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
   checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
   smoke: null,

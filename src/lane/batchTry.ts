@@ -9,13 +9,14 @@
 import { afterRefusal, type Groups } from "../core/batch.ts";
 import { stringifyJson } from "../core/json.ts";
 import { BATCH_CHARS } from "../core/limits.ts";
+import { NO_TRIES, type Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { type BatchOutcome, HostNotDue, type TaskOutcome } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
 import { call, settleCall, settleOrWait, type TryContext, tell } from "./itemTry.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Reader } from "./reader.ts";
-import { isDown, judge, type Tries, type Verdict } from "./verdict.ts";
+import { isDown, judge, type Verdict } from "./verdict.ts";
 
 /** An item and how often it was tried before. */
 export interface Due {
@@ -195,5 +196,3 @@ async function apply(
       verdict satisfies never;
   }
 }
-
-const NO_TRIES: Tries = { attempts: 0, throttles: 0 };

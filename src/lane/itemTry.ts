@@ -5,6 +5,7 @@
  */
 import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork } from "../core/protocol.ts";
+import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { HostNotDue, LaneStopped, SettingMissing, type TaskOutcome } from "../tasks/task.ts";
@@ -14,7 +15,7 @@ import type { Progress } from "./progress.ts";
 import type { Settled } from "./rows.ts";
 import type { Seat } from "./seat.ts";
 import type { Settlement } from "./settlement.ts";
-import { isDown, judge, type Tries } from "./verdict.ts";
+import { isDown, judge } from "./verdict.ts";
 
 export interface TryContext {
   readonly host: LaneHost;
@@ -182,5 +183,5 @@ export function settleOrWait(context: TryContext, item: Item, tries: Tries, sett
   const { attempts } = progress.waiting.get(item.ordinal) ?? tries;
   const { baseDelayMs } = host.settings().spec.retry;
   const dueMs = host.clock.now() + baseDelayMs;
-  settlement.defer(item, { attempts, throttles: tries.throttles }, dueMs, false);
+  settlement.defer(item, { ...triesOf(tries), attempts, unanswered: true }, dueMs, false);
 }

@@ -10,6 +10,7 @@
  */
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, STARVED_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
+import { NO_TRIES, type Tries } from "../core/tries.ts";
 import { type Item, SourceError } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { CannotOpen, LaneStopped, SecretMissing } from "../tasks/task.ts";
@@ -25,7 +26,6 @@ import { Reader } from "./reader.ts";
 import type { Seat } from "./seat.ts";
 import { Settlement } from "./settlement.ts";
 import { type Helped, SideLane } from "./sideLane.ts";
-import { NO_TRIES, type Tries } from "./verdict.ts";
 
 /** How the work on a chunk ended; `trouble`: who refused. */
 interface End {

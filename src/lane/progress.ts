@@ -7,14 +7,13 @@
  */
 import { assert } from "../core/assert.ts";
 import type { Checkpoint } from "../core/protocol.ts";
+import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 
 /** An item that waits for its next try. */
-export interface Waiting {
+export interface Waiting extends Tries {
   readonly ordinal: number;
   readonly position: number;
-  readonly attempts: number;
-  readonly throttles: number;
   /** Local instant; Infinity for an item that waits for something other than time. */
   readonly dueMs: number;
   /** Null when it has to be read from the source again. */
@@ -29,13 +28,11 @@ export interface Waiting {
 export interface Snapshot {
   readonly cursor: number;
   readonly position: number | null;
-  readonly deferred: readonly {
+  readonly deferred: readonly (Tries & {
     readonly ordinal: number;
     readonly position: number;
-    readonly attempts: number;
-    readonly throttles: number;
     readonly dueMs: number;
-  }[];
+  })[];
 }
 
 export class Progress {
@@ -91,11 +88,10 @@ export class Progress {
   }
 
   snapshot(nowMs: number): Snapshot {
-    const deferred = [...this.#waiting.values()].map(({ ordinal, position, attempts, throttles, dueMs }) => ({
+    const deferred = [...this.#waiting.values()].map(({ ordinal, position, dueMs, ...tries }) => ({
       ordinal,
       position,
-      attempts,
-      throttles,
+      ...triesOf(tries),
       dueMs: dueMs === Number.POSITIVE_INFINITY ? nowMs : dueMs,
     }));
     deferred.sort((a, b) => a.ordinal - b.ordinal);

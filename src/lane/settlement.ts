@@ -9,12 +9,12 @@
  * revoked in between.) If nobody is answered the run pauses, and the item was never failed.
  */
 import { STARVED_MS } from "../core/limits.ts";
+import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import type { LaneHost } from "./laneHost.ts";
 import type { PartWriter } from "./partWriter.ts";
 import type { Progress } from "./progress.ts";
 import { rowOf, type Settled } from "./rows.ts";
-import type { Tries } from "./verdict.ts";
 
 /** A refused item held back until it is known whether the credentials work for others. */
 interface Held {
@@ -66,8 +66,7 @@ export class Settlement {
     this.#progress.wait({
       ordinal,
       position,
-      attempts: tries.attempts,
-      throttles: tries.throttles,
+      ...triesOf(tries),
       dueMs,
       item: isSmall(item) ? item : null,
       downs: endedDown ? streak + 1 : streak,

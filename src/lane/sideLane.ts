@@ -7,6 +7,7 @@
  */
 import { RELEASE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
+import { NO_TRIES } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
@@ -18,7 +19,6 @@ import type { OpenTask } from "./ports.ts";
 import type { Progress } from "./progress.ts";
 import type { Seat } from "./seat.ts";
 import type { Settlement } from "./settlement.ts";
-import { NO_TRIES } from "./verdict.ts";
 
 /** The lane that is helped. */
 export interface Helped {

@@ -1,23 +1,16 @@
 /**
  * What becomes of an item after a try: its row, another try later, or wait and see.
  *
- * Invariants: a throttled try spends no attempt; a try that ended down while the target is known to be down spends
+ * Invariants: a throttled try spends no attempt, nor does one that was answered "ask again"; each has its own bound; a try that ended down while the target is known to be down spends
  * none either; an item that was tried often enough becomes a failed row and is never dropped.
  */
 import { backoffMs } from "../core/backoff.ts";
 import type { ErrorKind } from "../core/row.ts";
-import type { RetrySpec } from "../core/spec.ts";
+import { type RetrySpec, SPEC_DEFAULTS } from "../core/spec.ts";
+import { type Tries, triesOf } from "../core/tries.ts";
 import type { Usage } from "../core/usage.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import type { Settled } from "./rows.ts";
-
-/** How often an item was tried before. */
-export interface Tries {
-  readonly attempts: number;
-  readonly throttles: number;
-}
-
-export const NO_TRIES: Tries = { attempts: 0, throttles: 0 };
 
 export type Verdict =
   | { readonly kind: "row"; readonly settled: Settled }
@@ -43,16 +36,18 @@ export function judge(
   switch (outcome.kind) {
     case "ok": {
       const { status, value, usage } = outcome;
-      const tries = { attempts: before.attempts + 1, throttles: before.throttles };
+      const tries = { ...triesOf(before), attempts: before.attempts + 1 };
       return { kind: "row", settled: { status, ...tries, usage, result: { ok: true, value } } };
     }
     case "throttled":
       return afterThrottle(outcome, before, context);
     case "transient":
       return afterTransient(outcome, before, context);
+    case "again":
+      return afterAgain(outcome, before, context);
     case "permanent": {
       const attempts = before.attempts + (outcome.called ? 1 : 0);
-      const settled = failed(outcome.errorKind, outcome, { ...before, attempts }, false);
+      const settled = failed(outcome.errorKind, outcome, { ...triesOf(before), attempts }, false);
       return { kind: outcome.refused === true ? "unless-refused" : "row", settled };
     }
     default:
@@ -66,7 +61,7 @@ function afterThrottle(
   before: Tries,
   context: { readonly retry: RetrySpec; readonly random: number },
 ): Verdict {
-  const tries = { attempts: before.attempts, throttles: before.throttles + 1 };
+  const tries = { ...triesOf(before), throttles: before.throttles + 1 };
   const row = { kind: "row", settled: failed("throttled", outcome, tries, true) } as const;
   if (tries.throttles >= context.retry.maxThrottles) return row;
   const wait = backoffMs({
@@ -86,7 +81,8 @@ function afterTransient(
 ): Verdict {
   const down = isDown(outcome);
   const spent = down && context.targetDown ? 0 : 1;
-  const tries = { attempts: before.attempts + spent, throttles: before.throttles };
+  const attempts = before.attempts + spent;
+  const tries = { ...triesOf(before), attempts, ...(isUnanswered(outcome) && { unanswered: true as const }) };
   const settled = failed(outcome.errorKind, outcome, tries, true);
   if (tries.attempts >= context.retry.maxAttempts) return { kind: down ? "unless-down" : "row", settled };
   const wait = backoffMs({
@@ -97,6 +93,37 @@ function afterTransient(
     random: context.random,
   });
   return wait.kind === "wait" ? { kind: "again", tries, inMs: wait.ms } : { kind: "row", settled };
+}
+
+/** Not ready: the item asks again, the wait doubling, so often and not for ever. */
+function afterAgain(
+  outcome: Extract<TaskOutcome, { kind: "again" }>,
+  before: Tries,
+  context: { readonly retry: RetrySpec; readonly random: number },
+): Verdict {
+  const { retry, random } = context;
+  const agains = (before.agains ?? 0) + 1;
+  const tries = { ...triesOf(before), agains };
+  const most = retry.maxAgain ?? SPEC_DEFAULTS.retry.maxAgain;
+  const wait = backoffMs({
+    attempt: agains,
+    baseDelayMs: retry.baseDelayMs,
+    maxDelayMs: retry.maxDelayMs,
+    retryAfterMs: outcome.retryAfterMs,
+    random,
+  });
+  if (agains < most && wait.kind === "wait") return { kind: "again", tries, inMs: wait.ms };
+  const asked = agains === 1 ? "asked once" : `asked ${agains} times`;
+  const message = `${outcome.message}: not ready, ${asked} (retry.maxAgain is ${most})`;
+  // The last of the asks is the attempt that failed.
+  const spent = { ...tries, attempts: before.attempts + 1 };
+  return { kind: "row", settled: failed("http", { ...outcome, message }, spent, true) };
+}
+
+/** The call may have had its effect, or have it yet: nobody answered for it, or who did was broken. */
+function isUnanswered(outcome: Extract<TaskOutcome, { kind: "transient" }>): boolean {
+  if (outcome.status !== undefined) return outcome.status >= 500;
+  return outcome.errorKind === "network" || outcome.errorKind === "timeout";
 }
 
 function failed(

@@ -4,9 +4,10 @@
  */
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { Lease } from "../core/protocol.ts";
+import { NO_TRIES, type Tries, triesOf } from "../core/tries.ts";
 import type { Instant } from "../lane/instants.ts";
 import { Progress } from "../lane/progress.ts";
-import { isDown, judge, type Tries } from "../lane/verdict.ts";
+import { isDown, judge } from "../lane/verdict.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Seat } from "./pacer.ts";
@@ -23,8 +24,6 @@ interface Called {
   readonly outcome: TaskOutcome;
   readonly instant: Instant;
 }
-
-const NO_TRIES: Tries = { attempts: 0, throttles: 0 };
 
 export class Lane {
   readonly fence: number;
@@ -237,7 +236,7 @@ export class Lane {
     }
     const { attempts } = this.#progress.waiting.get(ordinal) ?? tries;
     const dueMs = this.#host.process.now() + this.#host.spec.retry.baseDelayMs;
-    this.#defer(ordinal, { attempts, throttles: tries.throttles }, dueMs, false);
+    this.#defer(ordinal, { ...triesOf(tries), attempts }, dueMs, false);
   }
 
   #settle(ordinal: number, ok: boolean): void {
@@ -251,13 +250,11 @@ export class Lane {
     const before = this.#progress.waiting.get(ordinal);
     const { answers } = this.#host.tally;
     const streak = before !== undefined && before.downsAtAnswers === answers ? before.downs : 0;
-    const { attempts, throttles } = tries;
     const downs = endedDown ? streak + 1 : streak;
     this.#progress.wait({
       ordinal,
       position: ordinal,
-      attempts,
-      throttles,
+      ...triesOf(tries),
       dueMs,
       item: null,
       downs,

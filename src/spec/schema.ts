@@ -75,6 +75,7 @@ const retry = {
   baseDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS).nullish(),
   maxDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS).nullish(),
   maxThrottles: wholeNumber(0, MAX_TRIES).nullish(),
+  maxAgain: wholeNumber(0, MAX_TRIES).nullish(),
 };
 const checkpoint = {
   items: wholeNumber(1, MAX_CHECKPOINT_ITEMS).nullish(),

@@ -84,6 +84,13 @@ type Ended =
       /** False: the target did answer, so a timeout is no sign that it is down. */
       readonly isDown?: false;
     }
+  /** Not ready yet: ask again later. Spends no attempt; `retryAfterMs` is a floor for the delay. */
+  | {
+      readonly kind: "again";
+      readonly message: string;
+      readonly status?: number;
+      readonly retryAfterMs: number | null;
+    }
   /** Will not work: any other unexpected answer. `refused`: 401 or 403. */
   | {
       readonly kind: "permanent";

@@ -49,7 +49,7 @@ describe("a spec", () => {
         maxParallelism: 10,
         quota: null,
         pacing: { minIntervalMs: 0, jitterMs: 0 },
-        retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20 },
+        retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20, maxAgain: 30 },
         tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
         checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
         budget: null,

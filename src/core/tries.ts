@@ -1,0 +1,22 @@
+/** How often an item was tried before, and how: what waits with it, in the lane and in every checkpoint. */
+
+export interface Tries {
+  readonly attempts: number;
+  readonly throttles: number;
+  /** Answers that said "not ready, ask again"; absent: none. */
+  readonly agains?: number;
+  /** A try ended without an answer or with a 5xx: what it began may still go on at the target. */
+  readonly unanswered?: true;
+}
+
+export const NO_TRIES: Tries = { attempts: 0, throttles: 0 };
+
+/** The tries alone, of something that carries them among other things. */
+export function triesOf({ attempts, throttles, agains, unanswered }: Tries): Tries {
+  return {
+    attempts,
+    throttles,
+    ...(agains === undefined ? {} : { agains }),
+    ...(unanswered === undefined ? {} : { unanswered }),
+  };
+}
