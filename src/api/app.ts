@@ -5,7 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
 import { fireSchema, scheduleChangeSchema, scheduleSchema } from "../schedule/settings.ts";
-import { patchSchema, retrySchema, specSchema } from "../spec/schema.ts";
+import { patchSchema, retrySchema, specSchema } from "../spec/specSchema.ts";
 import { authorise } from "./auth.ts";
 import { type Api, type ApiEnv, newApi } from "./context.ts";
 import { answerError, Refusal } from "./errors.ts";

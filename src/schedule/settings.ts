@@ -8,6 +8,7 @@ import { MAX_CATCH_UP_MS, MAX_SCHEDULE_BYTES } from "../core/limits.ts";
 import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleRules } from "../core/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 import { parseInstant } from "../core/time.ts";
+import { about } from "../spec/about.ts";
 import { complaintOf, type Invalid, join } from "../spec/complaint.ts";
 import { line, oneOf, wholeNumber } from "../spec/fields.ts";
 import { parseSpec } from "../spec/schema.ts";
@@ -33,17 +34,52 @@ function instant() {
   return z.string({ error }).refine((text) => parseInstant(text) !== null, { error });
 }
 
+const ZONE = 'must be the name of a time zone, as in "Europe/Berlin"';
 const settings = {
-  name: line(MAX_NAME_CHARS).nullish(),
-  timeZone: z.string({ error: 'must be the name of a time zone, as in "Europe/Berlin"' }).max(100).nullish(),
-  overlap: oneOf(OVERLAPS).nullish(),
-  catchUpMs: wholeNumber(0, MAX_CATCH_UP_MS).nullish(),
-  pauseAfterFailures: wholeNumber(0, MAX_PAUSE_AFTER).nullish(),
-  advanceWithFailures: z.boolean().nullish(),
-  watermark: instant().nullish(),
+  name: line(MAX_NAME_CHARS).nullish().meta(about("A name for the schedule, for people.", "nightly")),
+  timeZone: z
+    .string({ error: ZONE })
+    .max(100, { error: ZONE })
+    .nullish()
+    .meta(about("The zone whose clock the expression means.", "Europe/Berlin")),
+  overlap: oneOf(OVERLAPS)
+    .nullish()
+    .meta(
+      about(
+        "What becomes of a fire while a run is under way: it is left out, waits, cancels that run, or starts beside it.",
+        "queue-one",
+        "docs/schedules.md says each of them in full.",
+      ),
+    ),
+  catchUpMs: wholeNumber(0, MAX_CATCH_UP_MS)
+    .nullish()
+    .meta(
+      about(
+        "How long ago a missed fire may have been to be made up for.",
+        86_400_000,
+        "Of several that were missed only the newest runs.",
+      ),
+    ),
+  pauseAfterFailures: wholeNumber(0, MAX_PAUSE_AFTER)
+    .nullish()
+    .meta(about("Failed runs in a row that pause the schedule; 0: it is never paused for them.", 3)),
+  advanceWithFailures: z
+    .boolean()
+    .nullish()
+    .meta(about("True: the watermark advances also with a run that completed with failed rows.", true)),
+  watermark: instant()
+    .nullish()
+    .meta(about("What `{{watermark}}` stands for in the next run.", "2026-01-01T00:00Z")),
 };
-const cron = z.string({ error: 'must be a cron expression of five fields, as in "30 2 * * 1-5"' });
-const spec = z.looseObject({}, { error: "must be the spec of a run" });
+const cron = z
+  .string({ error: 'must be a cron expression of five fields, as in "30 2 * * 1-5"' })
+  .meta(about("When it fires: minute, hour, day of the month, month, day of the week.", "30 2 * * 1-5"));
+const spec = z.looseObject({}, { error: "must be the spec of a run" }).meta(
+  about("The spec of its runs; `{{scheduledAt}}` and `{{watermark}}` may stand in any of its strings.", {
+    source: { kind: "input", name: "ids.txt" },
+    task: { kind: "http", url: "https://api.example.com/v1/users/{{item}}?since={{watermark}}" },
+  }),
+);
 
 /** What creates a schedule. */
 export const scheduleSchema = z.strictObject({ ...settings, cron, spec });
@@ -53,8 +89,12 @@ export const scheduleChangeSchema = z.strictObject({
   cron: cron.optional(),
   spec: spec.optional(),
 });
-/** What fires one: which instant the run is told. */
-export const fireSchema = z.strictObject({ at: instant().optional() });
+/** What fires one: which instant its run is given. */
+export const fireSchema = z.strictObject({
+  at: instant()
+    .optional()
+    .meta(about("The instant that the run is given; left out, now.", "2026-02-01T00:00Z")),
+});
 
 type Parsed<Value> = ({ readonly kind: "ok" } & Value) | Invalid;
 

@@ -10,7 +10,7 @@ import {
   type Spec,
   type TaskSpec,
 } from "../core/spec.ts";
-import type { SpecInput } from "./schema.ts";
+import type { SpecInput } from "./specSchema.ts";
 
 /** The spec with every default in its place. */
 export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskSpec): Spec {

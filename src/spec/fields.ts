@@ -12,6 +12,22 @@ export function wholeNumber(least: number, most: number) {
   return z.int({ error }).min(least, { error }).max(most, { error });
 }
 
+/** Any whole number, also a negative one. */
+export function integer() {
+  const error = "must be a whole number";
+  return z.int({ error });
+}
+
+/** A name as a database or a store has it; a control character in one could only come from a mistake. */
+export function plainName(most: number) {
+  const error = `must be text of 1 to ${grouped(most)} characters without control characters`;
+  return z
+    .string({ error })
+    .min(1, { error })
+    .max(most, { error })
+    .regex(/^\P{Cc}+$/u, { error });
+}
+
 /** An amount above 0, up to `MAX_BUDGET`. */
 export function positive() {
   const error = "must be a number above 0";

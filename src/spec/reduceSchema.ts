@@ -3,6 +3,7 @@ import { z } from "zod";
 import { REDUCE_FIELDS, REDUCE_TOP } from "../core/limits.ts";
 import { ownReducers } from "../core/ownReducers.ts";
 import type { ReduceRule } from "../core/spec.ts";
+import { about } from "./about.ts";
 import { wholeNumber } from "./fields.ts";
 
 const MAX_FIELD_CHARS = 100;
@@ -18,9 +19,17 @@ const own = z.string().refine((name) => ownReducers[name] !== undefined, {
 const rule: z.ZodType<ReduceRule> = z.union(
   [
     z.enum(["sum", "count", "min", "max", "mean", "merge"]),
-    z.strictObject({ mean: field }),
-    z.strictObject({ top: wholeNumber(1, REDUCE_TOP), by: field }),
-    z.strictObject({ own, of: field.optional() }),
+    z.strictObject({ mean: field.meta(about("The mean, weighted by this field.", "orders")) }),
+    z.strictObject({
+      top: wholeNumber(1, REDUCE_TOP).meta(about("The rows with the largest values: so many.", 10)),
+      by: field.meta(about("The field that they are ordered by.", "amount")),
+    }),
+    z.strictObject({
+      own: own.meta(about("A reducer of your own: docs/reduce.md.", "digits")),
+      of: field
+        .optional()
+        .meta(about("The field it looks at; left out, the one of the report's name.", "id")),
+    }),
   ],
   { error: RULE },
 );

@@ -3,19 +3,9 @@
  * the first field that is wrong and one sentence about what is accepted.
  *
  * Unknown keys are refused by name. A key whose value is null means its default, so a stored spec can be sent again.
- * What `source` and `task` may say beyond their kind: `sources/schemas.ts` and `tasks/schemas.ts`.
+ * Which keys there are, and what they are for: `specSchema.ts`.
  */
-import { z } from "zod";
-import {
-  MAX_CHUNK_SIZE,
-  MAX_PARALLELISM,
-  MIN_HOST_RATE_PER_SECOND,
-  PART_IDLE_MS,
-  RETRY_AFTER_MAX_MS,
-  TOLERATE_FROM_ITEMS,
-} from "../core/limits.ts";
-import { parseRate } from "../core/rate.ts";
-import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
+import type { ErrorKind } from "../core/row.ts";
 import {
   RETRY_TOLERATE,
   type SourceSpec,
@@ -30,114 +20,8 @@ import { taskOf } from "../tasks/registry.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
 import { complaintOf, type Invalid, join } from "./complaint.ts";
 import { fill, fillDefaults } from "./defaults.ts";
-import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "./fields.ts";
-import { reduceSchema } from "./reduceSchema.ts";
+import { patchSchema, retrySchema, type SpecInput, specSchema } from "./specSchema.ts";
 
-/** A pause between two items that is longer would be a schedule. */
-const MAX_INTERVAL_MS = 86_400_000;
-/** The Run keeps the last outcomes in memory. */
-const MAX_TOLERATE_OVER = 100_000;
-/** Every lane of an invocation holds the rows of one part. */
-const MAX_CHECKPOINT_ITEMS = 1000;
-const MAX_CHECKPOINT_BYTES = 5_000_000;
-const MAX_BURST = 1_000_000;
-const MAX_TOKEN_BURST = 1_000_000_000;
-const MAX_TRIES = 1000;
-const MAX_NAME_CHARS = 200;
-/** A smoke stage is a look at the first items, not a run of its own. */
-const MAX_SMOKE_ITEMS = 10_000;
-
-const quota = {
-  requests: rate().nullish(),
-  burst: wholeNumber(1, MAX_BURST).nullish(),
-  perHost: rate()
-    .refine((text) => isHostRate(text), { error: 'must be "1/min" or more: a slower host is for a schedule' })
-    .nullish(),
-  tokens: rate().nullish(),
-  tokenBurst: wholeNumber(1, MAX_TOKEN_BURST).nullish(),
-};
-const budget = {
-  tokens: positive().nullish(),
-  calls: positive().nullish(),
-  dollars: positive().nullish(),
-};
-const pacing = {
-  minIntervalMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
-  jitterMs: wholeNumber(0, MAX_INTERVAL_MS).nullish(),
-};
-const tolerate = {
-  failureRate: share().nullish(),
-  over: wholeNumber(TOLERATE_FROM_ITEMS, MAX_TOLERATE_OVER).nullish(),
-  then: oneOf(["pause", "fail"]).nullish(),
-};
-const retry = {
-  maxAttempts: wholeNumber(1, MAX_TRIES).nullish(),
-  baseDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS).nullish(),
-  maxDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS).nullish(),
-  maxThrottles: wholeNumber(0, MAX_TRIES).nullish(),
-  maxAgain: wholeNumber(0, MAX_TRIES).nullish(),
-};
-const checkpoint = {
-  items: wholeNumber(1, MAX_CHECKPOINT_ITEMS).nullish(),
-  bytes: wholeNumber(1000, MAX_CHECKPOINT_BYTES).nullish(),
-  ms: wholeNumber(100, PART_IDLE_MS).nullish(),
-};
-
-const smoke = {
-  items: wholeNumber(1, MAX_SMOKE_ITEMS).nullish(),
-  gate: oneOf(["auto", "manual"]).nullish(),
-  maxFailureRate: share().nullish(),
-};
-
-/** The spec of a run as users write it. What `source` and `task` hold besides `kind` depends on that kind. */
-export const specSchema = z.strictObject({
-  name: line(MAX_NAME_CHARS).nullish(),
-  source: z.looseObject({ kind: kindOf(sourceSchemas) }),
-  task: z.looseObject({ kind: kindOf(taskSchemas) }),
-  chunkSize: wholeNumber(1, MAX_CHUNK_SIZE).nullish(),
-  maxParallelism: wholeNumber(1, MAX_PARALLELISM).nullish(),
-  quota: z.strictObject(quota).nullish(),
-  budget: z.strictObject(budget).nullish(),
-  pacing: z.strictObject(pacing).nullish(),
-  retry: z.strictObject(retry).nullish(),
-  tolerate: z.strictObject(tolerate).nullish(),
-  checkpoint: z.strictObject(checkpoint).nullish(),
-  smoke: z.strictObject(smoke).nullish(),
-  reduce: reduceSchema.nullish(),
-  onComplete: z.strictObject({ url: webAddress() }).nullish(),
-  allowPrivate: z.boolean().nullish(),
-});
-
-/** What PATCH may change in a run: merged key by key, null restores the default. */
-export const patchSchema = z.strictObject({
-  quota: specSchema.shape.quota,
-  budget: specSchema.shape.budget,
-  maxParallelism: specSchema.shape.maxParallelism,
-  pacing: specSchema.shape.pacing,
-  tolerate: specSchema.shape.tolerate,
-});
-
-/**
- * What a retry may say: only failures of these kinds, changes to the task (JSON Merge Patch), and what share of
- * failures it tolerates; without that any.
- */
-export const retrySchema = z.strictObject({
-  kinds: z.array(oneOf(ERROR_KINDS)).min(1).optional(),
-  task: z.looseObject({}).optional(),
-  tolerate: specSchema.shape.tolerate,
-});
-
-function isHostRate(text: string): boolean {
-  const rate = parseRate(text);
-  return rate.kind === "ok" && rate.perSecond >= MIN_HOST_RATE_PER_SECOND;
-}
-
-function kindOf(registry: Readonly<Record<string, unknown>>) {
-  const kinds = Object.keys(registry);
-  return oneOf(kinds as [string, ...string[]]);
-}
-
-export type SpecInput = z.infer<typeof specSchema>;
 type Result<Key extends string, Value> = ({ readonly kind: "ok" } & Readonly<Record<Key, Value>>) | Invalid;
 
 /** Outside input as a spec. Checks what the spec says, not whether its input or its secrets are there. */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { MAX_BATCH, MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
+import { about } from "../spec/about.ts";
 import { oneOf, wholeNumber } from "../spec/fields.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -23,32 +24,129 @@ const status = z.union(
 );
 
 export const httpSchema = z.strictObject({
-  kind: z.literal("http"),
-  /** Default GET; POST where there is a body. */
-  method: oneOf(METHODS).optional(),
-  url: z.string().max(8192),
-  headers: z.record(z.string(), z.string().max(8192)).default({}),
-  /** A JSON value is sent as JSON; a string in the form its content type says. */
-  body: json.default(null),
-  timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS).default(30_000),
-  /** Statuses that mean success: "2xx", "404". An expected status is never an error, nor a redirect to follow. */
-  expect: z.array(status, { error: STATUSES }).min(1, { error: STATUSES }).default(["2xx"]),
-  value: oneOf(["auto", "json", "text", "none"]).default("auto"),
-  /** An expected answer whose value has this at the pointer is a failed row all the same. */
-  failWhen: z.strictObject({ pointer, equals: json }).nullable().default(null),
-  maxRedirects: wholeNumber(0, MAX_REDIRECTS).default(5),
-  /** Name of a header that carries the item's idempotency key. */
-  idempotencyHeader: z.string().nullable().default(null),
-  /** Items that one call carries, as `{{items}}`: it takes one permit, and every item gets a row. Left out: 1. */
-  batch: wholeNumber(1, MAX_BATCH).optional(),
-  /** What stands for each item in `{{items}}`, as JSON with `{{item}}` in it; left out: the item itself. */
-  each: json.optional(),
-  /** Where the answer has the items' results: a list in their order, or with `match` a list or an object by key. */
-  results: pointer.optional(),
-  /** Results are found by what stands at `item` in the item and at `result` in a result of a list. */
-  match: z.strictObject({ item: pointer.default(""), result: pointer.default("") }).optional(),
-  /** A longer answer is a failed row: a cut one would look like a whole one. */
-  maxResponseBytes: wholeNumber(1, MAX_RESPONSE_BYTES).default(1_048_576),
+  kind: z.literal("http").meta(about("One HTTP request for each item, or for several.", "http")),
+  method: oneOf(METHODS)
+    .optional()
+    .meta(about("The request's method. Left out: GET, and POST where there is a body.", "PUT")),
+  url: z
+    .string()
+    .max(8192)
+    .meta(
+      about(
+        "Where the request goes, with `{{item}}` or `{{item.field}}` where the item does; `{{secret:NAME}}` is the variable WEIR_SECRET_NAME.",
+        "https://api.example.com/v1/users/{{item}}",
+        "Items are encoded for the place where they stand: none can leave its part of the URL.",
+      ),
+    ),
+  headers: z
+    .record(z.string(), z.string().max(8192))
+    .default({})
+    .meta(
+      about("The request's headers; values may hold `{{item}}` and `{{secret:NAME}}`.", {
+        authorization: "Bearer {{secret:API_KEY}}",
+      }),
+    ),
+  body: json
+    .default(null)
+    .meta(
+      about(
+        "The request's body: a JSON value is sent as JSON, a text in the form that the content type says.",
+        { id: "{{item.id}}" },
+        "Insertions stand inside the strings of the JSON, so no item can break it.",
+      ),
+    ),
+  timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS)
+    .default(30_000)
+    .meta(about("The longest one call may take, headers and body together.", 30_000)),
+  expect: z
+    .array(status, { error: STATUSES })
+    .min(1, { error: STATUSES })
+    .default(["2xx"])
+    .meta(
+      about(
+        "Statuses that mean success. An expected status is never an error, nor a redirect to follow.",
+        ["2xx", "404"],
+        "Whether a 404 is an answer or a mistake is known to you alone.",
+      ),
+    ),
+  value: oneOf(["auto", "json", "text", "none"])
+    .default("auto")
+    .meta(
+      about(
+        "What of the answer becomes the row's `value`: JSON, text, nothing, or by its content type.",
+        "json",
+        "With `json` an answer that is not JSON is a failed row, with `none` the body is not read.",
+      ),
+    ),
+  failWhen: z
+    .strictObject({
+      pointer: pointer.meta(about("Where to look in the answer's value: a JSON pointer.", "/status")),
+      equals: json.meta(about("The value that means failure.", "error")),
+    })
+    .nullable()
+    .default(null)
+    .meta(
+      about(
+        "An expected answer that has this value at the pointer is a failed row all the same.",
+        { pointer: "/status", equals: "error" },
+        "Many interfaces answer 200 and say in the body that it went wrong.",
+      ),
+    ),
+  maxRedirects: wholeNumber(0, MAX_REDIRECTS)
+    .default(5)
+    .meta(about("Redirects that are followed; each is a call with a permit of its own.", 0)),
+  idempotencyHeader: z
+    .string()
+    .nullable()
+    .default(null)
+    .meta(
+      about(
+        "Name of a header that carries the item's idempotency key: the same for every try, and in every retry.",
+        "idempotency-key",
+        "A crash may repeat a call: a target that changes something can tell by the key.",
+      ),
+    ),
+  batch: wholeNumber(1, MAX_BATCH)
+    .optional()
+    .meta(
+      about(
+        "Items that one call carries, as `{{items}}`: it takes one permit, and every item gets a row of its own.",
+        50,
+        "Left out, every item has a call of its own.",
+      ),
+    ),
+  each: json.optional().meta(
+    about(
+      "What stands for each item in `{{items}}`, as JSON with `{{item}}` in it; left out, the item itself.",
+      {
+        id: "{{item}}",
+      },
+    ),
+  ),
+  results: pointer
+    .optional()
+    .meta(
+      about(
+        "Where the answer has the items' results: a list in their order, or with `match` a list or an object by key.",
+        "/results",
+        "Left out, an expected answer means that all of them went well.",
+      ),
+    ),
+  match: z
+    .strictObject({
+      item: pointer.default("").meta(about("Where the key stands in an item.", "/id")),
+      result: pointer.default("").meta(about("Where the key stands in a result.", "/id")),
+    })
+    .optional()
+    .meta(
+      about("Results are found by a key that stands in the item and in its result.", {
+        item: "/id",
+        result: "/id",
+      }),
+    ),
+  maxResponseBytes: wholeNumber(1, MAX_RESPONSE_BYTES)
+    .default(1_048_576)
+    .meta(about("A longer answer is a failed row.", 1_048_576, "A cut one would look like a whole one.")),
 });
 
 export type HttpSettings = z.infer<typeof httpSchema>;
