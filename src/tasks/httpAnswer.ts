@@ -2,9 +2,9 @@
  * What an HTTP answer means: a value, or one of the classes of failure (throttled, transient, permanent).
  * An expected status is a value whatever its class would be.
  */
+import { type AskedWait, askedWait, unclearNote } from "../core/askedWait.ts";
 import { parseJson, stringifyJson } from "../core/json.ts";
 import { jsonAt } from "../core/jsonPointer.ts";
-import { parseRetryAfter } from "../core/retryAfter.ts";
 import type { Json } from "../core/spec.ts";
 import { drain, readText } from "./answer.ts";
 import { type ContentType, contentTypeOf } from "./contentType.ts";
@@ -50,20 +50,26 @@ export function statusLine(response: Response): string {
 /** An unexpected status; its body is drained. `note` is added to the message. */
 export async function outcomeOfStatus(response: Response, nowMs: number, note = ""): Promise<TaskOutcome> {
   const { status } = response;
-  const message = statusLine(response) + note;
-  const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), {
-    dateHeader: response.headers.get("date"),
-    nowMs,
-  });
+  const asked = askedWait((name) => response.headers.get(name), nowMs);
   await drain(response);
-  if (status === 429 || (status === 503 && retryAfterMs !== null)) {
-    return { kind: "throttled", message, status, retryAfterMs };
+  const message = statusLine(response) + note;
+  const isPlain = asked.kind === "asked" && asked.plainly;
+  if (status === 429 || (status === 503 && isPlain)) {
+    return { kind: "throttled", message: message + unclearNote(asked), status, ...waitOf(asked) };
   }
   if (status >= 500 || status === 408 || status === 425) {
-    return { kind: "transient", errorKind: "http", message, status, retryAfterMs };
+    const wait = isPlain ? waitOf(asked) : { retryAfterMs: null };
+    return { kind: "transient", errorKind: "http", message, status, ...wait };
   }
   const refused = status === 401 || status === 403;
   return { kind: "permanent", errorKind: "http", message, status, called: true, ...(refused && { refused }) };
+}
+
+/** What was asked for, as an outcome carries it. */
+export function waitOf(
+  asked: AskedWait,
+): Pick<Extract<TaskOutcome, { kind: "throttled" }>, "retryAfterMs" | "askedBy"> {
+  return asked.kind === "asked" ? { retryAfterMs: asked.ms, askedBy: asked.by } : { retryAfterMs: null };
 }
 
 /** The value of an expected answer; throws CallFailed when its body breaks off. */

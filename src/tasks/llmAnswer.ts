@@ -25,7 +25,7 @@ export async function outcomeOfCompletion(
   settings: LlmSettings,
   validator: Validator | null,
 ): Promise<TaskOutcome> {
-  const told = readRateLimit((name) => response.headers.get(name));
+  const told = readRateLimit((name) => response.headers.get(name), Date.now());
   const spent: Spent = told === null ? {} : { told };
   if (response.status !== 200) return { ...(await outcomeOfError(response)), ...spent };
   const { status } = response;

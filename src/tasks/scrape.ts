@@ -197,8 +197,8 @@ function rowValue(page: Page, { request, redirects, settings }: Answered): Json 
 async function outcomeOfPageStatus({ response, settings }: Answered): Promise<TaskOutcome> {
   const outcome = await outcomeOfStatus(response, Date.now());
   if (outcome.kind === "transient" && outcome.status === 503) {
-    const { message, status, retryAfterMs } = outcome;
-    return { kind: "throttled", message, status, retryAfterMs };
+    const { errorKind: _, isDown: __, ...said } = outcome;
+    return { ...said, kind: "throttled" };
   }
   if (outcome.kind === "permanent" && outcome.refused === true && scrapeTask.secrets(settings).length === 0) {
     const { refused: _, ...permanent } = outcome;

@@ -73,6 +73,8 @@ type Ended =
       readonly message: string;
       readonly status?: number;
       readonly retryAfterMs: number | null;
+      /** The header that says so, for `why`; absent: it is not a header, or nothing was said. */
+      readonly askedBy?: string;
     }
   /** May work later: 5xx, 408, 425, network, timeout. `retryAfterMs` is a floor for the delay. */
   | {
@@ -81,6 +83,7 @@ type Ended =
       readonly message: string;
       readonly status?: number;
       readonly retryAfterMs: number | null;
+      readonly askedBy?: string;
       /** False: the target did answer, so a timeout is no sign that it is down. */
       readonly isDown?: false;
     }

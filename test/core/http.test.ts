@@ -82,6 +82,34 @@ describe("an answer's class", () => {
       {},
       { kind: "throttled", retryAfterMs: 1000 },
     ],
+    [
+      "429 with a reset in another header",
+      { status: 429, headers: { "x-ratelimit-reset": "7" } },
+      {},
+      { kind: "throttled", retryAfterMs: 7000, askedBy: "x-ratelimit-reset" },
+    ],
+    [
+      "429 with a Retry-After that is not understood",
+      { status: 429, headers: { "retry-after": "soon" } },
+      {},
+      {
+        kind: "throttled",
+        retryAfterMs: null,
+        message: '429 Too Many Requests (retry-after: "soon" is not understood)',
+      },
+    ],
+    [
+      "503 beside a quota that is used up",
+      { status: 503, headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "7" } },
+      {},
+      { kind: "throttled", retryAfterMs: 7000 },
+    ],
+    [
+      "503 with the end of a window",
+      { status: 503, headers: { "x-ratelimit-reset": "7" } },
+      {},
+      { kind: "transient", retryAfterMs: null },
+    ],
     ["503", { status: 503 }, {}, { kind: "transient", errorKind: "http", status: 503 }],
     [
       "500 with Retry-After",

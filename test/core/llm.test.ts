@@ -290,7 +290,11 @@ describe("what a target says of its own ledger", () => {
       { "ratelimit-remaining": "0", "ratelimit-reset": "5" },
       { tokensRemaining: null, requestsInMs: 5000 },
     ],
+    [
+      { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(Date.UTC(2026, 10, 28) / 1000 + 9) },
+      { tokensRemaining: null, requestsInMs: 9000 },
+    ],
   ])("%j", (fields, told) => {
-    expect(readRateLimit((name) => fields[name] ?? null)).toEqual(told);
+    expect(readRateLimit((name) => fields[name] ?? null, Date.UTC(2026, 10, 28))).toEqual(told);
   });
 });
