@@ -26,6 +26,7 @@ export const scheduleViewSchema = z
   .object({
     id: z.string(),
     name: z.string().nullable(),
+    task: z.string().openapi({ description: "the kind of its task and the task's URL, shortened" }),
     status: z.enum(["active", "paused"]),
     why: z.string().openapi({ description: "one sentence: what the schedule does or waits for" }),
     cron: z.string(),

@@ -2,10 +2,19 @@
 import type { FireView, ScheduleView } from "../schedule/interface.ts";
 import { duration, printable } from "./printable.ts";
 
-/** One line in a list. */
+/** One line in a list: what it is, what it does, when next, and what came of the last time. */
 export function listLine(view: ScheduleView): string {
-  const name = view.name === null ? "" : `  ${printable(view.name)}`;
-  return `${view.id}  ${printable(cronOf(view))}${name}  ${printable(view.why)}`;
+  const { name, task, next, last, why } = view;
+  const saysNext = why.startsWith("fires next at");
+  return [
+    view.id,
+    printable(cronOf(view)),
+    ...(name === null ? [] : [printable(name)]),
+    ...(task === "" ? [] : [printable(task)]),
+    ...(next[0] === undefined ? [] : [`next ${shortened(next[0])}`]),
+    last === null ? "no run yet" : `last ${last.outcome} ${shortened(last.scheduledAt)}`,
+    ...(saysNext ? [] : [printable(why)]),
+  ].join("  ");
 }
 
 /** What came of one instant. */
@@ -21,6 +30,7 @@ export function scheduleLines(view: ScheduleView): readonly string[] {
   const fields: readonly (readonly [string, string | null])[] = [
     ["schedule", view.id],
     ["name", view.name],
+    ["task", view.task],
     ["status", view.status],
     ["why", view.why],
     ["cron", cronOf(view)],

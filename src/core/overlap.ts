@@ -6,6 +6,7 @@
 import { MAX_ACTIVE_RUNS_PER_SCHEDULE } from "./limits.ts";
 import {
   type Fire,
+  type FireRules,
   type ScheduleRules,
   type ScheduleState,
   type Step,
@@ -15,11 +16,9 @@ import {
 const TOO_MANY = `${MAX_ACTIVE_RUNS_PER_SCHEDULE} runs have not ended, the most at once`;
 
 /** Starts the fire, lets it wait, or leaves it out. */
-export function admit(state: ScheduleState, rules: ScheduleRules, fire: Fire): Step {
+export function admit(state: ScheduleState, rules: FireRules, fire: Fire): Step {
   const waiting = waitingFire(state);
-  if (waiting === undefined && hasRoom(state, rules)) {
-    return { state: { ...state, open: [...state.open, starting(state, fire)] }, closed: [] };
-  }
+  if (waiting === undefined && hasRoom(state, rules)) return begin(state, rules, fire, fire.firedAtMs);
   switch (rules.overlap) {
     case "skip":
       return leaveOut(state, fire, { why: `${busyWith(state)} (overlap: skip)`, nowMs: fire.firedAtMs });
@@ -51,10 +50,21 @@ function leaveOut(
   return { state, closed: [{ ...fire, outcome: "skipped", why, endedAtMs: nowMs }] };
 }
 
-/** From here on the fire's watermark is fixed: starting again after a crash says the same. */
-export function starting(state: ScheduleState, fire: Fire): Fire {
+/**
+ * Starts the fire, which is not among the open ones. From here on its watermark is fixed: starting again after a
+ * crash says the same. Where the watermark is past its instant already there is no stretch left for a run.
+ */
+export function begin(state: ScheduleState, rules: FireRules, fire: Fire, nowMs: number): Step {
   const { watermarkMs, watermarkEpoch } = state;
-  return { ...fire, outcome: "starting", watermarkMs, watermarkEpoch };
+  if (rules.usesWatermark && watermarkMs !== null && watermarkMs > fire.scheduledAtMs)
+    return leaveOut(state, fire, { why: isCovered(watermarkMs), nowMs });
+  const starting: Fire = { ...fire, outcome: "starting", watermarkMs, watermarkEpoch };
+  return { state: { ...state, open: [...state.open, starting] }, closed: [] };
+}
+
+function isCovered(watermarkMs: number): string {
+  const watermark = new Date(watermarkMs).toISOString();
+  return `the watermark is later, ${watermark}: nothing is left before this instant; set it back to cover the stretch again`;
 }
 
 /** True when one more run may be under way. */

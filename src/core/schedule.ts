@@ -4,17 +4,19 @@
  * Everything here is a decision over stored state. Invariants: an instant of the expression is decided once, because
  * `seenMs` moves past it in the same step that notes its fire; a fire that is to start stays `starting` until its run
  * is known to exist, so a crash between the two neither loses nor doubles it; at most one fire waits; the watermark
- * moves only with a run that completed, and never back.
+ * moves only with a run that completed, never back, and never past the run's instant nor past the moment of its fire;
+ * no run of a spec that says `{{watermark}}` starts with one later than its instant.
  *
  * Not here: when an expression is due (`src/schedule/cron.ts` knows calendars) and the runs themselves.
  */
 import { SCHEDULE_ON_TIME_MS } from "./limits.ts";
-import { admit, hasRoom, starting } from "./overlap.ts";
+import { admit, begin, hasRoom } from "./overlap.ts";
 import type { RunStatus } from "./runView.ts";
 import {
   type Due,
   type Fire,
   type FireOutcome,
+  type FireRules,
   newFire,
   type ScheduleRules,
   type ScheduleState,
@@ -31,7 +33,7 @@ export function createSchedule(nowMs: number, watermarkMs: number | null): Sched
  * Decides what is due. Of several instants that were missed only the newest fires: with a watermark its run covers
  * them all, without one the older runs would only be late.
  */
-export function takeDue(state: ScheduleState, rules: ScheduleRules, due: Due, nowMs: number): Step {
+export function takeDue(state: ScheduleState, rules: FireRules, due: Due, nowMs: number): Step {
   const { newestMs, earlier } = due;
   if (newestMs === null || newestMs <= state.seenMs || state.pausedWhy !== null) return { state, closed: [] };
   const seen = { ...state, seenMs: newestMs };
@@ -51,7 +53,7 @@ export function takeDue(state: ScheduleState, rules: ScheduleRules, due: Due, no
 /** Fires by hand, also while paused. `at.scheduledAtMs` is no open fire's, and no run of it is known. */
 export function fireByHand(
   state: ScheduleState,
-  rules: ScheduleRules,
+  rules: FireRules,
   at: { readonly scheduledAtMs: number; readonly nowMs: number },
 ): Step {
   return admit(state, rules, newFire(at.scheduledAtMs, "manual", at.nowMs));
@@ -114,11 +116,13 @@ export function ended(
 }
 
 /** Lets the fire that waits start when nothing stands in its way any more. */
-export function promote(state: ScheduleState, rules: ScheduleRules): ScheduleState {
+export function promote(state: ScheduleState, rules: FireRules, nowMs: number): Step {
   const waiting = waitingFire(state);
-  if (waiting === undefined || !hasRoom(state, rules)) return state;
-  if (state.pausedWhy !== null && waiting.cause === "cron") return state;
-  return { ...state, open: state.open.map((fire) => (fire === waiting ? starting(state, fire) : fire)) };
+  const stays = { state, closed: [] };
+  if (waiting === undefined || !hasRoom(state, rules)) return stays;
+  if (state.pausedWhy !== null && waiting.cause === "cron") return stays;
+  const others = state.open.filter((fire) => fire !== waiting);
+  return begin({ ...state, open: others }, rules, waiting, nowMs);
 }
 
 /** Runs that have to end because a fire waits for their place. */
@@ -153,10 +157,9 @@ export function setWatermark(state: ScheduleState, watermarkMs: number | null): 
  */
 function advance(state: ScheduleState, fire: Fire): ScheduleState {
   if (fire.watermarkEpoch !== state.watermarkEpoch) return state;
-  return {
-    ...state,
-    watermarkMs: Math.max(state.watermarkMs ?? Number.NEGATIVE_INFINITY, fire.scheduledAtMs),
-  };
+  // What lies after the moment at which it was fired its run cannot have seen.
+  const coveredMs = Math.min(fire.scheduledAtMs, fire.firedAtMs);
+  return { ...state, watermarkMs: Math.max(state.watermarkMs ?? Number.NEGATIVE_INFINITY, coveredMs) };
 }
 
 function countFailure(state: ScheduleState, rules: ScheduleRules): ScheduleState {

@@ -16,6 +16,12 @@ export interface ScheduleRules {
   readonly advanceWithFailures: boolean;
 }
 
+/** The same, and what of its spec decides about a fire. */
+export interface FireRules extends ScheduleRules {
+  /** The spec says `{{watermark}}`: a run covers what lies between the watermark and its instant. */
+  readonly usesWatermark: boolean;
+}
+
 /** What a schedule that says nothing gets. */
 export const SCHEDULE_DEFAULTS = {
   timeZone: "UTC",

@@ -39,6 +39,8 @@ export interface FireView {
 export interface ScheduleView {
   readonly id: string;
   readonly name: string | null;
+  /** What its runs do, short: the kind of the task and its URL where it has one. */
+  readonly task: string;
   readonly status: "active" | "paused";
   /** Always one sentence. */
   readonly why: string;

@@ -13,6 +13,7 @@ import type { Env } from "../env.ts";
 import type { Control } from "../run/interface.ts";
 import { upsertSchedule } from "../storage/schedules.ts";
 import type { ChangeSchedule, CreateSchedule, FireView, Schedule, ScheduleView } from "./interface.ts";
+import { usesWatermark } from "./placeholders.ts";
 import { startFire } from "./start.ts";
 import { ScheduleStore } from "./store.ts";
 import { drivesSchedules } from "./stub.ts";
@@ -205,7 +206,7 @@ export class ScheduleObject extends DurableObject<Env> implements Schedule {
     return {
       nowMs: Date.now,
       state: () => store.state,
-      rules: () => store.settings,
+      rules: () => ({ ...store.settings, usesWatermark: usesWatermark(store.settings.spec) }),
       store: (step) => store.write(step),
       due: (seenMs, nowMs) => {
         const due = store.calendar.due(seenMs, nowMs);

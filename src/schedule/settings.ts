@@ -130,10 +130,14 @@ export function parseScheduleChange(
 }
 
 /** The body of a fire; `atMs` undefined: now. */
-export function parseFire(input: unknown): Parsed<{ readonly atMs: number | undefined }> {
+export function parseFire(input: unknown, nowMs: number): Parsed<{ readonly atMs: number | undefined }> {
   const outside = fireSchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, fireSchema, input);
-  return { kind: "ok", atMs: parseInstant(outside.data.at ?? "") ?? undefined };
+  const atMs = parseInstant(outside.data.at ?? "") ?? undefined;
+  if (atMs === undefined || atMs <= nowMs) return { kind: "ok", atMs };
+  const now = new Date(nowMs).toISOString();
+  const message = `must not lie in the future: it is ${now}, and a run covers what was there when it started`;
+  return { kind: "invalid", path: "at", message };
 }
 
 /** A schedule's spec, checked as the run's that it will be. Paths begin with "spec". */

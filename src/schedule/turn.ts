@@ -8,7 +8,7 @@
  */
 import type { RunStatus } from "../core/runView.ts";
 import * as core from "../core/schedule.ts";
-import type { Due, Fire, ScheduleRules, ScheduleState, Step } from "../core/scheduleState.ts";
+import type { Due, Fire, FireRules, ScheduleState, Step } from "../core/scheduleState.ts";
 
 export type Start =
   | { readonly kind: "started"; readonly run: string }
@@ -19,7 +19,7 @@ export type Start =
 export interface TurnPorts {
   nowMs(): number;
   state(): ScheduleState;
-  rules(): ScheduleRules;
+  rules(): FireRules;
   /** Stores a decision in one transaction. */
   store(step: Step): void;
   due(seenMs: number, nowMs: number): Due;
@@ -45,7 +45,8 @@ export async function takeTurn(ports: TurnPorts, drives: boolean): Promise<void>
 
 /** The part of a turn that follows a fire by hand. */
 export async function startWhatMay(ports: TurnPorts): Promise<void> {
-  decide(ports, (state, rules) => ({ state: core.promote(state, rules), closed: [] }));
+  const nowMs = ports.nowMs();
+  decide(ports, (state, rules) => core.promote(state, rules, nowMs));
   for (const fire of ports.state().open) {
     if (fire.outcome === "starting") await start(ports, fire);
   }
@@ -83,7 +84,7 @@ async function start(ports: TurnPorts, fire: Fire): Promise<void> {
   }
 }
 
-function decide(ports: TurnPorts, by: (state: ScheduleState, rules: ScheduleRules) => Step): void {
+function decide(ports: TurnPorts, by: (state: ScheduleState, rules: FireRules) => Step): void {
   const before = ports.state();
   const step = by(before, ports.rules());
   if (step.state !== before || step.closed.length > 0) ports.store(step);

@@ -1,8 +1,10 @@
 /** A schedule and its fires as users see them. */
 import { NEXT_FIRES_SHOWN } from "../core/limits.ts";
 import { type Fire, type ScheduleState, waitingFire } from "../core/scheduleState.ts";
+import type { Json } from "../core/spec.ts";
 import { isoOrNull } from "../core/time.ts";
 import type { FireView, ScheduleView } from "./interface.ts";
+import type { ScheduleSettings } from "./settings.ts";
 import type { ScheduleStore } from "./store.ts";
 
 /**
@@ -30,6 +32,7 @@ export function viewSchedule(
     status: isPaused ? "paused" : "active",
     why: whyOf(state, next, reader),
     ...settings,
+    task: taskOf(spec),
     watermark: isoOrNull(state.watermarkMs),
     failuresInRow: state.failuresInRow,
     createdAt: new Date(about.createdAtMs).toISOString(),
@@ -38,6 +41,18 @@ export function viewSchedule(
     last: last === null ? null : viewFire(last),
     ...(reader.withSpec ? { spec } : {}),
   };
+}
+
+/** Characters of a task in a list. */
+const TASK_SHOWN_CHARS = 200;
+
+function taskOf({ task }: ScheduleSettings["spec"]): string {
+  if (typeof task !== "object" || task === null) return "";
+  const { kind, url } = task as { readonly [key: string]: Json };
+  return [kind, url]
+    .filter((word) => typeof word === "string")
+    .join(" ")
+    .slice(0, TASK_SHOWN_CHARS);
 }
 
 /** A fire as users see it. */

@@ -1,9 +1,11 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_ACTIVE_RUNS_PER_SCHEDULE, SCHEDULE_ON_TIME_MS } from "../../src/core/limits.ts";
 import type { RunStatus } from "../../src/core/runView.ts";
 import * as core from "../../src/core/schedule.ts";
 import {
   type Fire,
+  type FireRules,
   type Overlap,
   SCHEDULE_DEFAULTS,
   type ScheduleRules,
@@ -13,10 +15,15 @@ import {
 
 const NOW = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;
-const rulesOf = (rules: Partial<ScheduleRules> = {}): ScheduleRules => ({ ...SCHEDULE_DEFAULTS, ...rules });
+const HOUR = 3_600_000;
+const rulesOf = (rules: Partial<FireRules> = {}): FireRules => ({
+  ...SCHEDULE_DEFAULTS,
+  usesWatermark: true,
+  ...rules,
+});
 
 /** A schedule under a sequence of events: `fire 3` is the instant of day 3; the run of day 3 is `r3`. */
-function run(rules: ScheduleRules, events: readonly string[], watermarkMs: number | null = null) {
+function run(rules: FireRules, events: readonly string[], watermarkMs: number | null = null) {
   let state = core.createSchedule(NOW, watermarkMs);
   const closed: Fire[] = [];
   const apply = (step: Step) => {
@@ -32,7 +39,7 @@ function run(rules: ScheduleRules, events: readonly string[], watermarkMs: numbe
     else if (verb === "refuse")
       apply(core.refused(state, rules, { scheduledAtMs, why: "no input", nowMs: NOW }));
     else apply(core.ended(state, rules, { scheduledAtMs, status: status as RunStatus, nowMs: NOW }));
-    apply({ state: core.promote(state, rules), closed: [] });
+    apply(core.promote(state, rules, scheduledAtMs));
     if (verb === "fire" && event.endsWith("stuck")) continue;
     for (const fire of state.open) {
       const isStuck = events.includes(`refuse ${(fire.scheduledAtMs - NOW) / DAY}`);
@@ -122,6 +129,94 @@ describe("the watermark", () => {
     expect(run(rulesOf(rules), events).state.watermarkMs).toBe(expected);
   });
 
+  test("keeps a fire for an earlier instant from starting, and says so", () => {
+    const { outcomes, fires, state } = run(rulesOf(), ["fire 3", "end 3 completed", "fire 1", "fire 4"]);
+    expect(outcomes).toEqual(["skipped", "completed", "running"]);
+    expect(fires[0]?.why).toContain(`the watermark is later, ${new Date(day(3)).toISOString()}`);
+    expect(state.watermarkMs).toBe(day(3));
+    const back = ["fire 3", "end 3 completed", "set 0", "fire 1"];
+    expect(run(rulesOf(), back).outcomes, "set back before").toEqual(["running", "completed"]);
+  });
+
+  test("keeps nothing from starting where the spec does not say it", () => {
+    const events = ["fire 3", "end 3 completed", "fire 1"];
+    expect(run(rulesOf({ usesWatermark: false }), events).outcomes).toEqual(["running", "completed"]);
+  });
+
+  test("keeps a fire that waited from starting when it has moved past it meanwhile", () => {
+    const events = ["fire 1", "fire 2", "set 3", "end 1 completed"];
+    expect(run(rulesOf({ overlap: "queue-one" }), events).outcomes).toEqual(["completed", "skipped"]);
+  });
+
+  test("never passes the moment of the fire, whatever instant its run was told", () => {
+    const rules = rulesOf();
+    const fired = core.fireByHand(core.createSchedule(NOW, null), rules, {
+      scheduledAtMs: day(9),
+      nowMs: day(1),
+    });
+    const going = core.started(fired.state, day(9), "r9", day(1)).state;
+    const about = { scheduledAtMs: day(9), status: "completed", nowMs: day(2) } as const;
+    expect(core.ended(going, rules, about).state.watermarkMs).toBe(day(1));
+  });
+
+  test("is later than no instant of a run that starts with it, nor moves back or past a fire by itself", () => {
+    const event = fc.record({
+      act: fc.constantFrom("due", "by hand", "end", "set"),
+      /** The instant of a fire by hand, and where the watermark is set, in hours before now. */
+      hours: fc.integer({ min: -5, max: 60 }),
+      after: fc.integer({ min: 0, max: 8 }),
+      status: fc.constantFrom<RunStatus>("completed", "completed-with-failures", "failed", "cancelled"),
+    });
+    const worlds = fc.record({
+      overlap: fc.constantFrom<Overlap>("skip", "queue-one", "cancel-running", "allow"),
+      events: fc.array(event, { maxLength: 60 }),
+    });
+    fc.assert(
+      fc.property(worlds, ({ overlap, events }) => {
+        const rules = rulesOf({ overlap, advanceWithFailures: true, pauseAfterFailures: 0 });
+        let nowMs = NOW + DAY;
+        let state = core.createSchedule(NOW, NOW);
+        let wasSet = false;
+        const apply = (step: Step) => {
+          const before = state.open.filter((fire) => fire.outcome !== "waiting");
+          state = step.state;
+          for (const fire of state.open) {
+            if (
+              fire.outcome !== "starting" ||
+              before.some((other) => other.scheduledAtMs === fire.scheduledAtMs)
+            )
+              continue;
+            expect(fire.watermarkMs ?? NOW).toBeLessThanOrEqual(fire.scheduledAtMs);
+          }
+        };
+        for (const { act, hours, after, status } of events) {
+          nowMs += after * HOUR;
+          const instant = nowMs - hours * HOUR;
+          const markMs = state.watermarkMs ?? NOW;
+          const dueMs = NOW + Math.floor((nowMs - NOW) / DAY) * DAY;
+          const isOpen = state.open.some((fire) => fire.scheduledAtMs === instant);
+          if (act === "due")
+            apply(core.takeDue(state, rules, { newestMs: dueMs, isKnown: false, earlier: null }, nowMs));
+          if (act === "by hand" && !isOpen && instant <= nowMs)
+            apply(core.fireByHand(state, rules, { scheduledAtMs: instant, nowMs }));
+          if (act === "set") {
+            apply({ state: core.setWatermark(state, instant), closed: [] });
+            wasSet = true;
+          }
+          const first = state.open.find((fire) => fire.outcome === "running");
+          if (act === "end" && first !== undefined)
+            apply(core.ended(state, rules, { scheduledAtMs: first.scheduledAtMs, status, nowMs }));
+          apply(core.promote(state, rules, nowMs));
+          for (const { outcome, scheduledAtMs } of state.open)
+            if (outcome === "starting") apply(core.started(state, scheduledAtMs, `r${scheduledAtMs}`, nowMs));
+          if (act !== "set") expect(state.watermarkMs).toBeGreaterThanOrEqual(markMs);
+          if (!wasSet) expect(state.watermarkMs).toBeLessThanOrEqual(nowMs);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test("of a run that waited is the one at its start", () => {
     const { fires } = run(rulesOf({ overlap: "queue-one" }), ["fire 1", "fire 2", "end 1 completed"], day(0));
     expect(fires.map((fire) => fire.watermarkMs)).toEqual([day(0), day(1)]);
@@ -153,8 +248,9 @@ describe("failures in a row", () => {
     const paused = core.pauseSchedule(waits, "by request");
     const about = { scheduledAtMs: NOW + DAY, status: "completed", nowMs: NOW } as const;
     const ended = core.ended(paused, rules, about).state;
-    expect(core.promote(ended, rules).open).toMatchObject([{ outcome: "waiting" }]);
-    expect(core.promote({ ...ended, pausedWhy: null }, rules).open).toMatchObject([{ outcome: "starting" }]);
+    const promoted = (state: ScheduleState) => core.promote(state, rules, NOW).state.open;
+    expect(promoted(ended)).toMatchObject([{ outcome: "waiting" }]);
+    expect(promoted({ ...ended, pausedWhy: null })).toMatchObject([{ outcome: "starting" }]);
     expect(run(rules, ["fire 1"]).outcomes).toEqual(["running"]);
   });
 });

@@ -5,9 +5,9 @@ import type { RunStatus } from "../../src/core/runView.ts";
 import { createSchedule } from "../../src/core/schedule.ts";
 import {
   type Fire,
+  type FireRules,
   OVERLAPS,
   SCHEDULE_DEFAULTS,
-  type ScheduleRules,
   type ScheduleState,
 } from "../../src/core/scheduleState.ts";
 import { type TurnPorts, takeTurn } from "../../src/schedule/turn.ts";
@@ -33,14 +33,14 @@ interface Made {
 
 /** What survives a crash, and the outside world. */
 class World {
-  readonly rules: ScheduleRules;
+  readonly rules: FireRules;
   readonly everyMs: number;
   state: ScheduleState = createSchedule(START, START);
   readonly closed: Fire[] = [];
   readonly runs = new Map<string, Made>();
   nowMs = START;
 
-  constructor(rules: ScheduleRules, everyMinutes: number) {
+  constructor(rules: FireRules, everyMinutes: number) {
     this.rules = rules;
     this.everyMs = everyMinutes * MINUTE;
   }
@@ -138,7 +138,13 @@ describe("turns that break off anywhere", () => {
     await fc.assert(
       fc.asyncProperty(worlds, async ({ overlap, everyMinutes, catchUpMinutes, turns }) => {
         const catchUpMs = catchUpMinutes * MINUTE;
-        const rules = { ...SCHEDULE_DEFAULTS, overlap, catchUpMs, pauseAfterFailures: 0 };
+        const rules = {
+          ...SCHEDULE_DEFAULTS,
+          usesWatermark: true,
+          overlap,
+          catchUpMs,
+          pauseAfterFailures: 0,
+        };
         const world = new World(rules, everyMinutes);
         for (const plan of turns) await world.turn(plan);
         const lastMs = world.nowMs;

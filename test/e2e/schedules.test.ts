@@ -74,6 +74,19 @@ describe("weir schedule", () => {
       },
     ]);
     expect(done.watermark).toBe("2026-02-04T00:00:00.000Z");
+    const early = await weir<FireView>("fire", id, "--at", "2026-01-15");
+    expect(early).toMatchObject({
+      outcome: "skipped",
+      why: expect.stringContaining("the watermark is later"),
+    });
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    const future = await workspace.weir(["schedule", "fire", id, "--at", tomorrow]);
+    expect([future.exitCode, future.stderr]).toEqual([
+      2,
+      expect.stringContaining("must not lie in the future"),
+    ]);
+    const { stdout: listed } = await workspace.weir(["schedule", "list"]);
+    expect(listed).toContain("  last skipped 2026-01-15T00:00Z");
     const runs = JSON.parse((await workspace.weir(["status", "--json"])).stdout) as RunView[];
     const [second, first] = runs;
     expect(runs.map((run) => run.counts.ok)).toEqual([60, 60]);
@@ -132,6 +145,10 @@ describe("weir schedule", () => {
     expect(await weir("resume", id)).toMatchObject({ status: "active" });
     const human = await workspace.weir(["schedule", "show", id]);
     expect(human.stdout).toContain("cron      0 0 29 2 * (Europe/Berlin)");
+    const listed = await workspace.weir(["schedule", "list"]);
+    expect(listed.stdout).toMatch(
+      /^s_\w+ {2}0 0 29 2 \* \(Europe\/Berlin\) {2}nightly {2}http http:\/\/\S+\{\{item\}\}\S+ {2}next \S+Z {2}no run yet {2}fires only while weir dev runs here\n$/,
+    );
     await weir("remove", id);
     expect(await weir("list")).toEqual([]);
     expect((await workspace.weir(["schedule", "show", id])).exitCode).toBe(2);

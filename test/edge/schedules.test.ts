@@ -192,6 +192,29 @@ describe("a fire", () => {
     expect(await history(id)).toHaveLength(1);
   });
 
+  test("for an instant that has not come yet is refused, and moves nothing", async () => {
+    const { id } = await add({});
+    const at = new Date(Date.now() + HOUR).toISOString();
+    const refused = await answer<Answer>(await call("POST", `/v1/schedules/${id}/fire`, { at }));
+    expect([refused.status, refused.body.error.path]).toEqual([400, "at"]);
+    expect(refused.body.error.message).toContain("must not lie in the future");
+    expect([(await show(id)).watermark, await history(id)]).toEqual([null, []]);
+  });
+
+  test("for an instant before the watermark is skipped where the spec asks for what came since", async () => {
+    const task = { kind: "http", url: `${USERS}?since={{watermark}}&until={{scheduledAt}}` };
+    const { id } = await add({ spec: { ...QUICK, task }, watermark: "2026-02-01T00:00Z" });
+    const early = await fire(id, "2026-01-01T00:00Z");
+    expect(early).toMatchObject({ outcome: "skipped", run: null });
+    expect(early.why).toContain("the watermark is later, 2026-02-01T00:00:00.000Z");
+    await call("PATCH", `/v1/schedules/${id}`, { watermark: "2025-12-01T00:00Z" });
+    expect(await fire(id, "2026-01-01T00:00Z")).toMatchObject({
+      outcome: "running",
+      watermark: "2025-12-01T00:00:00.000Z",
+    });
+    expect((await idle(id)).watermark).toBe("2026-01-01T00:00:00.000Z");
+  });
+
   test("whose run cannot be made says why, counts as failed, and may be fired again", async () => {
     const spec = { ...QUICK, source: { kind: "input", name: "not-there-yet.txt", format: "lines" } };
     const { id } = await add({ spec, pauseAfterFailures: 2 });

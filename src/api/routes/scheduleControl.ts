@@ -41,15 +41,16 @@ const fire = createRoute({
   path: "/v1/schedules/{id}/fire",
   summary: "Fire now, also while paused",
   description:
-    "`at` is the instant that the run is told, default now. The overlap policy decides as for any fire: the answer says what came of it. An instant that has its run already gives that one; one that led to no run may be fired again.",
+    "`at` is the instant that the run is told, default now, never a later one. The overlap policy decides as for any fire: the answer says what came of it. An instant that has its run already gives that one; one that led to no run may be fired again.",
   request: { ...request, body: describedBody("NewFire", false) },
   responses: { 200: json(fireViewSchema, "The fire as it is now."), ...errorResponses },
 });
 scheduleControlRoutes.openapi(fire, async (c) => {
   const { id } = c.req.valid("param");
-  const parsed = parseFire((await readJson(c.req.raw, {})).value);
+  const nowMs = Date.now();
+  const parsed = parseFire((await readJson(c.req.raw, {})).value, nowMs);
   if (parsed.kind === "invalid") throw refuseField(parsed);
-  const atMs = parsed.atMs ?? Date.now();
+  const atMs = parsed.atMs ?? nowMs;
   return c.json(await controlSchedule(c.env, id, (schedule) => schedule.fire(atMs)), 200);
 });
 
