@@ -50,6 +50,7 @@ const BESIDE = [
   "postgres",
   "postgresLoad",
   "schedules",
+  "signals",
   "smoke",
   "sources",
   "trap",

@@ -13,6 +13,7 @@ import { ApiError, Unreachable } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { say } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
 export type Ending =
@@ -23,8 +24,10 @@ export type Ending =
 /** Asked this often: of a Weir on this machine, and of one whose requests are billed. */
 const ASK_MS = 250;
 const ASK_REMOTE_MS = 1000;
-/** After Ctrl-C, lanes have this long to commit. */
-const DRAIN_MS = 10_000;
+/** After Ctrl-C, lanes have the time limit of a call (where the task has none that is known, this) to end theirs … */
+const CALL_MS = 30_000;
+/** … and this much more to commit. */
+const COMMIT_MS = 10_000;
 const SILENCE_MS = 60_000;
 /** Reasons of a pause that somebody asked for. */
 const BY_REQUEST = /\bby request\b/;
@@ -55,7 +58,7 @@ export async function follow(
     for (;;) {
       if (interruptedAtMs !== null && !hasAskedToPause) {
         hasAskedToPause = true;
-        ui.progress.note("pausing: calls under way are finished and committed (Ctrl-C again: at once)");
+        ui.progress.note("pausing: calls under way are finished and committed (Ctrl-C again ends at once)");
         await insist(() => pause(connection, run, ui.progress));
       }
       const view = await insist(() => connection.client.ask<RunView>("GET", `/v1/runs/${run}`));
@@ -75,7 +78,7 @@ export async function follow(
       }
       if (view.status === "paused") {
         const isDrained = view.lanes.live === 0;
-        const isLate = performance.now() - (interruptedAtMs ?? Number.POSITIVE_INFINITY) > DRAIN_MS;
+        const isLate = performance.now() - (interruptedAtMs ?? Number.POSITIVE_INFINITY) > drainMs(view);
         if (interruptedAtMs !== null && (isDrained || isLate))
           return { kind: "waits", view, interrupted: true };
         if (interruptedAtMs === null && isDrained && !BY_REQUEST.test(view.why)) {
@@ -92,6 +95,11 @@ export async function follow(
     question?.close();
     ui.progress.clear();
   }
+}
+
+/** How long lanes may take to commit after a pause. */
+export function drainMs({ spec }: RunView): number {
+  return (typeof spec.task.timeoutMs === "number" ? spec.task.timeoutMs : CALL_MS) + COMMIT_MS;
 }
 
 /** Asks until there is an answer, while one can be expected: a runtime that is started again has as long as a new one. */
@@ -130,7 +138,9 @@ async function pause(connection: Connection, run: string, progress: Progress): P
 /** The second Ctrl-C: what is not committed is called again after the resume. */
 function leaveAtOnce(connection: Connection, run: string, progress: Progress): never {
   progress.clear();
-  process.stderr.write(`left at once; go on with: weir run --resume ${run}${connection.where}\n`);
+  say(
+    `ended at once: calls under way are made again; go on with: weir run --resume ${run}${connection.where}`,
+  );
   // The watchdog ends the runtime, the next start sees to it again.
   process.exit(EXIT.waits);
 }

@@ -1,11 +1,11 @@
 /**
  * Ctrl-C and its kin. The first asks to pause, the second means "at once".
  *
- * On an older Node the command is two processes (`weir.js`): a terminal signals both, `kill` only the one it names,
- * and the outer one passes on what it gets. So one press may arrive twice, once by each way: an arrival by one way
- * is paired with the next one by the other, if that comes soon.
+ * One wish may arrive several times: `timeout` and systemd signal the command and then its whole group, a terminal
+ * signals both processes of the command on an older Node (`weir.js`) and the outer one passes on what it gets. So
+ * what arrives within half a second of a press belongs to it.
  */
-import { onPassedOn } from "./outerProcess.ts";
+import { onOrphaned, onPassedOn } from "./outerProcess.ts";
 
 export interface Interrupts {
   /** `press` is called with 1 for the first, 2 for the second … Replaces the former listener. */
@@ -13,48 +13,44 @@ export interface Interrupts {
   close(): void;
 }
 
-type Way = "direct" | "passed-on";
-
-/** The two arrivals of one press lie milliseconds apart; two presses of a key hardly less than this. */
-const PAIR_MS = 100;
+const ONE_PRESS_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Presses out of arrivals: true for an arrival that is a press of its own. Exported for its test. */
-export function createPairing(): (way: Way, nowMs: number) => boolean {
-  let unpaired: { readonly way: Way; readonly atMs: number }[] = [];
-  return (way, nowMs) => {
-    unpaired = unpaired.filter(({ atMs }) => nowMs - atMs < PAIR_MS);
-    const other = unpaired.findIndex((arrival) => arrival.way !== way);
-    if (other >= 0) {
-      unpaired.splice(other, 1);
-      return false;
-    }
-    unpaired.push({ way, atMs: nowMs });
+export function createPresses(): (nowMs: number) => boolean {
+  let pressedAtMs = Number.NEGATIVE_INFINITY;
+  return (nowMs) => {
+    if (nowMs - pressedAtMs < ONE_PRESS_MS) return false;
+    pressedAtMs = nowMs;
     return true;
   };
 }
 
 /** Takes the signals over from here on; a press before `listen` is kept for it. */
 export function takeInterrupts(): Interrupts {
-  const isPress = createPairing();
+  const isPress = createPresses();
   let times = 0;
   let listener: ((times: number) => void) | null = null;
-  const arrive = (way: Way) => {
-    if (!isPress(way, performance.now())) return;
+  const arrive = () => {
+    if (!isPress(performance.now())) return;
     times += 1;
     listener?.(times);
   };
-  const direct = () => arrive("direct");
-  for (const signal of SIGNALS) process.on(signal, direct);
-  onPassedOn(() => arrive("passed-on"));
+  for (const signal of SIGNALS) process.on(signal, arrive);
+  onPassedOn(arrive);
+  // Whoever wanted to end the command has done so: that is a press, but never a second one.
+  onOrphaned(() => {
+    if (times === 0) arrive();
+  });
   return {
     listen(press) {
       listener = press;
       if (times > 0) press(times);
     },
     close() {
-      for (const signal of SIGNALS) process.removeListener(signal, direct);
+      for (const signal of SIGNALS) process.removeListener(signal, arrive);
       onPassedOn(null);
+      onOrphaned(null);
     },
   };
 }

@@ -46,6 +46,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   tieToOuterProcess();
   // A reader that has gone away is no fault of the command.
   process.stdout.on("error", () => {});
+  // Nor is a closed terminal, or a `tee` that has died: what was to be said is not worth a run.
+  process.stderr.on("error", () => {});
   const exitCode = await run(argv).catch(explain);
   // Whatever was printed goes out first; whatever is still open does not hold the process.
   process.stdout.write("", () => process.exit(exitCode));

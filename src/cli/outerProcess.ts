@@ -1,19 +1,29 @@
 /**
  * The process that the user knows as the command, where that is not this one: `weir.js` on an older Node, or npx.
  *
- * Invariant: when it dies, however it dies, so does this process: as by its own crash, which the watchdog and the
- * next start put right. Otherwise a command that was killed would go on unseen.
+ * Invariant: when it dies, however it dies, this process ends too. Otherwise a command that was killed would go on
+ * unseen. It ends as by Ctrl-C where that is possible, because `timeout` and systemd end npx at once and this process
+ * with the same signal; where not, or not in time, as by a crash, which the watchdog and the next start put right.
  */
 import { Socket } from "node:net";
 import { readOr } from "./stateFolder.ts";
 
 const LOOK_MS = 500;
+/** A call under way ends within this. */
+const END_MS = 300_000;
 
 let passedOn: (() => void) | null = null;
+let orphaned: (() => void) | null = null;
+let isOrphan = false;
 
 /** What to do with a signal that the outer process passed on; null: what this process does with the signal itself. */
 export function onPassedOn(listener: (() => void) | null): void {
   passedOn = listener;
+}
+
+/** What to do when the outer process is gone; null: this process ends at once. */
+export function onOrphaned(listener: (() => void) | null): void {
+  orphaned = listener;
 }
 
 /** Ties this process to the outer one, where there is one. */
@@ -36,8 +46,8 @@ function tieToOlderNode(): void {
       else process.kill(process.pid, signal as NodeJS.Signals);
     }
   });
-  pipe.on("end", die);
-  pipe.on("error", die);
+  pipe.on("end", outerIsGone);
+  pipe.on("error", outerIsGone);
   pipe.unref();
 }
 
@@ -48,7 +58,7 @@ function tieToNpx(): void {
   // Whatever npx runs hands its environment on: this may be a grandchild, started by a script of one's own.
   if (npx === null || !/\bnpm exec\b|\bnpx\b/.test(readOr(`/proc/${npx}/cmdline`, ""))) return;
   setInterval(() => {
-    if (process.ppid !== shell || parentOf(shell) !== npx) die();
+    if (process.ppid !== shell || parentOf(shell) !== npx) outerIsGone();
   }, LOOK_MS).unref();
 }
 
@@ -56,6 +66,14 @@ function tieToNpx(): void {
 function parentOf(pid: number): number | null {
   const stat = readOr(`/proc/${pid}/stat`, "");
   return stat === "" ? null : Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
+
+function outerIsGone(): void {
+  if (isOrphan) return;
+  isOrphan = true;
+  if (orphaned === null) die();
+  else orphaned();
+  setTimeout(die, END_MS).unref();
 }
 
 function die(): void {

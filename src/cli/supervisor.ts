@@ -11,6 +11,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "./embedded.ts";
 import { everyMinute } from "./everyMinute.ts";
+import { stopTogether } from "./jobControl.ts";
 import type { Ownership } from "./owner.ts";
 import { endProcess, isAlive } from "./processes.ts";
 import { Pulse } from "./pulse.ts";
@@ -72,6 +73,7 @@ class Supervisor implements Runtime {
   readonly #folder: StateFolder;
   readonly #ownership: Ownership;
   readonly #endCron: () => void;
+  readonly #endJobControl: () => void;
   readonly #drivesSchedules: boolean;
   readonly #stopping = new AbortController();
   /** Generations whose runtime hung or died. */
@@ -96,6 +98,7 @@ class Supervisor implements Runtime {
     this.#generation = ownership.generation;
     ownership.announce({ address: this.address, token: this.token, workerd: embedded.workerd });
     this.#endCron = everyMinute(() => this.#tick());
+    this.#endJobControl = stopTogether(() => this.#embedded.workerd);
     // What fell due while nobody was here does not wait for the next minute.
     if (drivesSchedules) this.#tick();
   }
@@ -112,6 +115,7 @@ class Supervisor implements Runtime {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#endCron();
+    this.#endJobControl();
     await this.#restarting;
     await this.#embedded.stop();
   }

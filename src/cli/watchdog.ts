@@ -26,11 +26,20 @@ start_time() {
   fi
 }`;
 
-/** A terminal's Ctrl-C reaches every process in the foreground: the command decides what it means, not workerd. */
+/**
+ * What is sent to the command's process group (Ctrl-C, `timeout`, systemd) must not end workerd before its lanes have
+ * committed, and workerd takes SIGTERM for itself whatever it inherits: so it gets a group of its own, by `setsid`, or
+ * by perl where there is none (macOS). What stops the command stops it too (`jobControl.ts`).
+ */
 const BECOME_WORKERD = `#!/bin/sh
-trap '' INT HUP
+trap '' INT HUP TERM
 ${START_TIME}
 echo "$$ $(start_time $$)" > "$WEIR_PID_FILE"
+if command -v setsid >/dev/null 2>&1; then
+  exec setsid "$WEIR_WORKERD" "$@"
+elif command -v perl >/dev/null 2>&1; then
+  exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV' "$WEIR_WORKERD" "$@"
+fi
 exec "$WEIR_WORKERD" "$@"
 `;
 

@@ -30,12 +30,13 @@ export class WeirProcess {
 
   constructor(
     args: readonly string[],
-    options: { command: string; cwd: string; env: Readonly<Record<string, string>> },
+    options: { command: string; cwd: string; env: Readonly<Record<string, string>>; ownGroup?: boolean },
   ) {
     this.child = spawn(process.execPath, [options.command, ...args], {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: "1", ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
+      detached: options.ownGroup === true,
     });
     this.pid = this.child.pid as number;
     this.#exit = once(this.child, "close");
@@ -100,7 +101,19 @@ export class Workspace {
   }
 
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}): WeirProcess {
-    const started = new WeirProcess(args, { command: this.#command, cwd: this.folder, env });
+    return this.#launch(args, { env });
+  }
+
+  /** As `start`, as the first process of a group of its own: the group can be signalled. */
+  startGroup(args: readonly string[]): WeirProcess {
+    return this.#launch(args, { env: {}, ownGroup: true });
+  }
+
+  #launch(
+    args: readonly string[],
+    options: { readonly env: Readonly<Record<string, string>>; readonly ownGroup?: boolean },
+  ): WeirProcess {
+    const started = new WeirProcess(args, { command: this.#command, cwd: this.folder, ...options });
     this.#started.push(started);
     return started;
   }

@@ -9,6 +9,7 @@ import type { Arguments } from "../arguments.ts";
 import { ApiError, type Client } from "../client.ts";
 import { type Connection, connectDev } from "../connection.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import { drainMs } from "../follow.ts";
 import { takeInterrupts } from "../interrupts.ts";
 import { say } from "../output.ts";
 import { listLine } from "../scheduleLines.ts";
@@ -16,7 +17,6 @@ import { allSchedules } from "./schedule.ts";
 
 const DEFAULT_PORT = 8787;
 const LOOK_MS = 250;
-const DRAIN_MS = 10_000;
 const SCHEDULES_SAID = 20;
 
 export async function devCommand({ flags }: Arguments): Promise<number> {
@@ -66,17 +66,19 @@ async function untilInterrupted(
 /** Pauses what is being worked on and waits until its lanes have committed. */
 async function pauseRuns(connection: Connection): Promise<void> {
   const { client } = connection;
-  const paused: string[] = [];
+  const paused: RunView[] = [];
   for (const run of await unfinished(client)) {
     // Not driven here, finishing, or just ended: nothing to pause.
     if (run.status === "paused" || (run.lanes.live === 0 && run.status !== "planning")) continue;
     const isPaused = await client.ask("POST", `/v1/runs/${run.id}/pause`).then(() => true, isConflict);
-    if (isPaused) paused.push(run.id);
+    if (isPaused) paused.push(run);
   }
-  const untilMs = Date.now() + DRAIN_MS;
+  const startedMs = Date.now();
   for (const run of paused) {
-    say(`paused ${run}; go on with: weir run --resume ${run}${connection.where}`);
-    while (Date.now() < untilMs && (await client.ask<RunView>("GET", `/v1/runs/${run}`)).lanes.live > 0) {
+    const { id } = run;
+    say(`paused ${id}; go on with: weir run --resume ${id}${connection.where}`);
+    const isLate = () => Date.now() - startedMs > drainMs(run);
+    while (!isLate() && (await client.ask<RunView>("GET", `/v1/runs/${id}`)).lanes.live > 0) {
       await sleep(LOOK_MS);
     }
   }
