@@ -196,6 +196,19 @@ export const BATCH_CHARS = 2_000_000;
 /** A shorter secret cannot be told from ordinary text, so it could not be masked: it counts as missing. */
 export const SECRET_MIN_CHARS = 4;
 
+// --- what answers mean ---
+
+/** Rules of one spec: each is looked at for every answer. */
+export const ANSWER_RULES_MOST = 50;
+/** Steps of one pattern: with the text below, the dearest pattern costs a fraction of a second and not more. */
+export const PATTERN_STEPS_MOST = 300;
+export const PATTERN_REPEATS_MOST = 100;
+export const PATTERN_CHARS_MOST = 500;
+/** Of an answer's text this much is matched by rules: what tells one page from another stands in its head. */
+export const RULE_TEXT_CHARS = 65_536;
+/** Of an answer's text this much is searched for the words of a throttled or used-up account: errors are short. */
+export const CLASS_TEXT_CHARS = 4096;
+
 // --- databases ---
 
 /** A database that does not take a connection within this is away. */
