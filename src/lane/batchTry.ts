@@ -135,10 +135,11 @@ function callAll(
   batch: Batch,
   group: readonly Due[],
 ): Promise<BatchOutcome | HostNotDue | null> {
-  const { seat, signal } = context;
+  const { seat, signal, mayHaveCalled } = context;
+  const mayBeUnderWay = mayHaveCalled || group.some(({ tries }) => tries.unanswered === true);
   const items = group.map(({ item }) => ({ item: item.value, index: item.index }));
   return call<BatchOutcome>(context, {
-    run: () => batch.run({ items, permits: seat, signal }),
+    run: () => batch.run({ items, permits: seat, signal, mayBeUnderWay }),
     failed: (outcome) => ({ kind: "whole", outcome }),
     hasWaited: group.some(({ item }) => context.progress.waiting.has(item.ordinal)),
   });

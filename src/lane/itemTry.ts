@@ -25,6 +25,8 @@ export interface TryContext {
   readonly settlement: Settlement;
   /** Ends with the lease. */
   readonly signal: AbortSignal;
+  /** A lane was lost on the chunk: nobody knows which items it had called. */
+  readonly mayHaveCalled: boolean;
 }
 
 /** Makes the row of an item that is not to be called; false when the item is to be called. */
@@ -48,8 +50,9 @@ export function refusalOf(work: ChunkWork, item: Item): { kind: "parse" | "task"
 /** Calls once and settles or defers the item. False: there was no outcome, the lane cannot go on. */
 export async function tryItem(context: TryContext, item: Item, tries: Tries): Promise<boolean> {
   const { task, seat, signal } = context;
+  const mayBeUnderWay = context.mayHaveCalled || tries.unanswered === true;
   const outcome = await call<TaskOutcome>(context, {
-    run: () => task.run({ item: item.value, index: item.index, permits: seat, signal }),
+    run: () => task.run({ item: item.value, index: item.index, permits: seat, signal, mayBeUnderWay }),
     failed: (failure) => failure,
     hasWaited: context.progress.waiting.has(item.ordinal),
   });

@@ -289,6 +289,7 @@ export class Lane implements Helped {
       progress: this.progress,
       settlement: this.settlement,
       signal: this.#abort.signal,
+      mayHaveCalled: this.#lease.work.adopt,
     };
     for (;;) {
       if (this.#mustStop() || this.writer.trouble !== null) return { trouble: null };

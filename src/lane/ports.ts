@@ -40,6 +40,8 @@ export interface OpenTask {
     readonly index: number;
     readonly permits: Permits;
     readonly signal: AbortSignal;
+    /** An earlier try of the item was not answered. */
+    readonly mayBeUnderWay: boolean;
   }): Promise<TaskOutcome>;
   /** Items that one call may carry; absent: every item has a call of its own. */
   readonly batch?: {
@@ -49,6 +51,7 @@ export interface OpenTask {
       readonly items: readonly { readonly item: Json; readonly index: number }[];
       readonly permits: Permits;
       readonly signal: AbortSignal;
+      readonly mayBeUnderWay: boolean;
     }): Promise<BatchOutcome>;
   };
   mask(text: string): string;

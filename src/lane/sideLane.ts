@@ -137,7 +137,15 @@ export class SideLane {
   async #workItems(task: OpenTask): Promise<void> {
     const { progress, settlement, writer } = this.#lane;
     const { signal } = this.#abort;
-    const context: TryContext = { host: this.#host, task, seat: this.#seat, progress, settlement, signal };
+    const context: TryContext = {
+      host: this.#host,
+      task,
+      seat: this.#seat,
+      progress,
+      settlement,
+      signal,
+      mayHaveCalled: this.#lane.work.adopt,
+    };
     while (!this.#mustStop() && writer.trouble === null) {
       writer.cutIfDue();
       if (writer.isFull) {

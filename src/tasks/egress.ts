@@ -37,6 +37,8 @@ export interface OneTry {
   readonly permits: Permits;
   /** Ends when the lane has to stop. */
   readonly signal: AbortSignal;
+  /** An earlier try was not answered; absent: every one was, or this is the first. */
+  readonly mayBeUnderWay?: boolean;
 }
 
 export interface IndexedItem {
@@ -84,9 +86,13 @@ export function createEgress(options: {
   const lanes = new CallsOfLanes();
   const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
   const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
-  const begin = ({ permits, signal }: OneTry, indexes: readonly [number, ...number[]]) =>
+  const begin = (
+    { permits, signal, mayBeUnderWay = false }: OneTry,
+    indexes: readonly [number, ...number[]],
+  ) =>
     new Try({
       indexes,
+      mayBeUnderWay,
       settings,
       laneCalls: lanes.of(signal),
       permits,

@@ -123,7 +123,13 @@ async function withKey(
 ): Promise<OutgoingRequest> {
   if (idempotencyHeader === null) return request;
   const name = idempotencyHeader.toLowerCase();
-  return { ...request, headers: { ...request.headers, [name]: [await context.idempotencyKey()] } };
+  const key = await context.idempotencyKey(saidBy(request));
+  return { ...request, headers: { ...request.headers, [name]: [key] } };
+}
+
+/** What a target binds a key to. A secret counts by its name: a new key of an account changes nothing. */
+function saidBy({ method, url, body }: OutgoingRequest): string {
+  return `${method} ${hideSecrets(url)}\n${body === null ? "" : hideSecrets(body)}`;
 }
 
 async function follow(

@@ -101,9 +101,9 @@ export const httpSchema = z.strictObject({
     .default(null)
     .meta(
       about(
-        "Name of a header that carries the item's idempotency key: the same for every try, and in every retry.",
+        "Name of a header that carries the item's idempotency key: the same for every try, and in every retry that sends the same method, URL and body. A 409 to a try that follows an unanswered one is tried again.",
         "idempotency-key",
-        "A crash may repeat a call: a target that changes something can tell by the key.",
+        "A crash may repeat a call: a target that changes something can tell by the key. Targets bind a key to what came with it first, so a call that says something else has another.",
       ),
     ),
   batch: wholeNumber(1, MAX_BATCH)

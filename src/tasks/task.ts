@@ -19,8 +19,14 @@ export interface TaskContext {
   /** Index of the item in the root run's source; of several items in one call the first one's. */
   readonly index: number;
   readonly runId: string;
-  /** A hash of root run and index (of several items: all their indexes): the same for every try and every retry run. Hex, 64 characters. */
-  idempotencyKey(): Promise<string>;
+  /**
+   * A hash of root run and index (of several items: all their indexes): the same for every try and every retry run.
+   * With `of` also of that text: a call that says something else gets another key, because targets bind a key to what
+   * came with it first. Hex, 64 characters.
+   */
+  idempotencyKey(of?: string): Promise<string>;
+  /** An earlier try of the item (of several: of any) was not answered: what it began may still go on at the target. */
+  readonly mayBeUnderWay: boolean;
   /** Ends when the lane must stop (its lease, a cancel). Tasks pass it on. */
   readonly signal: AbortSignal;
   /**

@@ -23,6 +23,7 @@ import {
 interface TryInput {
   /** Of one item, or of all items of one call. */
   readonly indexes: readonly [number, ...number[]];
+  readonly mayBeUnderWay: boolean;
   readonly settings: RunSettings;
   readonly laneCalls: LaneCalls;
   readonly permits: Permits;
@@ -49,6 +50,7 @@ export class Try implements TaskContext {
   readonly runId: string;
   readonly signal: AbortSignal;
   readonly mask: (text: string) => string;
+  readonly mayBeUnderWay: boolean;
   readonly #input: TryInput;
   readonly #calls: SentCall[] = [];
   /** A task that swallows what is no outcome gets none all the same. */
@@ -60,6 +62,7 @@ export class Try implements TaskContext {
     this.runId = input.settings.run;
     this.signal = input.laneCalls.signal;
     this.mask = input.mask;
+    this.mayBeUnderWay = input.mayBeUnderWay;
   }
 
   /** True when at least one request left. */
@@ -77,7 +80,7 @@ export class Try implements TaskContext {
   }
 
   get idempotencyKey(): TaskContext["idempotencyKey"] {
-    return () => this.#idempotencyKey();
+    return (of) => this.#idempotencyKey(of);
   }
 
   async #fetch(request: OutgoingRequest): Promise<Response> {
@@ -137,8 +140,9 @@ export class Try implements TaskContext {
     }
   }
 
-  async #idempotencyKey(): Promise<string> {
-    const name = new TextEncoder().encode(`${this.#input.settings.root}:${this.#input.indexes.join(",")}`);
+  async #idempotencyKey(of?: string): Promise<string> {
+    const item = `${this.#input.settings.root}:${this.#input.indexes.join(",")}`;
+    const name = new TextEncoder().encode(of === undefined ? item : `${item}:${of}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", name));
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }

@@ -236,6 +236,31 @@ describe("a request", () => {
     });
   });
 
+  it("carries another idempotency key when it says something else, and the same with a renewed secret", async () => {
+    const server = await serve(echo);
+    const task = {
+      kind: "http",
+      method: "POST",
+      url: `${server.origin}/{{item}}`,
+      headers: { authorization: "Bearer {{secret:API_KEY}}" },
+      body: { id: "{{item}}", by: "{{secret:API_KEY}}" },
+      idempotencyHeader: "idempotency-key",
+    };
+    const env = (key: string) => ({ env: { WEIR_SECRET_API_KEY: key } });
+    await tryItem(task, "a", env("key-one"));
+    await tryItem(task, "a", env("key-two"));
+    await tryItem(
+      { ...task, body: { id: "{{item}}", by: "{{secret:API_KEY}}", more: 1 } },
+      "a",
+      env("key-one"),
+    );
+    await tryItem({ ...task, method: "PUT" }, "a", env("key-one"));
+    await tryItem({ ...task, url: `${server.origin}/v2/{{item}}` }, "a", env("key-one"));
+    const keys = server.arrivals.map(({ headers }) => headers["idempotency-key"]);
+    expect(keys[1]).toBe(keys[0]);
+    expect(new Set(keys).size).toBe(4);
+  });
+
   it("carries the same idempotency key at every try, another for another item", async () => {
     const server = await serve(echo);
     const task = { kind: "http", url: `${server.origin}/{{item}}`, idempotencyHeader: "Idempotency-Key" };
