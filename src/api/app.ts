@@ -2,10 +2,10 @@
  * The HTTP API as one Hono app: who may ask, then one route file per resource, then one place for errors.
  * Answers are never cached, and every one of them carries the request's id.
  */
-import { z } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
 import { fireSchema, scheduleChangeSchema, scheduleSchema } from "../schedule/settings.ts";
-import { patchSchema, retrySchema, specSchema } from "../spec/specSchema.ts";
+import { jsonSchemaOf, specSchemas } from "../spec/jsonSchema.ts";
+import { patchSchema, retrySchema } from "../spec/specSchema.ts";
 import { authorise } from "./auth.ts";
 import { type Api, type ApiEnv, newApi } from "./context.ts";
 import { answerError, Refusal } from "./errors.ts";
@@ -45,13 +45,22 @@ const RESOURCES: readonly Api[] = [
 
 /** Bodies that handlers check by these schemas themselves: see `describedBody`. */
 const BODIES = {
-  Spec: specSchema,
   Patch: patchSchema,
   Retry: retrySchema,
   NewSchedule: scheduleSchema,
   ScheduleChange: scheduleChangeSchema,
   NewFire: fireSchema,
 };
+
+/** What operations belong together. */
+const TAGS = [
+  { name: "Inputs", description: "Files of items, stored under a name." },
+  { name: "Runs", description: "Plan, start, look at, steer and delete runs." },
+  { name: "Results", description: "Rows, the report, and what both were made of." },
+  { name: "Failures", description: "What is still failed, and running it again." },
+  { name: "Schedules", description: "Runs by the clock." },
+  { name: "System", description: "The Worker itself." },
+];
 
 /** The app that answers every request of the Worker. */
 export function createApp(): Api {
@@ -75,8 +84,11 @@ async function nameRequest(c: Context<ApiEnv>, next: Next): Promise<void> {
 
 function describe(app: Api): void {
   const registry = app.openAPIRegistry;
-  for (const [name, schema] of Object.entries(BODIES)) {
-    registry.registerComponent("schemas", name, bodySchema(schema));
+  const { spec, kinds } = specSchemas((name) => `#/components/schemas/${name}`);
+  const bodies = Object.entries(BODIES).map(([name, schema]) => [name, jsonSchemaOf(schema)] as const);
+  // OpenAPI 3.1 takes JSON Schema as it is.
+  for (const [name, schema] of [["Spec", spec] as const, ...Object.entries(kinds), ...bodies]) {
+    registry.registerComponent("schemas", name, schema as Component);
   }
   registry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
@@ -87,13 +99,8 @@ function describe(app: Api): void {
       description: "Runs a long list of calls against a system that only allows so many per second.",
     },
     security: [{ token: [] }],
+    tags: TAGS,
   });
-}
-
-/** OpenAPI 3.1 takes JSON Schema as it is. */
-function bodySchema(schema: z.ZodType): Component {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
-  return rest as Component;
 }
 
 type Component = Parameters<Api["openAPIRegistry"]["registerComponent"]>[2];

@@ -13,7 +13,7 @@ import { Refusal } from "./errors.ts";
 export const MIN_TOKEN_CHARS = 32;
 
 /** Paths without data: pages, and the description of the API. */
-const PUBLIC_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json"]);
+const PUBLIC_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json", "/spec.schema.json"]);
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 /** Lets a request pass, or refuses it: `forbidden`, `unavailable`, `unauthorized`. */

@@ -15,7 +15,8 @@ export const HOME_PAGE = page(
   "Weir",
   `<h1>Weir</h1>
 <p>Runs a long list of calls against a system that only allows so many per second.</p>
-<ul><li><a href="/docs">How to use the API</a></li><li><a href="/openapi.json">OpenAPI description</a></li></ul>`,
+<ul><li><a href="/docs">How to use the API</a></li><li><a href="/openapi.json">OpenAPI description</a></li>
+<li><a href="/spec.schema.json">The keys of a spec, as JSON Schema for editors</a></li></ul>`,
 );
 
 /** `/docs` */
@@ -23,7 +24,7 @@ export const DOCS_PAGE = page(
   "Weir: the API",
   `<h1>The API</h1>
 <p>Every path, field and bound is in <a href="/openapi.json">/openapi.json</a>. All but this page, <code>/</code>,
-<code>/openapi.json</code> and <code>/healthz</code> need <code>Authorization: Bearer &lt;WEIR_TOKEN&gt;</code>.</p>
+<code>/openapi.json</code>, <code>/spec.schema.json</code> and <code>/healthz</code> need <code>Authorization: Bearer &lt;WEIR_TOKEN&gt;</code>.</p>
 <h2>A run, from list to results</h2>
 <pre>H="authorization: Bearer $WEIR_TOKEN"
 curl -H "$H" -T user_ids.txt $URL/v1/inputs/user_ids.txt

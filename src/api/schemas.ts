@@ -7,8 +7,8 @@ import { ERROR_KINDS } from "../core/row.ts";
 import { RUN_STATUSES } from "../core/runView.ts";
 import type { Json, Spec } from "../core/spec.ts";
 
-/** Any JSON. */
-export const jsonSchema = z.custom<Json>(() => true).openapi({ description: "any JSON", type: "object" });
+/** Any JSON: a schema that says nothing accepts everything. */
+export const jsonSchema = (z.unknown() as unknown as z.ZodType<Json>).openapi({ description: "any JSON" });
 
 const count = z.int().min(0);
 const time = z.iso.datetime();
@@ -20,7 +20,11 @@ export const runSchema = z
     name: z.string().nullable(),
     status: z.enum(RUN_STATUSES),
     why: z.string().openapi({ description: "one sentence: what the run does or waits for" }),
-    spec: z.custom<Spec>().openapi({ type: "object", description: "the spec with every default filled in" }),
+    spec: z.custom<Spec>().openapi({
+      type: "object",
+      allOf: [{ $ref: "#/components/schemas/Spec" }],
+      description: "the spec with every default filled in",
+    }),
     createdAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
@@ -145,6 +149,12 @@ export const flag = z
 /** A 200 or 201 with one JSON body. */
 export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
   return { description, content: { "application/json": { schema } } } as const;
+}
+
+/** A 201 with one JSON body and the address of what was made. */
+export function created<Schema extends z.ZodType>(schema: Schema, description: string) {
+  const headers = z.object({ location: z.string().openapi({ description: "the path of what was made" }) });
+  return { ...json(schema, description), headers } as const;
 }
 
 /** A 200 of rows, one a line; `page`: what the same path answers as JSON. */

@@ -211,6 +211,7 @@ export const COMMANDS: readonly Command[] = [
     help: "the rows that are still failed, one a line",
     flags: [
       { name: "summary", value: null, help: "grouped by kind and message" },
+      { name: "kind", value: "KIND", help: "only failures of this kind (http, timeout, …)", repeats: true },
       { name: "own", value: null, help: "this run's rows, whatever became of them in a retry" },
       OUT_FLAG,
     ],

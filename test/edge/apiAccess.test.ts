@@ -16,7 +16,7 @@ const TOKEN = "a-token-that-is-long-enough-0123456789";
 const bearer = { authorization: `Bearer ${TOKEN}` };
 
 describe("access", () => {
-  it.each(["/healthz", "/", "/docs", "/openapi.json"])(
+  it.each(["/healthz", "/", "/docs", "/openapi.json", "/spec.schema.json"])(
     "%s carries no data and needs no token",
     async (path) => {
       const response = await ask(ORIGIN + path, {}, { WEIR_TOKEN: TOKEN });
@@ -175,6 +175,7 @@ describe("openapi", () => {
 
 const PATHS = [
   "/healthz",
+  "/spec.schema.json",
   "/v1/inputs",
   "/v1/inputs/{name}",
   "/v1/inputs/{name}/uploads",

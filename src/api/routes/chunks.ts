@@ -24,6 +24,8 @@ const chunkSchema = z
 const chunks = createRoute({
   method: "get",
   path: "/v1/runs/{id}/chunks",
+  operationId: "listChunks",
+  tags: ["Results"],
   summary: "The ledger, chunk by chunk",
   request: {
     params: runParams,

@@ -17,6 +17,8 @@ const responses = { 200: json(runSchema, "The run as it is now."), ...errorRespo
 const pause = createRoute({
   method: "post",
   path: "/v1/runs/{id}/pause",
+  operationId: "pauseRun",
+  tags: ["Runs"],
   summary: "No new call from now on; what is under way is committed",
   request,
   responses,
@@ -29,6 +31,8 @@ controlRoutes.openapi(pause, async (c) => {
 const resume = createRoute({
   method: "post",
   path: "/v1/runs/{id}/resume",
+  operationId: "resumeRun",
+  tags: ["Runs"],
   summary: "Go on; continues a failed run too",
   request,
   responses,
@@ -45,6 +49,8 @@ controlRoutes.openapi(resume, async (c) => {
 const cancel = createRoute({
   method: "post",
   path: "/v1/runs/{id}/cancel",
+  operationId: "cancelRun",
+  tags: ["Runs"],
   summary: "End it: no new call; every committed row is kept",
   request,
   responses,
@@ -57,6 +63,8 @@ controlRoutes.openapi(cancel, async (c) => {
 const approve = createRoute({
   method: "post",
   path: "/v1/runs/{id}/approve",
+  operationId: "approveRun",
+  tags: ["Runs"],
   summary: "Open the gate of the smoke stage",
   request,
   responses,
@@ -69,6 +77,8 @@ controlRoutes.openapi(approve, async (c) => {
 const patch = createRoute({
   method: "patch",
   path: "/v1/runs/{id}",
+  operationId: "changeRun",
+  tags: ["Runs"],
   summary:
     "Change quota, budget, maxParallelism, pacing or tolerate: merged key by key, null restores the default",
   request: { ...request, body: describedBody("Patch") },

@@ -28,12 +28,26 @@ const STREAM_PAGE_ROWS = 500;
 const pageSchema = z.object({ failures: z.array(rowSchema), cursor: cursorSchema });
 const own = flag.openapi({ description: "true: this run's rows alone, whatever became of them in a retry" });
 
+const KINDS = `must be one or more of ${ERROR_KINDS.join(", ")}, separated by commas`;
+const kind = z
+  .string()
+  .transform((text) => text.split(","))
+  .pipe(z.array(z.enum(ERROR_KINDS, { error: KINDS })))
+  .optional()
+  .openapi({
+    type: "string",
+    description: "only failures of these kinds, separated by commas",
+    example: "timeout,network",
+  });
+
 const failures = createRoute({
   method: "get",
   path: "/v1/runs/{id}/failures",
+  operationId: "listFailures",
+  tags: ["Failures"],
   summary: "What is still failed, in item order",
   description: "With `Accept: application/x-ndjson` all of it, one row a line; else a page of JSON.",
-  request: { params: runParams, query: z.strictObject({ ...pageQuery, cursor: numberCursor, own }) },
+  request: { params: runParams, query: z.strictObject({ ...pageQuery, cursor: numberCursor, own, kind }) },
   responses: {
     200: rows("Failed rows.", pageSchema),
     ...errorResponses,
@@ -45,11 +59,12 @@ failureRoutes.openapi(failures, async (c) => {
   await viewRun(c.env, id);
   if (!query.own) await refreshDescendants(c.env, id);
   if (/\bapplication\/x-ndjson\b/.test(c.req.header("accept") ?? "")) {
-    return ndjson(streamOfLines(failureLines(c.env, id, query.own)));
+    return ndjson(streamOfLines(failureLines(c.env, { run: id, own: query.own, kinds: query.kind })));
   }
   const page = await listFailures(c.env.DB, {
     run: id,
     own: query.own,
+    kinds: query.kind,
     limit: query.limit,
     cursor: query.cursor?.toString(),
   });
@@ -61,6 +76,8 @@ failureRoutes.openapi(failures, async (c) => {
 const summary = createRoute({
   method: "get",
   path: "/v1/runs/{id}/failures/summary",
+  operationId: "summariseFailures",
+  tags: ["Failures"],
   summary: "What is still failed, grouped by kind and message, largest group first",
   request: { params: runParams, query: z.strictObject({ own }) },
   responses: {
@@ -89,11 +106,13 @@ failureRoutes.openapi(summary, async (c) => {
   return c.json({ groups: groups.map((group) => ({ ...group, samples: [...group.samples] })) }, 200);
 });
 
-async function* failureLines(env: Env, run: string, own: boolean): AsyncGenerator<string> {
+async function* failureLines(
+  env: Env,
+  query: Pick<Parameters<typeof listFailures>[1], "run" | "own" | "kinds">,
+): AsyncGenerator<string> {
   for (let cursor: string | null = null; ; ) {
     const page: Awaited<ReturnType<typeof listFailures>> = await listFailures(env.DB, {
-      run,
-      own,
+      ...query,
       cursor,
       limit: STREAM_PAGE_ROWS,
     });

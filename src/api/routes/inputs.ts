@@ -36,6 +36,8 @@ export function showInput(input: InputRecord): z.infer<typeof inputSchema> {
 const put = createRoute({
   method: "put",
   path: "/v1/inputs/{name}",
+  operationId: "storeInput",
+  tags: ["Inputs"],
   summary: "Store an input: text lines, plain or gzip; whole or not at all",
   description: `At most ${MAX_UPLOAD_BODY_BYTES} bytes in one request; more goes in pieces.`,
   request: { params: inputParams, query: noQuery, body: linesBody },
@@ -57,6 +59,8 @@ inputRoutes.openapi(put, async (c) => {
 const list = createRoute({
   method: "get",
   path: "/v1/inputs",
+  operationId: "listInputs",
+  tags: ["Inputs"],
   summary: "Inputs, by name",
   request: { query: z.strictObject(pageQuery) },
   responses: {
@@ -72,6 +76,8 @@ inputRoutes.openapi(list, async (c) => {
 const remove = createRoute({
   method: "delete",
   path: "/v1/inputs/{name}",
+  operationId: "deleteInput",
+  tags: ["Inputs"],
   summary: "Delete an input; refused while a run that has not ended reads from it",
   request: { params: inputParams, query: noQuery },
   responses: { 204: { description: "Deleted." }, ...errorResponses },

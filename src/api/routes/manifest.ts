@@ -24,6 +24,8 @@ const partSchema = z
 const manifest = createRoute({
   method: "get",
   path: "/v1/runs/{id}/manifest",
+  operationId: "listParts",
+  tags: ["Results"],
   summary: "Committed parts, in chunk order",
   request: { params: runParams, query: z.strictObject(pageQuery) },
   responses: {

@@ -47,6 +47,8 @@ const UNKNOWN_ITEMS =
 const plan = createRoute({
   method: "post",
   path: "/v1/plans",
+  operationId: "planRun",
+  tags: ["Runs"],
   summary: "What a spec would do; starts nothing",
   request: { query: noQuery, body: describedBody("Spec") },
   responses: { 200: json(planSchema, "The plan."), ...errorResponses },

@@ -14,6 +14,8 @@ const count = z.int().min(0);
 const rebuild = createRoute({
   method: "post",
   path: "/v1/reindex",
+  operationId: "reindex",
+  tags: ["System"],
   summary: "Rebuild the catalog, the failures and the list of schedules in D1 from R2 and the objects",
   description: `Safe to repeat, and while runs go on. A call ends after about ${REINDEX_SLICE_MS / 1000} s; with a cursor in its answer there is more to do: ask again with it. The counts are those of one call. Idempotency keys are not rebuilt.`,
   request: { query: z.strictObject({ cursor: z.string().max(200).optional() }) },

@@ -46,6 +46,8 @@ const reportSchema = z
 const report = createRoute({
   method: "get",
   path: "/v1/runs/{id}/report",
+  operationId: "getReport",
+  tags: ["Results"],
   summary: "What reduce made of the rows so far, and how many of the items that covers",
   request: {
     params: runParams,

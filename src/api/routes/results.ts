@@ -29,6 +29,8 @@ const FOLLOW_IDLE_MS = 2000;
 const results = createRoute({
   method: "get",
   path: "/v1/runs/{id}/results",
+  operationId: "getResults",
+  tags: ["Results"],
   summary: "Rows, one a line",
   request: {
     params: runParams,

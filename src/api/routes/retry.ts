@@ -9,7 +9,7 @@ import { newApi } from "../context.ts";
 import { errorResponses, refuseField } from "../errors.ts";
 import { newRunId, RANDOM_BYTES } from "../runId.ts";
 import { viewEndedRun } from "../runRpc.ts";
-import { describedBody, json, noQuery, runParams, runSchema } from "../schemas.ts";
+import { created, describedBody, noQuery, runParams, runSchema } from "../schemas.ts";
 import { readySpec, startRun } from "../startRun.ts";
 
 export const retryRoutes = newApi();
@@ -17,9 +17,11 @@ export const retryRoutes = newApi();
 const retry = createRoute({
   method: "post",
   path: "/v1/runs/{id}/retry",
+  operationId: "retryRun",
+  tags: ["Failures"],
   summary: "A child run over what is still failed and, of a failed or cancelled run, what never got a row",
   request: { params: runParams, query: noQuery, body: describedBody("Retry", false) },
-  responses: { 201: json(runSchema, "The child run."), ...errorResponses },
+  responses: { 201: created(runSchema, "The child run."), ...errorResponses },
 });
 retryRoutes.openapi(retry, async (c) => {
   const { id } = c.req.valid("param");
@@ -28,7 +30,9 @@ retryRoutes.openapi(retry, async (c) => {
   const parent = await viewEndedRun(c.env, id, "retried");
   const ready = await readySpec(c.env, childSpec(parent, parsed.retry));
   const child = newRunId(Date.now(), crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
-  return c.json(await startRun(c.env, child, ready), 201);
+  const view = await startRun(c.env, child, ready);
+  c.header("location", `/v1/runs/${view.id}`);
+  return c.json(view, 201);
 });
 
 /** The child's spec as a user would have sent it: it passes every check of a new one. */

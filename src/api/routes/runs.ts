@@ -16,6 +16,7 @@ import { refreshCatalog, refuseUnfinishedDescendants } from "../family.ts";
 import { newRunId, RANDOM_BYTES } from "../runId.ts";
 import { callRun, controlRun, viewEndedRun, viewRun } from "../runRpc.ts";
 import {
+  created,
   cursorSchema,
   describedBody,
   idempotencyHeader,
@@ -32,27 +33,31 @@ export const runRoutes = newApi();
 const create = createRoute({
   method: "post",
   path: "/v1/runs",
+  operationId: "createRun",
+  tags: ["Runs"],
   summary: "Start a run",
   request: {
     query: noQuery,
     headers: idempotencyHeader,
     body: describedBody("Spec"),
   },
-  responses: { 201: json(runSchema, "The run."), ...errorResponses },
+  responses: { 201: created(runSchema, "The run."), ...errorResponses },
 });
 runRoutes.openapi(create, async (c) => {
   const body = await readJson(c.req.raw);
   const key = c.req.valid("header")["idempotency-key"];
   const id = newId();
-  if (key === undefined) return c.json(await startRun(c.env, id, await readySpec(c.env, body.value)), 201);
-  const earlier = await earlierRun(c.env, key, body.bytes);
-  if (earlier.view !== null) return c.json(earlier.view, 201);
-  return c.json(await startRun(c.env, earlier.id, await readySpec(c.env, body.value)), 201);
+  const earlier = key === undefined ? { id, view: null } : await earlierRun(c.env, key, body.bytes);
+  const view = earlier.view ?? (await startRun(c.env, earlier.id, await readySpec(c.env, body.value)));
+  c.header("location", `/v1/runs/${view.id}`);
+  return c.json(view, 201);
 });
 
 const list = createRoute({
   method: "get",
   path: "/v1/runs",
+  operationId: "listRuns",
+  tags: ["Runs"],
   summary: "Runs, newest first",
   request: { query: z.strictObject({ ...pageQuery, status: oneOf(RUN_STATUSES).optional() }) },
   responses: {
@@ -71,6 +76,8 @@ runRoutes.openapi(list, async (c) => {
 const get = createRoute({
   method: "get",
   path: "/v1/runs/{id}",
+  operationId: "getRun",
+  tags: ["Runs"],
   summary: "One run",
   request: { params: runParams, query: noQuery },
   responses: { 200: json(runSchema, "The run as it is now."), ...errorResponses },
@@ -80,6 +87,8 @@ runRoutes.openapi(get, async (c) => c.json(await viewRun(c.env, c.req.valid("par
 const remove = createRoute({
   method: "delete",
   path: "/v1/runs/{id}",
+  operationId: "deleteRun",
+  tags: ["Runs"],
   summary: "Delete an ended run with all it holds: rows, failures, record",
   request: { params: runParams, query: noQuery },
   responses: { 204: { description: "Deleted." }, ...errorResponses },

@@ -17,6 +17,8 @@ const responses = { 200: json(scheduleViewSchema, "The schedule as it is now."),
 const pause = createRoute({
   method: "post",
   path: "/v1/schedules/{id}/pause",
+  operationId: "pauseSchedule",
+  tags: ["Schedules"],
   summary: "Nothing fires by itself any more; its runs go on",
   request,
   responses,
@@ -28,6 +30,8 @@ scheduleControlRoutes.openapi(pause, async (c) =>
 const resume = createRoute({
   method: "post",
   path: "/v1/schedules/{id}/resume",
+  operationId: "resumeSchedule",
+  tags: ["Schedules"],
   summary: "Fire again, from the next instant on: what was due meanwhile is not made up for",
   request,
   responses,
@@ -39,6 +43,8 @@ scheduleControlRoutes.openapi(resume, async (c) =>
 const fire = createRoute({
   method: "post",
   path: "/v1/schedules/{id}/fire",
+  operationId: "fireSchedule",
+  tags: ["Schedules"],
   summary: "Fire now, also while paused",
   description:
     "`at` is the instant that the run is told, default now, never a later one. The overlap policy decides as for any fire: the answer says what came of it. An instant that has its run already gives that one; one that led to no run may be fired again.",
@@ -57,6 +63,8 @@ scheduleControlRoutes.openapi(fire, async (c) => {
 const fires = createRoute({
   method: "get",
   path: "/v1/schedules/{id}/runs",
+  operationId: "listFires",
+  tags: ["Schedules"],
   summary: "What came of its instants, the latest first: runs, and instants that led to none",
   request: {
     params: scheduleParams,

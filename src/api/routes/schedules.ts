@@ -20,16 +20,26 @@ import { errorResponses, Refusal, refuseField } from "../errors.ts";
 import { RANDOM_BYTES } from "../runId.ts";
 import { controlSchedule, noSchedule, viewScheduleById } from "../scheduleRpc.ts";
 import { scheduleParams, scheduleViewSchema } from "../scheduleSchemas.ts";
-import { cursorSchema, describedBody, idempotencyHeader, json, noQuery, pageQuery } from "../schemas.ts";
+import {
+  created,
+  cursorSchema,
+  describedBody,
+  idempotencyHeader,
+  json,
+  noQuery,
+  pageQuery,
+} from "../schemas.ts";
 
 export const scheduleRoutes = newApi();
 
 const create = createRoute({
   method: "post",
   path: "/v1/schedules",
+  operationId: "createSchedule",
+  tags: ["Schedules"],
   summary: "Create a schedule",
   request: { query: noQuery, headers: idempotencyHeader, body: describedBody("NewSchedule") },
-  responses: { 201: json(scheduleViewSchema, "The schedule."), ...errorResponses },
+  responses: { 201: created(scheduleViewSchema, "The schedule."), ...errorResponses },
 });
 scheduleRoutes.openapi(create, async (c) => {
   const { value, bytes } = await readJson(c.req.raw);
@@ -48,12 +58,16 @@ scheduleRoutes.openapi(create, async (c) => {
   const isThere = (await scheduleById(c.env, id).settings()) !== null;
   if (!isThere) await writeScheduleRecord(c.env.BUCKET, id, { id, ...settings });
   const input = { id, settings, watermarkMs, createdAtMs: nowMs, bodySha256 };
-  return c.json(await controlSchedule(c.env, id, (schedule) => schedule.create(input)), 201);
+  const view = await controlSchedule(c.env, id, (schedule) => schedule.create(input));
+  c.header("location", `/v1/schedules/${view.id}`);
+  return c.json(view, 201);
 });
 
 const list = createRoute({
   method: "get",
   path: "/v1/schedules",
+  operationId: "listSchedules",
+  tags: ["Schedules"],
   summary: "Schedules, newest first, without their specs",
   request: { query: z.strictObject(pageQuery) },
   responses: {
@@ -69,6 +83,8 @@ scheduleRoutes.openapi(list, async (c) => {
 const get = createRoute({
   method: "get",
   path: "/v1/schedules/{id}",
+  operationId: "getSchedule",
+  tags: ["Schedules"],
   summary: "One schedule",
   request: { params: scheduleParams, query: noQuery },
   responses: { 200: json(scheduleViewSchema, "The schedule as it is now."), ...errorResponses },
@@ -78,6 +94,8 @@ scheduleRoutes.openapi(get, async (c) => c.json(await viewScheduleById(c.env, c.
 const change = createRoute({
   method: "patch",
   path: "/v1/schedules/{id}",
+  operationId: "changeSchedule",
+  tags: ["Schedules"],
   summary: "Change a schedule: only the keys that are there, null restores the default",
   description:
     "A new expression or zone counts from now on. A new spec is that of runs started from now on. The watermark may be set back; runs that are under way then do not move it.",
@@ -102,6 +120,8 @@ scheduleRoutes.openapi(change, async (c) => {
 const remove = createRoute({
   method: "delete",
   path: "/v1/schedules/{id}",
+  operationId: "deleteSchedule",
+  tags: ["Schedules"],
   summary: "Delete a schedule and its history; its runs stay, and those under way go on",
   request: { params: scheduleParams, query: noQuery },
   responses: { 204: { description: "Deleted." }, ...errorResponses },

@@ -1,19 +1,34 @@
 /** Paths without data: whether the Worker is up, its pages, and the description of the API. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { specDocument } from "../../spec/jsonSchema.ts";
 import { newApi } from "../context.ts";
 import { DOCS_PAGE, HOME_PAGE, PAGE_HEADERS } from "../pages.ts";
-import { json } from "../schemas.ts";
+import { json, jsonSchema } from "../schemas.ts";
 
 export const systemRoutes = newApi();
 
 const health = createRoute({
   method: "get",
   path: "/healthz",
+  operationId: "getHealth",
+  tags: ["System"],
   summary: "Is the Worker up?",
   security: [],
   responses: { 200: json(z.object({ ok: z.literal(true) }), "It is.") },
 });
 systemRoutes.openapi(health, (c) => c.json({ ok: true } as const, 200));
+
+const specSchemaDocument = specDocument();
+const specSchemaRoute = createRoute({
+  method: "get",
+  path: "/spec.schema.json",
+  operationId: "getSpecSchema",
+  tags: ["System"],
+  summary: "The keys of a spec as JSON Schema, for editors: `$schema`",
+  security: [],
+  responses: { 200: json(z.record(z.string(), jsonSchema), "The schema.") },
+});
+systemRoutes.openapi(specSchemaRoute, (c) => c.json(specSchemaDocument, 200));
 
 systemRoutes.get("/", (c) => c.html(HOME_PAGE, 200, PAGE_HEADERS));
 

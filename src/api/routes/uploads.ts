@@ -16,6 +16,8 @@ const uploadParams = inputParams.extend({ id: z.string() });
 const begin = createRoute({
   method: "post",
   path: "/v1/inputs/{name}/uploads",
+  operationId: "beginUpload",
+  tags: ["Inputs"],
   summary: "Begin an upload in pieces",
   request: { params: inputParams, query: noQuery },
   responses: { 201: json(z.object({ id: z.string() }), "The upload's id."), ...errorResponses },
@@ -29,6 +31,8 @@ uploadRoutes.openapi(begin, async (c) => {
 const piece = createRoute({
   method: "put",
   path: "/v1/inputs/{name}/uploads/{id}/{n}",
+  operationId: "storePiece",
+  tags: ["Inputs"],
   summary: `Send piece n (0 to ${MAX_UPLOAD_PIECES - 1}), at most ${MAX_UPLOAD_BODY_BYTES} bytes`,
   description: "A piece may end anywhere, even within a line. Sending a number again replaces it.",
   request: {
@@ -49,6 +53,8 @@ uploadRoutes.openapi(piece, async (c) => {
 const complete = createRoute({
   method: "post",
   path: "/v1/inputs/{name}/uploads/{id}/complete",
+  operationId: "completeUpload",
+  tags: ["Inputs"],
   summary: "Join the pieces into the input",
   request: { params: uploadParams, query: noQuery },
   responses: { 201: json(inputSchema, "Stored."), ...errorResponses },

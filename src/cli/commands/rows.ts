@@ -29,7 +29,14 @@ export async function resultsCommand({ words, flags }: Arguments): Promise<numbe
 
 export async function failuresCommand({ words, flags }: Arguments): Promise<number> {
   const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/failures`;
-  const query = { own: flags.has("own") ? true : undefined };
+  const kinds = flags.all("kind");
+  if (kinds.length > 0 && flags.has("summary")) {
+    throw new UsageError("--kind does not go with --summary, which has a line for each kind");
+  }
+  const query = {
+    own: flags.has("own") ? true : undefined,
+    kind: kinds.length === 0 ? undefined : kinds.join(","),
+  };
   if (!flags.has("summary")) {
     return writeRows(flags, "failures", path, { query, headers: { accept: "application/x-ndjson" } });
   }
