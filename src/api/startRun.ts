@@ -4,6 +4,7 @@
  * Invariant: every step before `create` may be repeated, and a run that was created is never made again under
  * the same id: a request that broke off can be sent again with its Idempotency-Key.
  */
+import type { ErrorKind } from "../core/row.ts";
 import type { RunView } from "../core/runView.ts";
 import type { Json, SourceSpec, Spec } from "../core/spec.ts";
 import type { Env } from "../env.ts";
@@ -13,6 +14,7 @@ import { SourceError } from "../sources/source.ts";
 import { parseSpec } from "../spec/schema.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import { writeRunRecord } from "../storage/runRecord.ts";
+import { familyOf, wereRefused } from "../storage/stillFailed.ts";
 import { missingSecrets } from "../tasks/missingSecrets.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { missingSecretMessage } from "../tasks/secrets.ts";
@@ -68,6 +70,7 @@ export async function startRun(env: Env, id: string, ready: ReadySpec, schedule?
     ...(schedule === undefined ? {} : { schedule }),
     createdAtMs: Date.now(),
     lingerMs: taskOf(ready.spec.task.kind)?.lingerMs?.(ready.spec.task) ?? 0,
+    ...(ready.parent !== null && (await retriesRefused(env, ready.spec.source)) && { wasRefused: true }),
   };
   await writeRunRecord(env.BUCKET, input);
   const view = await controlRun(env, id, (run) => run.create(input));
@@ -77,6 +80,12 @@ export async function startRun(env: Env, id: string, ready: ReadySpec, schedule?
     console.warn(`catalog refused run ${id}:`, error);
   });
   return view;
+}
+
+/** A retry of items that the target refused before. */
+async function retriesRefused(env: Env, { run, kinds }: SourceSpec): Promise<boolean> {
+  if (typeof run !== "string") return false;
+  return wereRefused(env.DB, await familyOf(env.DB, run), kinds as readonly ErrorKind[] | null);
 }
 
 function missingBindings(env: Env, spec: Spec): readonly "BROWSER"[] {

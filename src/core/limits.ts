@@ -168,6 +168,12 @@ export const CIRCUIT_OPENS_AFTER = 10;
 export const PROBE_FIRST_MS = 1000;
 export const PROBE_MAX_MS = 30_000;
 export const REFUSED_TO_PAUSE = 20;
+/** An account that is said to be used up is so for everybody: three items rule out one with an account of its own. */
+export const USED_UP_TO_PAUSE = 3;
+/** Refused items that a run remembers: more than lanes have under way when it pauses; 8 KB in its state. */
+export const REFUSED_ITEMS_KEPT = 1000;
+/** Of what a refused call was answered so much travels to the Run: the reason of a pause is one sentence. */
+export const REFUSAL_CHARS = 200;
 export const TOLERATE_FROM_ITEMS = 50;
 
 // --- spec ---

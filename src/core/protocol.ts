@@ -107,6 +107,16 @@ export interface Trouble {
   readonly retryAfterMs: number | null;
   /** The call was a probe. */
   readonly probe: boolean;
+  /** Only for refused. */
+  readonly refusal?: Refusal;
+}
+
+/** What a refused call was answered. */
+export interface Refusal {
+  /** One line, secrets masked. */
+  readonly message: string;
+  /** Absent: credentials, or the item. */
+  readonly because?: "used-up" | "rule";
 }
 
 /** What happened since the last request that was answered. */

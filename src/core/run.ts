@@ -19,6 +19,7 @@ import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
 import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
 import { parseRate } from "./rate.ts";
 import { noTotals, type Totals } from "./reduce.ts";
+import { noRefusals, type Refusals, resumeRefusals } from "./refusals.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
 import { judgeSmoke, openGate } from "./smoke.ts";
@@ -78,8 +79,7 @@ export interface RunState {
   usage: RunUsage;
   quota: Quota;
   tolerance: Tolerance;
-  /** Items in a row that were refused for their credentials, and how often a streak was ended. */
-  refused: { streak: readonly number[]; epoch: number };
+  refused: Refusals;
   /** Why the platform refused lately; cleared by a commit. */
   trouble: string | null;
   /** The finalizer's own state between slices. */
@@ -134,6 +134,8 @@ export interface NewRun {
   readonly createdAtMs: number;
   /** Left out: 0. */
   readonly lingerMs?: number;
+  /** A retry run with items that the target refused before; left out: it has none. */
+  readonly wasRefused?: boolean;
 }
 
 /** The state of a run that was just created; `nowMs` is the run clock. */
@@ -160,7 +162,7 @@ export function createState(input: NewRun, nowMs: number): RunState {
     usage: noRunUsage(),
     quota: createQuota(quotaSettings(input.spec), nowMs),
     tolerance: createTolerance(),
-    refused: { streak: [], epoch: 0 },
+    refused: noRefusals(input.wasRefused),
     trouble: null,
     finish: null,
     smokePassed: input.spec.smoke === null,
@@ -242,7 +244,7 @@ export function resume(run: Run, generation: string, nowMs: number): Outcome {
     state.endedAtMs = null;
     state.finish = null;
     state.tolerance = createTolerance();
-    state.refused = { streak: [], epoch: state.refused.epoch + 1 };
+    state.refused = resumeRefusals(state.refused, state.parentRunId !== null);
   }
   state.reason = null;
   state.trouble = null;

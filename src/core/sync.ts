@@ -18,7 +18,6 @@ import {
   POLL_MS_PER_INVOCATION,
   REFUSED_OFFER_MAX_MS,
   REFUSED_OFFER_MS,
-  REFUSED_TO_PAUSE,
 } from "./limits.ts";
 import { costedPermits, hostPermits, permits } from "./permits.ts";
 import type {
@@ -32,6 +31,7 @@ import type {
 } from "./protocol.ts";
 import { observe, settleCosted } from "./quota.ts";
 import { mergeTotals } from "./reduce.ts";
+import { pauseRefusals, refusalSentence, seeRefusals } from "./refusals.ts";
 import { fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { expire, heldBy, type LeaseRecord, release, renew } from "./semaphore.ts";
 import { judgeSmoke, parkAtBorder } from "./smoke.ts";
@@ -234,16 +234,12 @@ function pauseOverBudget(run: Run): void {
   if (passed !== null) pause(run, budgetSentence(passed, spec.budget, outlay, id));
 }
 
-/** Twenty refusals in a row, of different items: nobody's key becomes right by trying on. */
 function countRefused(run: Run, seen: Report): void {
-  const { refused } = run.state;
-  const tail = seen.troublesSinceAnswer === 0 ? [] : seen.troubles.slice(-seen.troublesSinceAnswer);
-  const items = tail.filter((trouble) => trouble.kind === "refused").map((trouble) => trouble.index);
-  if (seen.answered > 0 && refused.streak.length > 0) refused.epoch += 1;
-  const streak = seen.answered > 0 ? items : [...refused.streak, ...items];
-  refused.streak = [...new Set(streak)].slice(-REFUSED_TO_PAUSE);
-  if (refused.streak.length < REFUSED_TO_PAUSE || !isWorking(run)) return;
-  pause(run, "the target refuses the credentials (401 or 403)");
+  const { refusals, pauses } = seeRefusals(run.state.refused, seen);
+  run.state.refused = refusals;
+  if (!pauses || !isWorking(run)) return;
+  run.state.refused = pauseRefusals(refusals);
+  pause(run, refusalSentence(run.state.spec, refusals));
 }
 
 /** Takes in what an invocation says of its calls with a cost; what a dead one held counts as spent. */

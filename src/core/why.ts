@@ -5,6 +5,7 @@ import { hostsCalled } from "./hostQuota.ts";
 import { OFFER_REPEAT_MS } from "./limits.ts";
 import { effectiveRate } from "./quota.ts";
 import { describeRate } from "./rate.ts";
+import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
 import { tokenRate } from "./tokenQuota.ts";
@@ -83,9 +84,8 @@ function whyBlocked(run: Run, reader: Reader): string | null {
       : "target down, a probe is under way";
   }
   if (open !== null) return `throttled by the target until ${clock(reader.wallMs + Math.max(0, probeInMs))}`;
-  if (state.refused.streak.length > 2) {
-    return `the target refuses the credentials of ${state.refused.streak.length} items in a row`;
-  }
+  const refused = refusedInARow(state.refused);
+  if (refused !== null) return refused;
   if (run.refusal !== null && reader.nowMs - run.refusal.atMs < REFUSAL_TOLD_MS) {
     return `${run.refusal.sentence}; the lanes wait and try again`;
   }

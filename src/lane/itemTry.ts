@@ -3,8 +3,8 @@
  *
  * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
  */
-import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
-import type { ChunkWork } from "../core/protocol.ts";
+import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, REFUSAL_CHARS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
+import type { ChunkWork, Refusal } from "../core/protocol.ts";
 import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
@@ -105,7 +105,7 @@ export function settleCall({ host, seat }: TryContext, outcome: TaskOutcome | nu
 }
 
 /** Reports how the try ended, as far as it concerns more than its item (of several: the first). */
-export function tell({ host, seat }: TryContext, index: number, outcome: TaskOutcome): void {
+export function tell({ host, seat, task }: TryContext, index: number, outcome: TaskOutcome): void {
   const permit = seat.lastPermit;
   if (permit === null) return;
   if (permit.need?.isApart === true) {
@@ -117,7 +117,15 @@ export function tell({ host, seat }: TryContext, index: number, outcome: TaskOut
   if (kind === null) host.tally.answer(probe, seat.triedAtMs);
   else {
     const retryAfterMs = outcome.kind === "throttled" ? outcome.retryAfterMs : null;
-    host.tally.trouble({ kind, index, epoch, retryAfterMs, probe });
+    const refusal = refusalIn(outcome);
+    host.tally.trouble({
+      kind,
+      index,
+      epoch,
+      retryAfterMs,
+      probe,
+      ...(refusal !== null && { refusal: { ...refusal, message: task.mask(refusal.message) } }),
+    });
   }
   if (probe) host.hurry(0);
   else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
@@ -136,6 +144,12 @@ function troubleKind(outcome: TaskOutcome): "throttled" | "down" | "refused" | n
   if (outcome.kind === "throttled") return "throttled";
   if (isDown(outcome)) return "down";
   return outcome.kind === "permanent" && outcome.refused === true ? "refused" : null;
+}
+
+function refusalIn(outcome: TaskOutcome): Refusal | null {
+  if (outcome.kind !== "permanent" || outcome.refused !== true) return null;
+  const message = outcome.message.slice(0, REFUSAL_CHARS);
+  return outcome.because === undefined ? { message } : { message, because: outcome.because };
 }
 
 async function conclude(context: TryContext, item: Item, tries: Tries, outcome: TaskOutcome): Promise<void> {

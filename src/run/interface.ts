@@ -30,6 +30,8 @@ export interface CreateRun {
   readonly createdAtMs: number;
   /** What the task declares; left out: 0. */
   readonly lingerMs?: number;
+  /** A retry run with items that the target refused before; left out: it has none. */
+  readonly wasRefused?: boolean;
 }
 
 /** Only the keys present change; null restores the default. */

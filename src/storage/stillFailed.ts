@@ -88,6 +88,25 @@ export async function countFailures(
   return counts.reduce((sum, count) => sum + (count.results[0]?.n ?? 0), 0);
 }
 
+/** Whether any row of the family that is still failed says that the target refused whoever called. */
+export async function wereRefused(
+  db: D1Database,
+  family: Family,
+  kinds: readonly ErrorKind[] | null,
+): Promise<boolean> {
+  const found = await db.batch(
+    family.map((run, rank) =>
+      db
+        .prepare(`SELECT idx FROM (${NEWEST}) WHERE ${REFUSED} LIMIT 1`)
+        .bind(...newestOf(family, run, rank, kinds)),
+    ),
+  );
+  return found.some(({ results }) => results.length > 0);
+}
+
+/** 401, 402 and 403, by the message: it is there without reading the row's JSON. */
+const REFUSED = "kind = 'http' AND (message LIKE '401%' OR message LIKE '402%' OR message LIKE '403%')";
+
 /** Failures with the same kind and message. */
 export interface FailureGroup {
   readonly kind: ErrorKind;

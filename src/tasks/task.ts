@@ -5,7 +5,7 @@
  * `open` is called once per lane and makes what the lane reuses (a client, a connection); `run` is called for
  * every try of an item; `close` once at the lane's end, also after a failure.
  */
-import type { Told } from "../core/protocol.ts";
+import type { Refusal, Told } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template.ts";
@@ -100,13 +100,17 @@ type Ended =
       readonly status?: number;
       readonly retryAfterMs: number | null;
     }
-  /** Will not work: any other unexpected answer. `refused`: 401 or 403. */
+  /**
+   * Will not work: any other unexpected answer. `refused`: whoever calls is refused, unless others are answered;
+   * `because`: not for its credentials, but because its account is used up, or because a rule of the spec says so.
+   */
   | {
       readonly kind: "permanent";
       readonly errorKind: ErrorKind;
       readonly message: string;
       readonly status?: number;
       readonly refused?: boolean;
+      readonly because?: NonNullable<Refusal["because"]>;
       /** False when no call was made (a template that cannot be expanded): attempts stays 0. */
       readonly called: boolean;
     };
