@@ -49,7 +49,7 @@ export function draftSpec(
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
     quota: withQuotaFlags(objectOf(written?.quota), flags),
     budget: withBudgetFlags(objectOf(written?.budget), flags),
-    retry: withFlag(objectOf(written?.retry), "maxAttempts", wholeFlag(flags, "max-attempts")),
+    retry: withRetryFlags(objectOf(written?.retry), flags),
   });
   const nameOf = (path: string) => fieldName(path, flags, file ?? null);
   const parsed = parse(spec);
@@ -74,7 +74,9 @@ export function draftPatch(flags: Flags): JsonObject | null {
   const tokens = flags.get("tokens") ?? undefined;
   const requests = rate === "none" ? null : (rate ?? undefined);
   const quota = given({ requests, burst, perHost, tokens: tokens === "none" ? null : tokens });
+  const retry = given({ maxRetryAfterMs: durationFlag(flags, "max-retry-after") });
   const patch = given({
+    retry: Object.keys(retry).length > 0 ? retry : undefined,
     quota: Object.keys(quota).length > 0 ? quota : undefined,
     budget: withBudgetFlags(null, flags) ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
@@ -84,6 +86,11 @@ export function draftPatch(flags: Flags): JsonObject | null {
   const parsed = parsePatch(patch);
   if (parsed.kind === "ok") return patch;
   throw new UsageError(`${fieldName(parsed.path, flags, null)}: ${printable(parsed.message)}`);
+}
+
+function withRetryFlags(written: JsonObject | null, flags: Flags): JsonObject | null {
+  const tried = withFlag(written, "maxAttempts", wholeFlag(flags, "max-attempts"));
+  return withFlag(tried, "maxRetryAfterMs", durationFlag(flags, "max-retry-after"));
 }
 
 function requireFlags(flags: Flags): void {

@@ -30,6 +30,7 @@ const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
   ["maxParallelism", "parallel"],
   ["chunkSize", "chunk"],
   ["retry.maxAttempts", "max-attempts"],
+  ["retry.maxRetryAfterMs", "max-retry-after"],
   ["pacing.minIntervalMs", "min-interval"],
   ["pacing.jitterMs", "jitter"],
   ["name", "name"],

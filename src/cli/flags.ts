@@ -46,6 +46,12 @@ const COST_FLAGS: readonly Flag[] = [
   { name: "budget-dollars", value: "X", help: "pause before it costs more (needs task.price)" },
 ];
 
+const WAIT_FLAG: Flag = {
+  name: "max-retry-after",
+  value: "10m",
+  help: "the longest Retry-After that is heeded before asking again (default 1h)",
+};
+
 /** What makes a spec, or changes the one in a file. */
 export const SPEC_FLAGS: readonly Flag[] = [
   { name: "input", value: "FILE", help: "items, one a line or CSV, plain or gzip; - reads stdin" },
@@ -64,6 +70,7 @@ export const SPEC_FLAGS: readonly Flag[] = [
   { name: "chunk", value: "N", help: "items a lane takes at once (default 1000)" },
   ...COST_FLAGS,
   { name: "max-attempts", value: "N", help: "tries of an item that were not throttled (default 5)" },
+  WAIT_FLAG,
   { name: "name", value: "TEXT", help: "a name for the run" },
 ];
 
@@ -169,6 +176,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "per-host", value: "1/s", help: "the quota of each host; none removes it" },
       ...COST_FLAGS,
       { name: "parallel", value: "N", help: "lanes: calls at once" },
+      WAIT_FLAG,
       { name: "min-interval", value: "100ms", help: "least time between the starts of two items of a lane" },
       { name: "jitter", value: "50ms", help: "random part added to it" },
     ],

@@ -4,10 +4,11 @@
  * Careful chunks and suspects are kept apart from others, the smoke stage ends at its border.
  */
 import { callTimeMs } from "./activity.ts";
+import { longestWaitMs } from "./backoff.ts";
 import { usefulLanes, willHave } from "./dispatch.ts";
 import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
 import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM, POLL_MS } from "./limits.ts";
-import type { Lease, SyncRequest } from "./protocol.ts";
+import type { ChunkWork, Lease, SyncRequest } from "./protocol.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { acquire, type LeaseRecord } from "./semaphore.ts";
 import { isSmoking, smokeBorder, smokeChunks } from "./smoke.ts";
@@ -47,7 +48,7 @@ export function leaseChunks(
     leases.push({
       fence: acquired.lease.fence,
       work: {
-        ...toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM),
+        ...workOf(run, record, nowMs),
         ...(border === null ? {} : { until: border }),
       },
     });
@@ -173,7 +174,7 @@ function leaseSideLanes(
     room -= 1;
     leases.push({
       fence: acquired.lease.fence,
-      work: toWork(record, nowMs, EXPIRIES_TO_FAIL_ITEM),
+      work: workOf(run, record, nowMs),
       helps: lease.fence,
     });
   }
@@ -268,4 +269,11 @@ function usefulPerSecond(run: Run): number | null {
   if (tokens === null || tokens.meanTokens === null) return requests;
   const byTokens = (COSTED_LANES_SPARE * tokenRate(tokens)) / Math.max(1, tokens.meanTokens);
   return requests === null ? byTokens : Math.min(requests, byTokens);
+}
+
+function workOf({ state }: Run, record: ChunkRecord, nowMs: number): ChunkWork {
+  return toWork(record, nowMs, {
+    deathsToFail: EXPIRIES_TO_FAIL_ITEM,
+    longestWaitMs: longestWaitMs(state.spec.retry),
+  });
 }

@@ -48,6 +48,8 @@ export interface ChunkRecord {
   carefulTo: number;
 }
 
+/** Available no sooner than this: the chunk waits for the smoke stage's gate, and not for time. */
+export const PARKED_MS = Number.MAX_SAFE_INTEGER;
 /** Leases that expire at an unchanged checkpoint before a chunk is worked carefully. */
 const EXPIRIES_TO_BE_CAREFUL = 2;
 /** Due longer than anything else: a suspect is looked into before other work goes on. */
@@ -63,6 +65,8 @@ export interface Ledger {
   nextAvailable(nowMs: number, withCareful: boolean): ChunkRecord | undefined;
   /** When the next waiting chunk becomes available; null when none waits. */
   nextAvailableAtMs(): number | null;
+  /** At most `limit` chunks that wait for a later instant than this one; not those that are parked. */
+  waitingBeyond(atMs: number, limit: number): readonly ChunkRecord[];
   addPart(part: PartMeta, seq: number, indexed: boolean): void;
   /** False when it is marked already or unknown. */
   markIndexed(chunk: number, n: number): boolean;
@@ -102,8 +106,12 @@ export function suspectOf(record: ChunkRecord): number | null {
   return suspects.length === 0 ? null : Math.min(...suspects.map(([ordinal]) => Number(ordinal)));
 }
 
-/** The chunk as a lane gets it; due times turn into durations from `nowMs`. */
-export function toWork(record: ChunkRecord, nowMs: number, deathsToFail: number): ChunkWork {
+/** The chunk as a lane gets it; due times turn into durations from `nowMs`, none longer than `longestWaitMs`. */
+export function toWork(
+  record: ChunkRecord,
+  nowMs: number,
+  { deathsToFail, longestWaitMs }: { readonly deathsToFail: number; readonly longestWaitMs: number },
+): ChunkWork {
   const condemned = Object.entries(record.deaths)
     .filter(([, times]) => times >= deathsToFail)
     .map(([ordinal]) => Number(ordinal));
@@ -115,7 +123,7 @@ export function toWork(record: ChunkRecord, nowMs: number, deathsToFail: number)
       position: record.position,
       deferred: record.deferred.map(({ dueAtMs, ...item }) => ({
         ...item,
-        dueInMs: Math.max(0, dueAtMs - nowMs),
+        dueInMs: Math.min(Math.max(0, dueAtMs - nowMs), longestWaitMs),
       })),
     },
     parts: record.parts,
@@ -132,11 +140,12 @@ export type AppliedCommit =
   /** The part is not the next one of its chunk. */
   | { readonly kind: "stale" };
 
-/** Moves the checkpoint and counts the part. Changes nothing unless `applied`. */
+/** Moves the checkpoint and counts the part; no item is due later than `longestWaitMs`. Changes nothing unless `applied`. */
 export function applyCommit(
   record: ChunkRecord,
   commit: { part: PartMeta | null; checkpoint: Checkpoint },
   nowMs: number,
+  longestWaitMs = Number.POSITIVE_INFINITY,
 ): AppliedCommit {
   const { part, checkpoint } = commit;
   if (part !== null && part.n === record.parts - 1 && checkpoint.cursor <= record.cursor) {
@@ -152,7 +161,7 @@ export function applyCommit(
   record.position = checkpoint.position;
   record.deferred = checkpoint.deferred.map(({ dueInMs, ...item }) => ({
     ...item,
-    dueAtMs: nowMs + dueInMs,
+    dueAtMs: nowMs + Math.min(dueInMs, longestWaitMs),
   }));
   if (part !== null) {
     record.parts += 1;
@@ -170,6 +179,21 @@ export function applyCommit(
   if (record.cursor === record.plan.count && record.deferred.length === 0) record.state = "done";
   return { kind: "applied", part };
 }
+
+/** No chunk, and none of its items, waits beyond `toMs` any more. */
+export function bringForward(ledger: Ledger, toMs: number): void {
+  for (;;) {
+    const waiting = ledger.waitingBeyond(toMs, BROUGHT_FORWARD_AT_ONCE);
+    for (const record of waiting) {
+      record.availableAtMs = toMs;
+      record.deferred = record.deferred.map((item) => ({ ...item, dueAtMs: Math.min(item.dueAtMs, toMs) }));
+      ledger.put(record);
+    }
+    if (waiting.length < BROUGHT_FORWARD_AT_ONCE) return;
+  }
+}
+
+const BROUGHT_FORWARD_AT_ONCE = 100;
 
 /** The lane gave the chunk back: it waits for its first deferred item if nothing else is left. */
 export function handBack(record: ChunkRecord, nowMs: number, refusedForMs: number | null): void {

@@ -142,7 +142,18 @@ export const EXPIRIES_TO_FAIL_ITEM = 3;
 
 // --- retry, throttling, circuit ---
 
+/** The longest `retry.maxRetryAfterMs`, and the longest announced wait that is believed: quotas are at most daily. */
 export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
+/**
+ * What a Retry-After is heeded for where a spec does not say: most quotas are hourly at most, and some servers ask for a
+ * day although they answer again within the minute. Then the item asks again.
+ */
+export const RETRY_AFTER_HEEDED_MS = 3_600_000;
+/**
+ * An item is given up after so many throttled tries, however little it has waited in all (`maxDelayMs` may be short):
+ * with the default delays an hour takes 127 of them at most.
+ */
+export const THROTTLED_TRIES_MOST = 200;
 /** A shared pause lasts at most this; then single calls probe. */
 export const SHARED_PAUSE_MAX_MS = 60_000;
 export const THROTTLED_ITEMS_TO_PAUSE = 3;

@@ -4,7 +4,7 @@
  * Finding the next chunk costs nothing worth counting however many there are: pending chunks that wait are kept
  * apart, and fresh ones are looked for from the lowest number that may still be one.
  */
-import type { ChunkRecord, Ledger } from "./ledger.ts";
+import { type ChunkRecord, type Ledger, PARKED_MS } from "./ledger.ts";
 import type { PartMeta } from "./protocol.ts";
 
 export interface StoredPart {
@@ -46,6 +46,12 @@ export class MemoryLedger implements Ledger {
       if (next === null || availableAtMs < next) next = availableAtMs;
     }
     return next;
+  }
+
+  waitingBeyond(atMs: number, limit: number): readonly ChunkRecord[] {
+    const waiting = [...this.#waiting].map((chunk) => this.chunks[chunk]!);
+    const beyond = waiting.filter(({ availableAtMs }) => availableAtMs > atMs && availableAtMs < PARKED_MS);
+    return beyond.slice(0, limit).map((record) => ({ ...record }));
   }
 
   addPart(part: PartMeta, seq: number, indexed: boolean): void {

@@ -103,8 +103,10 @@ export interface Trouble {
   readonly index: number;
   /** Epoch of the permit the call was made with. */
   readonly epoch: number;
-  /** Only for throttled: what the target asked for; null when it said nothing. */
+  /** Only for throttled: how long the target is left alone; null when it said nothing. */
   readonly retryAfterMs: number | null;
+  /** The header that asks for it; absent: none does. */
+  readonly askedBy?: string;
   /** The call was a probe. */
   readonly probe: boolean;
   /** Only for refused. */

@@ -8,12 +8,13 @@
  */
 import { type Activity, createActivity } from "./activity.ts";
 import { assert } from "./assert.ts";
+import { longestWaitMs } from "./backoff.ts";
 import type { QuotaSettings } from "./burst.ts";
 import { type Calendar, createCalendar } from "./calendar.ts";
 import { type Costed, createCosted } from "./costed.ts";
 import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
 import { createHostBook, forgetHosts, type HostBook } from "./hostQuota.ts";
-import { type Ledger, newChunk } from "./ledger.ts";
+import { bringForward, type Ledger, newChunk } from "./ledger.ts";
 import { type Notice, startNotice } from "./notice.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
 import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
@@ -28,6 +29,7 @@ import {
   type PacingSpec,
   type QuotaSpec,
   RETRY_TOLERATE,
+  type RetrySpec,
   type SourceSpec,
   SPEC_DEFAULTS,
   type Spec,
@@ -286,21 +288,19 @@ export interface Change {
   readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
   readonly pacing?: Partial<PacingSpec> | null;
+  readonly retry?: Partial<RetrySpec> | null;
   readonly tolerate?: Partial<TolerateSpec> | null;
 }
 
+type LimitDefaults = Pick<Spec, "maxParallelism" | "pacing" | "retry" | "tolerate">;
+
 /** What null restores: a retry tolerates any share of failures. */
-export function limitDefaults({ state }: Run): Pick<Spec, "maxParallelism" | "pacing" | "tolerate"> {
+export function limitDefaults({ state }: Run): LimitDefaults {
   return state.parentRunId === null ? SPEC_DEFAULTS : { ...SPEC_DEFAULTS, tolerate: RETRY_TOLERATE };
 }
 
 /** Changes limits of a run that has not ended. `defaults` fills what null restores. */
-export function patch(
-  run: Run,
-  change: Change,
-  defaults: Pick<Spec, "maxParallelism" | "pacing" | "tolerate">,
-  nowMs: number,
-): Outcome {
+export function patch(run: Run, change: Change, defaults: LimitDefaults, nowMs: number): Outcome {
   const { state } = run;
   if (isEnded(state.status)) return conflict(`the run has ended: ${state.status}`);
   const quota = mergeQuota(state.spec.quota, change.quota);
@@ -309,6 +309,11 @@ export function patch(
   const budget = mergeBudget(state.spec.budget ?? null, change.budget);
   if (budget !== null && budget.dollars !== null && priceOf(state.spec) === null)
     return conflict("budget.dollars needs task.price, and this run's task has none");
+  const retry = merge(state.spec.retry, change.retry, defaults.retry);
+  if (retry.maxDelayMs < retry.baseDelayMs)
+    return conflict(
+      `retry.maxDelayMs (${retry.maxDelayMs}) must not be below retry.baseDelayMs (${retry.baseDelayMs})`,
+    );
   state.spec = {
     ...state.spec,
     quota,
@@ -318,10 +323,13 @@ export function patch(
         ? state.spec.maxParallelism
         : (change.maxParallelism ?? defaults.maxParallelism),
     pacing: merge(state.spec.pacing, change.pacing, defaults.pacing),
+    retry,
     tolerate: merge(state.spec.tolerate, change.tolerate, defaults.tolerate),
   };
   state.settingsVersion += 1;
   if (change.quota !== undefined) state.quota = configureQuota(state.quota, quotaSettings(state.spec), nowMs);
+  // Items that wait for longer than any wait may be from now on are due earlier.
+  if (change.retry !== undefined) bringForward(run.ledger, nowMs + longestWaitMs(retry));
   shedAbove(run.semaphore, state.spec.maxParallelism);
   return OK;
 }

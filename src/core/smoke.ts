@@ -5,11 +5,8 @@
  * is leased up to it and then parked; opening the gate frees it. Automatic: the gate opens when no more than
  * `maxFailureRate` of them failed, else the run awaits approval; manual: it always does.
  */
-import type { ChunkRecord } from "./ledger.ts";
+import { type ChunkRecord, PARKED_MS } from "./ledger.ts";
 import type { Run, RunState } from "./run.ts";
-
-/** Beyond any run clock: a parked chunk waits for the gate, not for a time. */
-const PARKED_MS = Number.MAX_SAFE_INTEGER;
 
 /** True while only the smoke stage's items may be tried. */
 export function isSmoking(state: RunState): boolean {

@@ -3,7 +3,7 @@
  * The zod schema that turns outside input into this lives in `src/spec/schema.ts`.
  */
 
-import { MAX_AGAIN } from "./limits.ts";
+import { MAX_AGAIN, RETRY_AFTER_HEEDED_MS } from "./limits.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -75,8 +75,12 @@ export interface RetrySpec {
   readonly maxAttempts: number;
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
-  /** Throttled tries of one item before it becomes a failed row. */
+  /** Throttled tries of one item before it becomes a failed row; `throttling.ts` says how time counts beside them. */
   readonly maxThrottles: number;
+  /** The longest that an announced wait is heeded before the item asks again; absent in older runs: the default. */
+  readonly maxRetryAfterMs?: number;
+  /** An item waits at least so long after a throttled try, whatever the target says; absent in older runs: 0. */
+  readonly throttledMinDelayMs?: number;
   /** Answers "not ready, ask again" to one item before it becomes a failed row; absent in older runs: the default. */
   readonly maxAgain?: number;
 }
@@ -133,7 +137,15 @@ export const SPEC_DEFAULTS = {
   quota: null,
   budget: null,
   pacing: { minIntervalMs: 0, jitterMs: 0 },
-  retry: { maxAttempts: 5, baseDelayMs: 1000, maxDelayMs: 60_000, maxThrottles: 20, maxAgain: MAX_AGAIN },
+  retry: {
+    maxAttempts: 5,
+    baseDelayMs: 1000,
+    maxDelayMs: 60_000,
+    maxThrottles: 20,
+    maxRetryAfterMs: RETRY_AFTER_HEEDED_MS,
+    throttledMinDelayMs: 0,
+    maxAgain: MAX_AGAIN,
+  },
   tolerate: { failureRate: 0.5, over: 1000, then: "pause" },
   checkpoint: { items: 100, bytes: 1_000_000, ms: 30_000 },
   smoke: null,

@@ -7,6 +7,7 @@
  */
 import { recordCalls } from "./activity.ts";
 import { assert } from "./assert.ts";
+import { longestWaitMs } from "./backoff.ts";
 import { budgetSentence, outlayOf, passedBy } from "./budget.ts";
 import { forgetWaiting, hearWaiting } from "./costed.ts";
 import { forgetInvocation, seeInvocation } from "./dispatch.ts";
@@ -136,7 +137,7 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   }
   if (lease.helps !== null) return endHelp(run, lease, lease.helps);
   const wasDone = record.state === "done";
-  const applied = applyCommit(record, commit, nowMs);
+  const applied = applyCommit(record, commit, nowMs, longestWaitMs(run.state.spec.retry));
   if (applied.kind === "stale") return stale(commit);
   if (applied.kind === "applied" && applied.part !== null) {
     countPart(run, applied.part, nowMs);

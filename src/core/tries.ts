@@ -3,6 +3,10 @@
 export interface Tries {
   readonly attempts: number;
   readonly throttles: number;
+  /** Milliseconds it has waited for having been throttled, in all; absent: 0. */
+  readonly throttledForMs?: number;
+  /** The longest wait that the target asked of it, milliseconds; absent: none. */
+  readonly announcedMs?: number;
   /** Answers that said "not ready, ask again"; absent: none. */
   readonly agains?: number;
   /** A try ended without an answer or with a 5xx: what it began may still go on at the target. */
@@ -12,10 +16,13 @@ export interface Tries {
 export const NO_TRIES: Tries = { attempts: 0, throttles: 0 };
 
 /** The tries alone, of something that carries them among other things. */
-export function triesOf({ attempts, throttles, agains, unanswered }: Tries): Tries {
+export function triesOf({ attempts, throttles, ...more }: Tries): Tries {
+  const { throttledForMs, announcedMs, agains, unanswered } = more;
   return {
     attempts,
     throttles,
+    ...(throttledForMs === undefined ? {} : { throttledForMs }),
+    ...(announcedMs === undefined ? {} : { announcedMs }),
     ...(agains === undefined ? {} : { agains }),
     ...(unanswered === undefined ? {} : { unanswered }),
   };

@@ -5,6 +5,7 @@
  */
 import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, REFUSAL_CHARS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork, Refusal } from "../core/protocol.ts";
+import { restMs } from "../core/throttling.ts";
 import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
@@ -116,14 +117,14 @@ export function tell({ host, seat, task }: TryContext, index: number, outcome: T
   const kind = troubleKind(outcome);
   if (kind === null) host.tally.answer(probe, seat.triedAtMs);
   else {
-    const retryAfterMs = outcome.kind === "throttled" ? outcome.retryAfterMs : null;
+    const rest = outcome.kind === "throttled" ? restAfter(host, outcome) : { retryAfterMs: null };
     const refusal = refusalIn(outcome);
     host.tally.trouble({
       kind,
       index,
       epoch,
-      retryAfterMs,
       probe,
+      ...rest,
       ...(refusal !== null && { refusal: { ...refusal, message: task.mask(refusal.message) } }),
     });
   }
@@ -135,9 +136,15 @@ export function tell({ host, seat, task }: TryContext, index: number, outcome: T
 function tellApart(host: LaneHost, leftMs: number, name: string, outcome: TaskOutcome, probe: boolean): void {
   if (outcome.kind === "throttled") {
     host.tally.throttledApart(probe, leftMs);
-    host.restHost(name, outcome.retryAfterMs ?? HOST_REST_MS);
+    host.restHost(name, restAfter(host, outcome).retryAfterMs ?? HOST_REST_MS);
   } else host.tally.answer(probe, leftMs);
   if (probe) host.hurry(0);
+}
+
+/** How long the target is left alone, and which header asks for it. */
+function restAfter(host: LaneHost, { retryAfterMs, askedBy }: Extract<TaskOutcome, { kind: "throttled" }>) {
+  const ms = restMs(retryAfterMs, host.settings().spec.retry);
+  return { retryAfterMs: ms, ...(askedBy !== undefined && { askedBy }) };
 }
 
 function troubleKind(outcome: TaskOutcome): "throttled" | "down" | "refused" | null {

@@ -4,9 +4,10 @@
  * Invariants: a throttled try spends no attempt, nor does one that was answered "ask again"; each has its own bound; a try that ended down while the target is known to be down spends
  * none either; an item that was tried often enough becomes a failed row and is never dropped.
  */
-import { backoffMs } from "../core/backoff.ts";
+import { backoffMs, heededMs } from "../core/backoff.ts";
 import type { ErrorKind } from "../core/row.ts";
 import { type RetrySpec, SPEC_DEFAULTS } from "../core/spec.ts";
+import { afterThrottledTry } from "../core/throttling.ts";
 import { type Tries, triesOf } from "../core/tries.ts";
 import type { Usage } from "../core/usage.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
@@ -61,17 +62,9 @@ function afterThrottle(
   before: Tries,
   context: { readonly retry: RetrySpec; readonly random: number },
 ): Verdict {
-  const tries = { ...triesOf(before), throttles: before.throttles + 1 };
-  const row = { kind: "row", settled: failed("throttled", outcome, tries, true) } as const;
-  if (tries.throttles >= context.retry.maxThrottles) return row;
-  const wait = backoffMs({
-    attempt: tries.throttles,
-    baseDelayMs: context.retry.baseDelayMs,
-    maxDelayMs: context.retry.maxDelayMs,
-    retryAfterMs: outcome.retryAfterMs,
-    random: context.random,
-  });
-  return wait.kind === "wait" ? { kind: "again", tries, inMs: wait.ms } : row;
+  const after = afterThrottledTry(before, outcome.retryAfterMs, context);
+  if (after.kind === "again") return after;
+  return { kind: "row", settled: failed("throttled", outcome, after.tries, true) };
 }
 
 function afterTransient(
@@ -85,14 +78,7 @@ function afterTransient(
   const tries = { ...triesOf(before), attempts, ...(isUnanswered(outcome) && { unanswered: true as const }) };
   const settled = failed(outcome.errorKind, outcome, tries, true);
   if (tries.attempts >= context.retry.maxAttempts) return { kind: down ? "unless-down" : "row", settled };
-  const wait = backoffMs({
-    attempt: Math.max(1, tries.attempts),
-    baseDelayMs: context.retry.baseDelayMs,
-    maxDelayMs: context.retry.maxDelayMs,
-    retryAfterMs: outcome.retryAfterMs,
-    random: context.random,
-  });
-  return wait.kind === "wait" ? { kind: "again", tries, inMs: wait.ms } : { kind: "row", settled };
+  return { kind: "again", tries, inMs: waitMs(outcome, Math.max(1, tries.attempts), context) };
 }
 
 /** Not ready: the item asks again, the wait doubling, so often and not for ever. */
@@ -101,23 +87,32 @@ function afterAgain(
   before: Tries,
   context: { readonly retry: RetrySpec; readonly random: number },
 ): Verdict {
-  const { retry, random } = context;
+  const { retry } = context;
   const agains = (before.agains ?? 0) + 1;
   const tries = { ...triesOf(before), agains };
   const most = retry.maxAgain ?? SPEC_DEFAULTS.retry.maxAgain;
-  const wait = backoffMs({
-    attempt: agains,
-    baseDelayMs: retry.baseDelayMs,
-    maxDelayMs: retry.maxDelayMs,
-    retryAfterMs: outcome.retryAfterMs,
-    random,
-  });
-  if (agains < most && wait.kind === "wait") return { kind: "again", tries, inMs: wait.ms };
+  if (agains < most) return { kind: "again", tries, inMs: waitMs(outcome, agains, context) };
   const asked = agains === 1 ? "asked once" : `asked ${agains} times`;
   const message = `${outcome.message}: not ready, ${asked} (retry.maxAgain is ${most})`;
   // The last of the asks is the attempt that failed.
   const spent = { ...tries, attempts: before.attempts + 1 };
   return { kind: "row", settled: failed("http", { ...outcome, message }, spent, true) };
+}
+
+/** `tried`: so often, 1 or more. */
+function waitMs(
+  outcome: { readonly retryAfterMs: number | null },
+  tried: number,
+  { retry, random }: { readonly retry: RetrySpec; readonly random: number },
+): number {
+  const { baseDelayMs, maxDelayMs } = retry;
+  return backoffMs({
+    attempt: tried,
+    baseDelayMs,
+    maxDelayMs,
+    floorMs: heededMs(outcome.retryAfterMs, retry),
+    random,
+  });
 }
 
 /** The call may have had its effect, or have it yet: nobody answered for it, or who did was broken. */

@@ -13,7 +13,15 @@ import type {
 } from "../core/protocol.ts";
 import type { FieldReport } from "../core/reduce.ts";
 import type { RunView } from "../core/runView.ts";
-import type { BudgetSpec, PacingSpec, QuotaSpec, SourceSpec, Spec, TolerateSpec } from "../core/spec.ts";
+import type {
+  BudgetSpec,
+  PacingSpec,
+  QuotaSpec,
+  RetrySpec,
+  SourceSpec,
+  Spec,
+  TolerateSpec,
+} from "../core/spec.ts";
 
 export interface CreateRun {
   readonly runId: string;
@@ -40,6 +48,7 @@ export interface PatchRun {
   readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
   readonly pacing?: Partial<PacingSpec> | null;
+  readonly retry?: Partial<RetrySpec> | null;
   readonly tolerate?: Partial<TolerateSpec> | null;
 }
 

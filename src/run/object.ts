@@ -185,7 +185,12 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   async chunk(chunk: number): Promise<ChunkWork | null> {
     const record = this.#store.ledger.get(chunk);
-    return record === undefined ? null : toWork(record, this.#store.now(), Number.POSITIVE_INFINITY);
+    return record === undefined
+      ? null
+      : toWork(record, this.#store.now(), {
+          deathsToFail: Number.POSITIVE_INFINITY,
+          longestWaitMs: Number.POSITIVE_INFINITY,
+        });
   }
 
   async finishFrom(): Promise<{ settings: RunSettings; state: string | null } | null> {

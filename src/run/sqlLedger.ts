@@ -1,5 +1,5 @@
 /** The ledger's port on the Run object's SQLite. Every read of "next" goes through an index: cost per call is flat. */
-import type { ChunkRecord, ChunkState, Ledger } from "../core/ledger.ts";
+import { type ChunkRecord, type ChunkState, type Ledger, PARKED_MS } from "../core/ledger.ts";
 import type { PartMeta } from "../core/protocol.ts";
 import type { CountedSql } from "./countedSql.ts";
 import type { LedgerRow } from "./interface.ts";
@@ -91,6 +91,16 @@ export class SqlLedger implements Ledger {
       "SELECT min(available_at) AS at FROM chunks WHERE state = 'pending' AND available_at > 0",
     );
     return next?.at ?? null;
+  }
+
+  waitingBeyond(atMs: number, limit: number): readonly ChunkRecord[] {
+    const rows = this.#sql.all<ChunkRow>(
+      "SELECT * FROM chunks WHERE state = 'pending' AND available_at > ? AND available_at < ? LIMIT ?",
+      atMs,
+      PARKED_MS,
+      limit,
+    );
+    return rows.map(toRecord);
   }
 
   addPart(part: PartMeta, seq: number, indexed: boolean): void {

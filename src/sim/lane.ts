@@ -4,6 +4,7 @@
  */
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { Lease } from "../core/protocol.ts";
+import { restMs } from "../core/throttling.ts";
 import { NO_TRIES, type Tries, triesOf } from "../core/tries.ts";
 import type { Instant } from "../lane/instants.ts";
 import { Progress } from "../lane/progress.ts";
@@ -201,7 +202,8 @@ export class Lane {
     const kind = outcome.kind === "throttled" ? "throttled" : isDown(outcome) ? "down" : null;
     if (kind === null) tally.answer(probe);
     else {
-      const retryAfterMs = outcome.kind === "throttled" ? outcome.retryAfterMs : null;
+      const retryAfterMs =
+        outcome.kind === "throttled" ? restMs(outcome.retryAfterMs, this.#host.spec.retry) : null;
       tally.trouble({ kind, index: this.#indexOf(ordinal), epoch, retryAfterMs, probe });
     }
     if (probe) exchange.hurry(0);

@@ -101,16 +101,17 @@ function withoutNulls(settings: object): object {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
 }
 
-/** The body of PATCH. A null inside `pacing` or `tolerate` restores that key's default. */
+/** The body of PATCH. A null inside `pacing`, `retry` or `tolerate` restores that key's default. */
 export function parsePatch(input: unknown): Result<"patch", PatchRun> {
   const outside = patchSchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, patchSchema, input);
-  const { quota, budget, maxParallelism, pacing, tolerate } = outside.data;
+  const { quota, budget, maxParallelism, pacing, retry, tolerate } = outside.data;
   const patch = {
     quota: quota && (withoutUndefined(quota) as NonNullable<PatchRun["quota"]>),
     budget: budget && (withoutUndefined(budget) as NonNullable<PatchRun["budget"]>),
     maxParallelism,
     pacing: pacing && restoreNulls(SPEC_DEFAULTS.pacing, pacing),
+    retry: retry && restoreNulls(SPEC_DEFAULTS.retry, retry),
     tolerate: tolerate && restoreNulls(SPEC_DEFAULTS.tolerate, tolerate),
   };
   return { kind: "ok", patch: withoutUndefined(patch) as PatchRun };

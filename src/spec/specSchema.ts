@@ -129,9 +129,27 @@ const retry = {
     .nullish()
     .meta(
       about(
-        "Throttled tries of an item before it is a failed row.",
+        "Throttled tries of an item before it is a failed row; never before the longest wait that the target announced to it is over, and, at 20 or more, never before it has waited for `maxRetryAfterMs` in all.",
         20,
-        "A 429 says nothing about the item, so it spends no attempt; without a bound of its own an item that is always throttled would hold the run for ever.",
+        "A 429 says nothing about the item, so it spends no attempt, and a window of an hour loses no row; without a bound of its own an item that is always throttled would hold the run for ever.",
+      ),
+    ),
+  maxRetryAfterMs: wholeNumber(0, RETRY_AFTER_MAX_MS)
+    .nullish()
+    .meta(
+      about(
+        "The longest that a wait which the target asks for (Retry-After, or the reset of its quota) is heeded; then the item asks again.",
+        600_000,
+        "Some servers ask for a day and answer again within the minute.",
+      ),
+    ),
+  throttledMinDelayMs: wholeNumber(0, RETRY_AFTER_MAX_MS)
+    .nullish()
+    .meta(
+      about(
+        "An item waits at least so long after a throttled try, and with several of them the run does.",
+        30_000,
+        "For a lockout that is documented and not announced in the answer.",
       ),
     ),
   maxAgain: wholeNumber(0, MAX_TRIES)
@@ -327,6 +345,7 @@ export const patchSchema = z.strictObject({
   budget: specSchema.shape.budget,
   maxParallelism: specSchema.shape.maxParallelism,
   pacing: specSchema.shape.pacing,
+  retry: specSchema.shape.retry,
   tolerate: specSchema.shape.tolerate,
 });
 

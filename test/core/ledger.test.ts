@@ -32,6 +32,8 @@ function check(record: ChunkRecord): void {
   expect(record.state === "done").toBe(record.cursor === record.plan.count && record.deferred.length === 0);
 }
 
+const LEASED = { deathsToFail: 3, longestWaitMs: 3_600_000 };
+
 describe("ledger", () => {
   const cases: { rule: string; commits: [PartMeta | null, Checkpoint][]; kinds: string[]; state: string }[] =
     [
@@ -110,7 +112,7 @@ describe("ledger", () => {
     applyCommit(record, { part: null, checkpoint: at(2, [0, 1], 7000) }, 1000);
     handBack(record, 1000, null);
     expect(record.availableAtMs).toBe(8000);
-    expect(toWork(record, 3000, 3).checkpoint.deferred).toEqual([
+    expect(toWork(record, 3000, LEASED).checkpoint.deferred).toEqual([
       { ordinal: 0, position: 0, attempts: 1, throttles: 0, dueInMs: 5000 },
       { ordinal: 1, position: 1, attempts: 1, throttles: 0, dueInMs: 5000 },
     ]);
@@ -148,8 +150,8 @@ describe("ledger", () => {
       record.announced = 4;
       loseLease(record, 0, false);
     }
-    expect(toWork(record, 0, 3).condemned).toBeUndefined();
-    expect([suspectOf(record), toWork(record, 0, 3).careful]).toEqual([4, true]);
+    expect(toWork(record, 0, LEASED).condemned).toBeUndefined();
+    expect([suspectOf(record), toWork(record, 0, LEASED).careful]).toEqual([4, true]);
     applyCommit(record, { part: part(0, 5), checkpoint: at(5) }, 0);
     expect(suspectOf(record)).toBeNull();
   });
@@ -157,10 +159,10 @@ describe("ledger", () => {
   it("condemns an item on which three lanes died", () => {
     const record = chunk();
     for (let death = 0; death < 3; death++) {
-      expect(toWork(record, 0, 3).condemned).toBeUndefined();
+      expect(toWork(record, 0, LEASED).condemned).toBeUndefined();
       record.announced = 4;
       loseLease(record, 0, true);
     }
-    expect(toWork(record, 0, 3).condemned).toEqual([4]);
+    expect(toWork(record, 0, LEASED).condemned).toEqual([4]);
   });
 });

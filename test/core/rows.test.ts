@@ -76,9 +76,10 @@ describe("what becomes of an item", () => {
     expect(verdict(throttled, 1, 1)).toMatchObject({ kind: "row", settled: { attempts: 1, throttles: 2 } });
   });
 
-  it("waits at least as long as the target asked, and gives up beyond a day", () => {
+  it("waits at least as long as the target asked, an hour at most", () => {
     expect(verdict({ ...throttled, retryAfterMs: 5000 }, 0, 0)).toMatchObject({ inMs: 5000 });
-    expect(verdict({ ...throttled, retryAfterMs: 25 * 3_600_000 }, 0, 0)).toMatchObject({ kind: "row" });
+    expect(verdict({ ...throttled, retryAfterMs: 25 * 3_600_000 }, 0, 0)).toMatchObject({ inMs: 3_600_000 });
+    expect(verdict({ ...broken, retryAfterMs: 25 * 3_600_000 }, 0, 0)).toMatchObject({ inMs: 3_600_000 });
   });
 
   it("spends no attempt while the target is down for everybody", () => {

@@ -195,6 +195,20 @@ describe("sync", () => {
     expect(lane.ask(2).leases).toEqual([]);
   });
 
+  it("brings forward what waits for longer than a changed bound allows", () => {
+    const run = plannedRun(10, { chunkSize: 10 });
+    const lane = new Invocation(run, "a");
+    const [lease] = lane.ask(0).leases;
+    const waiting = { ordinal: 9, position: 9, attempts: 0, throttles: 1, dueInMs: 3_600_000 };
+    const checkpoint = { cursor: 10, position: null, deferred: [waiting] };
+    lane.ask(1, { commits: [commitOf(lease!, 9, { checkpoint })] });
+    expect(run.ledger.nextAvailableAtMs()).toBe(3_600_001);
+    patch(run, { retry: { maxRetryAfterMs: 70_000 } }, SPEC_DEFAULTS, 1000);
+    expect(run.ledger.nextAvailableAtMs()).toBe(71_000);
+    const [again] = new Invocation(run, "b").ask(71_000).leases;
+    expect(again?.work.checkpoint.deferred).toMatchObject([{ ordinal: 9, dueInMs: 0 }]);
+  });
+
   it("pauses after twenty refusals of different items in a row, and an answer ends the row", () => {
     const run = plannedRun(1000, { chunkSize: 10 });
     const lane = new Invocation(run, "a");

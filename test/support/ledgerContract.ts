@@ -1,6 +1,6 @@
 /** What every implementation of the ledger's port does; run against the map and against SQLite. */
 import { describe, expect, it } from "vitest";
-import { type ChunkRecord, type Ledger, newChunk } from "../../src/core/ledger.ts";
+import { bringForward, type ChunkRecord, type Ledger, newChunk, PARKED_MS } from "../../src/core/ledger.ts";
 
 /** `withLedger` gives the test an empty ledger. */
 export function ledgerContract(
@@ -54,6 +54,18 @@ export function ledgerContract(
       expect(ledger.nextAvailable(200, true)?.chunk).toBe(5);
       expect(ledger.nextAvailable(9999, true)?.chunk).toBe(5);
       expect(ledger.nextAvailableAtMs()).toBe(200);
+    });
+
+    rule("names chunks that wait for longer, and not those that are parked", (ledger) => {
+      ledger.put(plain(0));
+      ledger.put({ ...plain(1), availableAtMs: 9000 });
+      ledger.put({ ...plain(2), availableAtMs: 1000 });
+      ledger.put({ ...plain(3), availableAtMs: PARKED_MS });
+      ledger.put({ ...plain(4), availableAtMs: 9000, state: "active" });
+      expect(ledger.waitingBeyond(1000, 10).map(({ chunk }) => chunk)).toEqual([1]);
+      expect(ledger.waitingBeyond(500, 1)).toHaveLength(1);
+      bringForward(ledger, 800);
+      expect([0, 1, 2, 3].map((chunk) => ledger.get(chunk)?.availableAtMs)).toEqual([0, 800, 800, PARKED_MS]);
     });
 
     rule("gives careful chunks only where they are wanted", (ledger) => {

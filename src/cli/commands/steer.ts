@@ -42,7 +42,7 @@ export async function setCommand({ words, flags }: Arguments): Promise<number> {
   const patch = draftPatch(flags);
   if (patch === null)
     throw new UsageError(
-      "weir set needs something to set: --rate, --burst, --per-host, --tokens, --budget-…, --parallel, --min-interval or --jitter",
+      "weir set needs something to set: --rate, --burst, --per-host, --tokens, --budget-…, --parallel, --max-retry-after, --min-interval or --jitter",
     );
   return steer(flags, "set", (client) => client.ask("PATCH", pathOf(words), { json: patch }));
 }
