@@ -5,5 +5,8 @@
 import type { QueueMessage } from "./core/protocol.ts";
 import type { Env } from "./env.ts";
 import { consume } from "./lane/consumer.ts";
+import { markConsole } from "./lane/taskConsole.ts";
+
+markConsole();
 
 export default { queue: consume } satisfies ExportedHandler<Env, QueueMessage>;

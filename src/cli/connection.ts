@@ -24,7 +24,7 @@ export interface Connection {
   announceRun(run: string): void;
   /** Null while Weir can be expected to answer; else why it never will again. */
   lost(): string | null;
-  /** `tell` gets a sentence when the runtime of this process had to be started again. */
+  /** `tell` gets a sentence when the runtime of this process had to be started again, and what tasks say. */
   listen(tell: (sentence: string) => void): void;
   /** What has to be added to a `weir` command so that it reaches the same Weir. */
   readonly where: string;

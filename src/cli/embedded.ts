@@ -15,6 +15,7 @@ import { CommandError, UsageError } from "./exit.ts";
 import { keepSchema } from "./migrations.ts";
 import { endProcess, type ProcessId } from "./processes.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
+import { TaskLines } from "./taskLines.ts";
 import { recordedWorkerd, recordWorkerd, startWatchdog, type Watchdog } from "./watchdog.ts";
 
 export interface Embedded {
@@ -59,6 +60,8 @@ export interface EmbeddedOptions {
   readonly drivesSchedules: boolean;
   /** See `keepSchema`. */
   readonly repairs: boolean;
+  /** Gets lines that tasks say on their console, ready to be printed. */
+  readonly taskSaid: (line: string) => void;
 }
 
 /** Starts workerd. The caller owns the folder. Throws UsageError for a port in use. */
@@ -74,9 +77,12 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
   const watchdog = startWatchdog(folder);
   const token = options.token ?? randomBytes(32).toString("base64url");
   const log = openLog(folder, options.succeeds.length > 0);
-  const miniflare = withoutExitHooks(() =>
-    createMiniflare(bundle, { folder, ...options, token, log: log.write }),
-  );
+  const taskLines = new TaskLines(folder.workerdLog);
+  const logged = (level: string, message: string) => {
+    log.write(`${level} ${message}`);
+    for (const line of taskLines.of(message, performance.now())) options.taskSaid(line);
+  };
+  const miniflare = withoutExitHooks(() => createMiniflare(bundle, { folder, ...options, token, logged }));
   const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
   try {
     await miniflare.ready;
@@ -101,7 +107,7 @@ function createMiniflare(
     readonly port: number;
     readonly token: string;
     readonly drivesSchedules: boolean;
-    readonly log: (line: string) => void;
+    readonly logged: (level: string, message: string) => void;
   },
 ): Miniflare {
   const secrets = Object.entries(process.env).filter(([name]) => name.startsWith("WEIR_SECRET_"));
@@ -115,7 +121,7 @@ function createMiniflare(
       telemetry: { enabled: false },
       unsafeTriggerHandlers: true,
       resourcePersistencePath: input.folder.data,
-      handleStructuredLogs: ({ level, message }) => input.log(`${level} ${message}`),
+      handleStructuredLogs: ({ level, message }) => input.logged(level, message),
       workers: embeddedWorkers(bundle, {
         bucket: bucketName(input.folder),
         bindings: {

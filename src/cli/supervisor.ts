@@ -9,6 +9,7 @@
  * Invariants: the former runtime is gone before the next starts; each start has a greater generation.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { TASK_LINES_KEPT } from "../core/limits.ts";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "./embedded.ts";
 import { everyMinute } from "./everyMinute.ts";
 import { stopTogether } from "./jobControl.ts";
@@ -34,7 +35,7 @@ export interface Runtime {
   readonly token: string;
   /** Null while it answers or can be expected to; else why it never will again. */
   lost(): string | null;
-  /** `tell` gets a sentence for every restart. Replaces the former listener. */
+  /** `tell` gets a sentence for every restart, and the lines that tasks say. Replaces the former listener. */
   listen(tell: (sentence: string) => void): void;
   stop(): Promise<void>;
 }
@@ -55,16 +56,35 @@ export async function startRuntime(
   options: RuntimeOptions,
 ): Promise<Runtime> {
   const { generation } = ownership;
+  const voice = new Voice();
   const embedded = await startEmbedded(folder, {
     ...options,
     generation,
     succeeds: [],
     blameless: false,
     token: null,
+    taskSaid: (line) => voice.say(line),
   });
-  const supervisor = new Supervisor(folder, ownership, embedded, options.drivesSchedules);
+  const supervisor = new Supervisor(folder, ownership, embedded, options.drivesSchedules, voice);
   if (options.drives) void supervisor.watch();
   return supervisor;
+}
+
+/** What is said to a person: the first lines are kept until somebody listens. */
+class Voice {
+  #kept: string[] = [];
+  #tell: ((line: string) => void) | null = null;
+
+  say(line: string): void {
+    if (this.#tell !== null) this.#tell(line);
+    else if (this.#kept.length < TASK_LINES_KEPT) this.#kept.push(line);
+  }
+
+  listen(tell: (line: string) => void): void {
+    for (const line of this.#kept) tell(line);
+    this.#kept = [];
+    this.#tell = tell;
+  }
 }
 
 class Supervisor implements Runtime {
@@ -85,9 +105,16 @@ class Supervisor implements Runtime {
   #restarting: Promise<void> | null = null;
   #isWatching = false;
   #lost: string | null = null;
-  #tell: (sentence: string) => void = () => {};
+  readonly #voice: Voice;
 
-  constructor(folder: StateFolder, ownership: Ownership, embedded: Embedded, drivesSchedules: boolean) {
+  constructor(
+    folder: StateFolder,
+    ownership: Ownership,
+    embedded: Embedded,
+    drivesSchedules: boolean,
+    voice: Voice,
+  ) {
+    this.#voice = voice;
     this.#drivesSchedules = drivesSchedules;
     this.address = embedded.address;
     this.token = embedded.token;
@@ -109,7 +136,7 @@ class Supervisor implements Runtime {
   }
 
   listen(tell: (sentence: string) => void): void {
-    this.#tell = tell;
+    this.#voice.listen(tell);
   }
 
   async stop(): Promise<void> {
@@ -150,7 +177,7 @@ class Supervisor implements Runtime {
     if (this.#former.length >= MAX_RESTARTS) throw new Error(`there were ${MAX_RESTARTS} restarts`);
     const blameless = trouble === CLOCK_SET;
     const search = blameless ? "" : ", and looking for the item that did it";
-    this.#tell(`the runtime ${trouble}: starting it again${search}`);
+    this.#voice.say(`the runtime ${trouble}: starting it again${search}`);
     for (let start = 1; !this.#isStopping; start++) {
       await this.#endFormer();
       try {
@@ -182,6 +209,7 @@ class Supervisor implements Runtime {
       token: this.token,
       drivesSchedules: this.#drivesSchedules,
       repairs: false,
+      taskSaid: (line) => this.#voice.say(line),
     });
     this.#pulse = pulseOf(this.#embedded);
     this.#ownership.announce({ workerd: this.#embedded.workerd });

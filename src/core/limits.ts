@@ -263,6 +263,15 @@ export const ROBOTS_WAIT_MS = 250;
 /** A `Crawl-delay` beyond this counts as this: an item waits in its lane that long between two hops. */
 export const CRAWL_DELAY_MAX_MS = 60_000;
 
+// --- what tasks say on their console ---
+
+/** Lines that reach the terminal in a second: more nobody reads, and a bar that is redrawn after each flickers. */
+export const TASK_LINES_PER_SECOND = 20;
+/** Characters of one of them: a few lines of a terminal. */
+export const TASK_LINE_CHARS = 500;
+/** Lines kept until somebody listens: a run may go on before its progress is shown. */
+export const TASK_LINES_KEPT = 100;
+
 // --- rows and parts ---
 
 export const MAX_ROW_ITEM_BYTES = 4096;

@@ -24,15 +24,18 @@ import { planRun } from "./planner.ts";
 import { platformPorts } from "./platform.ts";
 import { Tally } from "./report.ts";
 
+/** Weir's own words: what is said on the console later may be marked as a task's (`taskConsole.ts`). */
+const warn = console.warn.bind(console);
+
 /** Works a batch of offers, one after another. Never rejects. */
 export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Promise<void> {
   for (const message of batch.messages) {
     const offer: unknown = message.body;
     try {
       if (isOffer(offer)) await take(env, offer, queueIndex(batch.queue));
-      else console.warn(`queue ${batch.queue}: not an offer, dropped`);
+      else warn(`queue ${batch.queue}: not an offer, dropped`);
     } catch (fault) {
-      console.warn(`queue ${batch.queue}: ${messageOf(fault)}`);
+      warn(`queue ${batch.queue}: ${messageOf(fault)}`);
     }
     message.ack();
   }

@@ -11,6 +11,7 @@ import type { Json } from "../core/spec.ts";
 import type { Usage } from "../core/usage.ts";
 import type { Item } from "../sources/source.ts";
 import type { PartRow } from "../storage/parts.ts";
+import { messageOf } from "../tasks/faults.ts";
 
 /** What a row says beside its item. */
 export interface Settled {
@@ -24,20 +25,45 @@ export interface Settled {
     | { readonly ok: false; readonly error: RowError };
 }
 
-/** The row of an item; `mask` hides secrets in an error's message. */
+/**
+ * The row of an item; `mask` hides secrets in an error's message. Never throws: a value that cannot be written is a
+ * failed row, because whoever tried the item again would meet it again.
+ */
 export function rowOf(item: Item, settled: Settled, mask: (text: string) => string): PartRow {
-  const { status, attempts, throttles, usage, result } = settled;
+  const { status, attempts, throttles, usage } = settled;
+  const { result, text } = written(settled.result, mask);
   const pieces = ['{"index":', `${item.index}`, ',"item":', itemText(item.value)];
   pieces.push(result.ok ? ',"ok":true' : ',"ok":false');
   if (status !== undefined) pieces.push(`,"status":${status}`);
   pieces.push(`,"attempts":${attempts},"throttles":${throttles}`);
   if (usage !== undefined) pieces.push(',"usage":', JSON.stringify(usage));
-  if (result.ok) pieces.push(',"value":', stringifyJson(result.value), "}");
-  else pieces.push(',"error":', errorText(result.error, mask), "}");
+  pieces.push(result.ok ? ',"value":' : ',"error":', text, "}");
   // Not by `+`: a row waits for its part, and a string made by `+` is a tree of its pieces until somebody reads it;
   // every full collection of garbage had to mark the pieces of thousands of rows.
   const line = pieces.join("");
   return { index: item.index, ok: result.ok, line, ...(usage === undefined ? {} : { usage }) };
+}
+
+/** The result as it stands in the row, and its JSON. */
+function written(
+  result: Settled["result"],
+  mask: (text: string) => string,
+): { readonly result: Settled["result"]; readonly text: string } {
+  if (!result.ok) return { result, text: errorText(result.error, mask) };
+  try {
+    // JSON.stringify gives undefined, whatever its type says, for what it cannot write.
+    const text: string | undefined = stringifyJson(result.value);
+    if (text !== undefined) return { result, text };
+    return unwritable("it has no JSON", mask);
+  } catch (fault) {
+    return unwritable(messageOf(fault), mask);
+  }
+}
+
+function unwritable(why: string, mask: (text: string) => string) {
+  const message = `the value cannot be written as JSON: ${why}`;
+  const error: RowError = { kind: "task", message, retryable: false };
+  return { result: { ok: false, error } as const, text: errorText(error, mask) };
 }
 
 /** The item as JSON; one that is too long is cut, as text, and marked. */

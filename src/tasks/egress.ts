@@ -14,6 +14,7 @@ import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { CallsOfLanes } from "./laneCalls.ts";
+import { batchOutcomeOf, outcomeOf } from "./ownOutcome.ts";
 import type { Permits } from "./permits.ts";
 import { taskOf } from "./registry.ts";
 import type { Browser } from "./rendered.ts";
@@ -112,7 +113,8 @@ export function createEgress(options: {
     async run(input) {
       const attempt = begin(input, [input.index]);
       try {
-        const outcome = await input.task.run(input.item, attempt, settings.spec.task, input.client);
+        const returned = await input.task.run(input.item, attempt, settings.spec.task, input.client);
+        const outcome = input.task.isWeirs === true ? returned : outcomeOf(returned, attempt);
         attempt.throwIfStopped(outcome);
         return maskOutcome(outcome, mask);
       } catch (fault) {
@@ -130,7 +132,9 @@ export function createEgress(options: {
       );
       const attempt = begin(input, [first, ...others]);
       try {
-        const outcome = await input.task.runBatch(items, attempt, settings.spec.task, input.client);
+        const returned = await input.task.runBatch(items, attempt, settings.spec.task, input.client);
+        const isWeirs = input.task.isWeirs === true;
+        const outcome = isWeirs ? returned : batchOutcomeOf(returned, items.length, attempt);
         attempt.throwIfStopped(outcome.kind === "whole" ? outcome.outcome : null);
         return maskBatch(outcome, mask);
       } catch (fault) {

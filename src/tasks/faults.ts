@@ -27,9 +27,21 @@ export function describeNetworkFault(fault: unknown): string {
   return typeof code === "string" && !message.includes(code) ? `${code}: ${message}` : message;
 }
 
-/** The message of an error, or the text of anything else that was thrown. */
+/** The message of an error, or the text of anything else that was thrown. Never throws. */
 export function messageOf(fault: unknown): string {
-  if (!(fault instanceof Error)) return String(fault);
+  try {
+    return String(textOf(fault));
+  } catch {
+    return "something was thrown that has no text";
+  }
+}
+
+function textOf(fault: unknown): unknown {
+  if (typeof fault === "object" && fault !== null && !(fault instanceof Error)) {
+    const { message } = fault as { readonly message?: unknown };
+    return typeof message === "string" ? message : JSON.stringify(fault);
+  }
+  if (!(fault instanceof Error)) return fault;
   // Several addresses of one name were tried: the first one's failure stands for all.
   if (fault instanceof AggregateError && fault.errors.length > 0) return messageOf(fault.errors[0]);
   return fault.message === "" ? fault.name : fault.message;

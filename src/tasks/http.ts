@@ -20,6 +20,7 @@ import type { BatchOutcome, OutgoingRequest, Task, TaskContext, TaskOutcome } fr
 
 export const httpTask: Task<HttpSettings> = {
   kind: "http",
+  isWeirs: true,
   check(settings) {
     const planned = planHttp(settings);
     return planned.kind === "invalid" ? planned.complaint : null;

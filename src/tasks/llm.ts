@@ -20,6 +20,7 @@ import { type CountTokens, tokenizerFor } from "./tokenizer.ts";
 
 export const llmTask: Task<LlmSettings> = {
   kind: "llm",
+  isWeirs: true,
   countsTokens: true,
   check(settings) {
     const planned = planLlm(settings);

@@ -33,6 +33,7 @@ interface Client {
 
 export const postgresLoadTask: Task<PostgresLoadSettings, Client> = {
   kind: "postgres-load",
+  isWeirs: true,
   inherits: ["binding", "store"],
   check(settings) {
     const planned = planLoad(settings);

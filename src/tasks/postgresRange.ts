@@ -15,6 +15,7 @@ import { CannotOpen, type Task, type TaskOutcome } from "./task.ts";
 
 export const postgresRangeTask: Task<PostgresRangeSettings, PostgresConnection> = {
   kind: "postgres-range",
+  isWeirs: true,
   check({ statement }) {
     const missing = ["$1", "$2"].find((parameter) => !hasParameter(statement, parameter));
     if (missing === undefined) return null;

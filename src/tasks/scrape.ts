@@ -30,6 +30,7 @@ import {
 
 export const scrapeTask: Task<ScrapeSettings> = {
   kind: "scrape",
+  isWeirs: true,
   check(settings) {
     if (Object.keys(settings.headers).some((name) => name.toLowerCase() === "user-agent")) {
       return {

@@ -127,6 +127,8 @@ export type BatchOutcome =
 
 export interface Task<Settings, Client = undefined> {
   readonly kind: string;
+  /** It is Weir's own: its outcomes are what their types say, and their values are JSON. Absent: each is looked through. */
+  readonly isWeirs?: true;
   /** Settings that are taken from the spec's source, by the same keys, where the task does not give them. */
   readonly inherits?: readonly string[];
   /** Its requests say what tokens they cost, so that a quota and a budget of tokens mean something. */

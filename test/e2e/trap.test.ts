@@ -6,9 +6,13 @@ import { spawnTarget } from "../support/spawnTarget.ts";
 import { Workspace } from "../support/weir.ts";
 
 const ITEMS = 120;
-const TRAPS: Readonly<Record<number, string>> = { 17: "throw", 40: "loop", 90: "memory" };
+const TRAPS: Readonly<Record<number, string>> = {
+  ...{ 3: "say", 11: "bigint", 17: "throw", 25: "cycle", 33: "map", 40: "loop" },
+  ...{ 55: "nothing", 66: "function", 77: "date", 90: "memory" },
+};
+const NOT_JSON = "the task's value is not JSON: it";
 
-test("an item on which the task throws, never yields or exhausts memory costs one failed row", async () => {
+test("an item on which the task throws, returns what is not JSON, never yields or exhausts memory costs one failed row", async () => {
   const places = new Workspace();
   const command = copyWithTask(
     join(places.folder, "own"),
@@ -36,10 +40,18 @@ test("an item on which the task throws, never yields or exhausts memory costs on
       .filter((row) => !row.ok)
       .map((row) => [row.index, row.error?.kind, row.error?.message]);
     expect(failed).toEqual([
+      [11, "task", `${NOT_JSON} has a BigInt at /id`],
       [17, "task", "a trap"],
+      [25, "task", `${NOT_JSON} contains itself at /self`],
+      [33, "task", `${NOT_JSON} has a Map`],
       [40, "task", "the lane died 3 times on this item"],
+      [55, "task", "the task returned undefined, not an outcome"],
+      [66, "task", `${NOT_JSON} has a function`],
       [90, "task", "the lane died 3 times on this item"],
     ]);
+    expect(rows[77]).toMatchObject({ ok: true, value: "1970-01-01T00:00:00.000Z" });
+    expect(ended.stderr).toContain("task: say is the item, and \\u001b[31mthis is not red { a: 1 }\n");
+    expect(ended.stderr).toContain("task: it may be wrong\n");
   } finally {
     await workspace.close();
     await places.close();
