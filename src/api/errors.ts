@@ -7,7 +7,9 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
+import { PROBLEMS_SHOWN } from "../core/limits.ts";
 import { SourceError } from "../sources/source.ts";
+import type { Problem } from "../spec/complaint.ts";
 import type { ApiEnv } from "./context.ts";
 
 const STATUS = {
@@ -28,17 +30,27 @@ const CODES = Object.keys(STATUS) as [ErrorCode, ...ErrorCode[]];
 export class Refusal extends Error {
   readonly code: ErrorCode;
   readonly path: string | undefined;
-  constructor(code: ErrorCode, message: string, path?: string) {
+  /** Everything that was wrong, where more than one thing was. */
+  readonly problems: readonly Problem[];
+  constructor(code: ErrorCode, message: string, path?: string, problems: readonly Problem[] = []) {
     super(message);
     this.name = "Refusal";
     this.code = code;
     this.path = path;
+    this.problems = problems;
   }
 }
 
 /** The refusal of one field of a body: the path and what is said of it make one sentence. */
-export function refuseField(field: { readonly path: string; readonly message: string }): Refusal {
-  return new Refusal("invalid", `${field.path || "the body"} ${field.message}`, field.path || undefined);
+export function refuseField(field: Problem & { readonly problems?: readonly Problem[] }): Refusal {
+  const { path, message, problems = [{ path, message }] } = field;
+  return new Refusal("invalid", `${path || "the body"} ${message}`, path || undefined, problems);
+}
+
+/** The refusal of several things whose messages are whole sentences; null where there are none. */
+export function refuseAll(problems: readonly Problem[]): Refusal | null {
+  const [first] = problems;
+  return first === undefined ? null : new Refusal("invalid", first.message, first.path, problems);
 }
 
 /** The body of every error. */
@@ -48,6 +60,13 @@ export const errorSchema = z
       code: z.enum(CODES),
       message: z.string(),
       path: z.string().optional().openapi({ description: "The field that was refused, as in the body." }),
+      problems: z
+        .array(z.object({ path: z.string(), message: z.string() }))
+        .readonly()
+        .optional()
+        .openapi({
+          description: `Everything that is wrong with the body, at most ${PROBLEMS_SHOWN}; path and message are those of the first.`,
+        }),
       requestId: z.string(),
     }),
   })
@@ -84,9 +103,13 @@ export function refuseParameters(error: z.core.$ZodError): never {
 }
 
 function errorResponse(c: Context<ApiEnv>, refusal: Refusal): Response {
-  const { code, message, path } = refusal;
+  const { code, message, path, problems } = refusal;
+  const where = {
+    ...(path === undefined ? {} : { path }),
+    ...(problems.length === 0 ? {} : { problems }),
+  };
   const body: z.infer<typeof errorSchema> = {
-    error: { code, message, ...(path === undefined ? {} : { path }), requestId: c.var.requestId },
+    error: { code, message, ...where, requestId: c.var.requestId },
   };
   if (code === "unauthorized") c.header("www-authenticate", "Bearer");
   return c.json(body, STATUS[code]);

@@ -18,7 +18,7 @@ import { familyOf, wereRefused } from "../storage/stillFailed.ts";
 import { missingSecrets } from "../tasks/missingSecrets.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { missingSecretMessage } from "../tasks/secrets.ts";
-import { Refusal, refuseField } from "./errors.ts";
+import { Refusal, refuseAll, refuseField } from "./errors.ts";
 import { type Parentage, parentage } from "./family.ts";
 import { controlRun } from "./runRpc.ts";
 
@@ -39,10 +39,14 @@ export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> 
   const parsed = parseSpec(outside);
   if (parsed.kind === "invalid") throw refuseField(parsed);
   const { spec } = parsed;
-  const [missing] = missingSecrets(spec, env);
-  if (missing !== undefined) throw new Refusal("invalid", missingSecretMessage(missing), "task");
-  const [binding] = missingBindings(env, spec);
-  if (binding !== undefined) throw new Refusal("invalid", missingBindingMessage(binding), "task.browser");
+  const missing = refuseAll([
+    ...missingSecrets(spec, env).map(({ name, path }) => ({ path, message: missingSecretMessage(name) })),
+    ...missingBindings(env, spec).map((name) => ({
+      path: "task.browser",
+      message: missingBindingMessage(name),
+    })),
+  ]);
+  if (missing !== null) throw missing;
   const parent = await parentOf(env, spec.source);
   const pinned = await pin(env, spec.source);
   if (pinned.items === 0) throw noItems(parent);

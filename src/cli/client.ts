@@ -8,6 +8,7 @@ import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import type { Json } from "../core/spec.ts";
+import type { Problem } from "../spec/complaint.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { printable } from "./printable.ts";
 
@@ -37,8 +38,18 @@ export class ApiError extends Error {
   readonly code: string;
   /** The field of the spec that was wrong, where it was one. */
   readonly path: string | null;
-  constructor(error: { status: number; code: string; path: string | null; message: string }) {
+  /** Every field that was wrong; the first is `path` and `message`. Empty where it was no field. */
+  readonly problems: readonly Problem[];
+  constructor(error: {
+    status: number;
+    code: string;
+    path: string | null;
+    message: string;
+    problems?: readonly Problem[];
+  }) {
     super(error.message);
+    const { path, message, problems = [] } = error;
+    this.problems = problems.length > 0 || path === null ? problems : [{ path, message }];
     this.name = "ApiError";
     this.status = error.status;
     this.code = error.code;
@@ -163,15 +174,23 @@ function refusal(base: string, status: number, text: string): Error {
   } catch {
     return new CommandError(`${base} answers ${status}: ${printable(text.slice(0, 200).trim())}`);
   }
-  const { message, code, path } = error;
+  const { message, code, path, problems } = error;
   const sentence = printable(typeof message === "string" ? message : `answer ${status}`);
   const field = typeof path === "string" ? path : null;
   return new ApiError({
     status,
     code: typeof code === "string" ? code : "unknown",
     path: field,
+    problems: Array.isArray(problems) ? problems.flatMap(problemOf) : [],
     message: field !== null && sentence.startsWith(`${field} `) ? sentence.slice(field.length + 1) : sentence,
   });
+}
+
+function problemOf(problem: { path?: unknown; message?: unknown } | null): readonly Problem[] {
+  const { path, message } = problem ?? {};
+  return typeof path === "string" && typeof message === "string"
+    ? [{ path, message: printable(message) }]
+    : [];
 }
 
 function unreachable(base: string, error: unknown): Error {

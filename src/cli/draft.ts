@@ -8,7 +8,7 @@ import { readFileSync, statSync } from "node:fs";
 import { MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { parseDuration } from "../core/time.ts";
-import type { Invalid } from "../spec/complaint.ts";
+import { type Invalid, type Problem, problemsOf } from "../spec/complaint.ts";
 import { parsePatch, parseSpec } from "../spec/schema.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
@@ -53,8 +53,14 @@ export function draftSpec(
   });
   const nameOf = (path: string) => fieldName(path, flags, file ?? null);
   const parsed = parse(spec);
-  if (parsed.kind === "invalid") throw new UsageError(`${nameOf(parsed.path)}: ${printable(parsed.message)}`);
+  if (parsed.kind === "invalid") throw usageError(problemsOf(parsed), nameOf);
   return { spec, input, nameOf };
+}
+
+/** A line for each problem, by what the user calls the field. */
+export function usageError(problems: readonly Problem[], nameOf: (path: string) => string): UsageError {
+  const lines = problems.map(({ path, message }) => `${nameOf(path)}: ${printable(message)}`);
+  return new UsageError(lines.join("\n"));
 }
 
 /** What flags like `--url` change in a task that is there already; null when none was given. */
@@ -85,7 +91,7 @@ export function draftPatch(flags: Flags): JsonObject | null {
   if (Object.keys(patch).length === 0) return null;
   const parsed = parsePatch(patch);
   if (parsed.kind === "ok") return patch;
-  throw new UsageError(`${fieldName(parsed.path, flags, null)}: ${printable(parsed.message)}`);
+  throw usageError(problemsOf(parsed), (path) => fieldName(path, flags, null));
 }
 
 function withRetryFlags(written: JsonObject | null, flags: Flags): JsonObject | null {
@@ -107,7 +113,8 @@ function readSpecFile(file: string): JsonObject {
   try {
     const { size } = statSync(file);
     if (size > MAX_SPEC_BYTES) throw new Error(`it is larger than ${MAX_SPEC_BYTES} bytes`);
-    text = readFileSync(file, "utf8");
+    // Editors of Windows put a byte order mark in front.
+    text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   } catch (error) {
     throw new UsageError(`the spec ${shown(file)} cannot be read: ${reason(error)}`);
   }

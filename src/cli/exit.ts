@@ -11,7 +11,7 @@ export const EXIT = {
   waits: 5,
 } as const;
 
-/** Something the user can put right: printed as one line, exit code 2, nothing was started. */
+/** Something the user can put right: printed, a line for each mistake, exit code 2, nothing was started. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);

@@ -67,7 +67,11 @@ async function run(argv: readonly string[]): Promise<number> {
 }
 
 function explain(error: unknown): number {
-  process.stderr.write(`weir: ${sentence(error)}\n`);
+  process.stderr.write(
+    sentences(error)
+      .map((line) => `weir: ${line}\n`)
+      .join(""),
+  );
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof CommandError) return error.exitCode;
   // Refused by what it said or by how things stand, not by a fault.
@@ -75,8 +79,16 @@ function explain(error: unknown): number {
   return EXIT.error;
 }
 
+/** A line for each thing that is wrong. */
+function sentences(error: unknown): readonly string[] {
+  if (error instanceof UsageError) return error.message.split("\n");
+  if (error instanceof ApiError && error.problems.length > 1)
+    return error.problems.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
+  return [sentence(error)];
+}
+
 function sentence(error: unknown): string {
-  if (error instanceof UsageError || error instanceof CommandError) return error.message;
+  if (error instanceof CommandError) return error.message;
   if (error instanceof ApiError)
     return error.path === null ? error.message : `${error.path}: ${error.message}`;
   const isDebug = (process.env.WEIR_DEBUG ?? "") !== "";

@@ -4,7 +4,7 @@ import { fillPlaceholders } from "../schedule/placeholders.ts";
 import { parseSpec } from "../spec/schema.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { ApiError } from "./client.ts";
-import { type Draft, draftSpec } from "./draft.ts";
+import { type Draft, draftSpec, usageError } from "./draft.ts";
 import { UsageError } from "./exit.ts";
 
 /** A spec with placeholders, checked with an instant in their place. Throws UsageError. */
@@ -45,10 +45,10 @@ export async function askAboutSchedule<T>(draft: Draft | null, ask: () => Promis
     return await ask();
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
-    const { path } = error;
-    const isOfSpec = draft !== null && (path === "spec" || path.startsWith("spec."));
-    const name = isOfSpec ? draft.nameOf(path.slice("spec.".length)) : (FLAG_OF[path] ?? path);
-    throw new UsageError(`${name}: ${error.message}`);
+    throw usageError(error.problems, (path) => {
+      const isOfSpec = draft !== null && (path === "spec" || path.startsWith("spec."));
+      return isOfSpec ? draft.nameOf(path.slice("spec.".length)) : (FLAG_OF[path] ?? path);
+    });
   }
 }
 

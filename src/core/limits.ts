@@ -190,6 +190,8 @@ export const TOLERATE_FROM_ITEMS = 50;
 // --- spec ---
 
 export const MAX_SPEC_BYTES = 1_500_000;
+/** Mistakes of one spec that are reported at once: who makes more of them has mistaken the file. */
+export const PROBLEMS_SHOWN = 20;
 export const MAX_CHUNK_SIZE = 100_000;
 export const MAX_CHUNKS = 1_000_000;
 export const MAX_PARALLELISM = 5000;

@@ -9,7 +9,7 @@ import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleRules } from "../core/schedul
 import type { Json } from "../core/spec.ts";
 import { parseInstant } from "../core/time.ts";
 import { about } from "../spec/about.ts";
-import { complaintOf, type Invalid, join } from "../spec/complaint.ts";
+import { below, complaintOf, type Invalid, invalidFor, problemsOf } from "../spec/complaint.ts";
 import { line, oneOf, wholeNumber } from "../spec/fields.ts";
 import { parseSpec } from "../spec/schema.ts";
 import { parseCron } from "./cron.ts";
@@ -151,7 +151,7 @@ export function checkScheduledSpec(
     return { kind: "invalid", path: "spec", message };
   }
   const parsed = parseSpec(fillPlaceholders(spec, values));
-  return parsed.kind === "ok" ? null : { ...parsed, path: join("spec", parsed.path) };
+  return parsed.kind === "ok" ? null : below("spec", parsed);
 }
 
 function complaintAbout(
@@ -160,13 +160,17 @@ function complaintAbout(
   nowMs: number,
 ): Invalid | null {
   const calendar = parseCron(cron, timeZone);
-  if (calendar.kind === "invalid") return calendar;
-  if (watermarkMs === null && usesWatermark(spec)) {
-    const message =
-      'is missing: the spec says {{watermark}}; give the instant its first run begins from, as in "2026-01-01T00:00Z"';
-    return { kind: "invalid", path: "watermark", message };
-  }
-  return checkScheduledSpec(spec, { scheduledAtMs: nowMs, watermarkMs });
+  const isMissing = watermarkMs === null && usesWatermark(spec);
+  const message =
+    'is missing: the spec says {{watermark}}; give the instant its first run begins from, as in "2026-01-01T00:00Z"';
+  // Where the watermark is missing, the spec is checked with an instant in its place.
+  const values = { scheduledAtMs: nowMs, watermarkMs: watermarkMs ?? nowMs };
+  const ofSpec = checkScheduledSpec(spec, values);
+  return invalidFor([
+    ...(calendar.kind === "invalid" ? problemsOf(calendar) : []),
+    ...(isMissing ? [{ path: "watermark", message }] : []),
+    ...(ofSpec === null ? [] : problemsOf(ofSpec)),
+  ]);
 }
 
 function fill(

@@ -1,27 +1,63 @@
 /**
- * What is wrong with outside input, as the path of one field and one sentence: the first thing zod found.
+ * What is wrong with outside input, all of it: each as the path of one field and one sentence.
  * A sentence never repeats text of the input, which may be a credential; numbers it does.
  */
 import type { z } from "zod";
+import { PROBLEMS_SHOWN } from "../core/limits.ts";
 
-export interface Invalid {
-  readonly kind: "invalid";
+/** One field, and what is wrong with it. */
+export interface Problem {
   /** Keys joined by dots, such as "quota.requests"; "" for the whole. */
   readonly path: string;
   readonly message: string;
 }
 
-/** The first complaint of a failed parse; `above` is the path of the parsed value in the whole input. */
+/** Path and message are those of the first problem. */
+export interface Invalid extends Problem {
+  readonly kind: "invalid";
+  /** All of them, at most `PROBLEMS_SHOWN`; absent where there is only the one. */
+  readonly problems?: readonly Problem[];
+}
+
+/** Everything that is wrong, the first one first. */
+export function problemsOf(invalid: Invalid): readonly Problem[] {
+  const { path, message } = invalid;
+  return invalid.problems ?? [{ path, message }];
+}
+
+/** Null where nothing is wrong. */
+export function invalidFor(problems: readonly Problem[]): Invalid | null {
+  const [first, ...others] = problems.slice(0, PROBLEMS_SHOWN);
+  if (first === undefined) return null;
+  const { path, message } = first;
+  return { kind: "invalid", path, message, ...(others.length === 0 ? {} : { problems: [first, ...others] }) };
+}
+
+/** The same problems, of a value that stands at `above` in the whole. */
+export function below(above: string, invalid: Invalid): Invalid {
+  const problems = problemsOf(invalid).map(({ path, message }) => ({ path: join(above, path), message }));
+  return invalidFor(problems) ?? invalid;
+}
+
+/** The complaints of a failed parse; `above` is the path of the parsed value in the whole input. */
 export function complaintOf(error: z.ZodError, schema: z.ZodType, input: unknown, above = ""): Invalid {
-  const [issue] = error.issues;
-  if (issue === undefined) return { kind: "invalid", path: above, message: "is not accepted" };
+  const problems = error.issues.flatMap((issue) => problemsOfIssue(issue, schema, input, above));
+  return invalidFor(problems) ?? { kind: "invalid", path: above, message: "is not accepted" };
+}
+
+function problemsOfIssue(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  input: unknown,
+  above: string,
+): readonly Problem[] {
   const steps = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     const accepted = keysAt(schema, steps);
     const message = `is unknown${accepted.length > 0 ? `; accepted are ${accepted.join(", ")}` : ""}`;
-    return { kind: "invalid", path: join(above, ...steps, issue.keys[0] ?? ""), message };
+    return issue.keys.map((key) => ({ path: join(above, ...steps, key), message }));
   }
-  return { kind: "invalid", path: join(above, ...steps), message: sentence(issue, at(input, steps)) };
+  return [{ path: join(above, ...steps), message: sentence(issue, at(input, steps)) }];
 }
 
 /** "a.b" from its steps; empty ones are left out. */

@@ -1,6 +1,6 @@
 /**
- * The spec as it comes from outside: `unknown` in, a checked `Spec` with every default filled in out, or the path of
- * the first field that is wrong and one sentence about what is accepted.
+ * The spec as it comes from outside: `unknown` in, a checked `Spec` with every default filled in out, or everything
+ * that is wrong with it: for each field its path and one sentence about what is accepted.
  *
  * Unknown keys are refused by name. A key whose value is null means its default, so a stored spec can be sent again.
  * Which keys there are, and what they are for: `specSchema.ts`.
@@ -18,49 +18,70 @@ import type { PatchRun } from "../run/interface.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
-import { complaintOf, type Invalid, join } from "./complaint.ts";
+import { complaintOf, type Invalid, invalidFor, join, type Problem, problemsOf } from "./complaint.ts";
 import { fill, fillDefaults } from "./defaults.ts";
-import { patchSchema, retrySchema, type SpecInput, specSchema } from "./specSchema.ts";
+import { patchSchema, retrySchema, specSchema } from "./specSchema.ts";
 
 type Result<Key extends string, Value> = ({ readonly kind: "ok" } & Readonly<Record<Key, Value>>) | Invalid;
 
 /** Outside input as a spec. Checks what the spec says, not whether its input or its secrets are there. */
 export function parseSpec(input: unknown): Result<"spec", Spec> {
   const outside = specSchema.safeParse(input);
-  if (!outside.success) return complaintOf(outside.error, specSchema, input);
-  const source = parseSource(outside.data.source);
-  if (source.kind === "invalid") return source;
-  const task = parseTask(withInherited(outside.data.task, source.source));
-  if (task.kind === "invalid") return task;
-  const spec = fillDefaults(outside.data, source.source, task.task);
-  if (spec.retry.maxDelayMs < spec.retry.baseDelayMs) {
-    const message = `must be baseDelayMs (${spec.retry.baseDelayMs}) or more, not ${spec.retry.maxDelayMs}`;
-    return { kind: "invalid", path: "retry.maxDelayMs", message };
-  }
-  const complaint = complainAboutCosts(spec);
-  if (complaint !== null) return { kind: "invalid", ...complaint };
+  if (!outside.success && !isObject(input)) return complaintOf(outside.error, specSchema, input);
+  const given: { readonly source?: unknown; readonly task?: unknown } = isObject(input) ? input : {};
+  const source = parseSource(given.source);
+  const task = parseTask(source.kind === "ok" ? withInherited(given.task, source.source) : given.task);
+  // What does not hang together is looked for as well where source or task are wrong in themselves.
+  const whole = outside.success ? outside.data : null;
+  const spec =
+    whole === null
+      ? null
+      : fillDefaults(
+          whole,
+          source.kind === "ok" ? source.source : (whole.source as SourceSpec),
+          task.kind === "ok" ? task.task : (whole.task as TaskSpec),
+        );
+  const invalid = invalidFor([
+    ...(outside.success ? [] : elsewhere(complaintOf(outside.error, specSchema, input))),
+    ...(source.kind === "ok" ? [] : problemsOf(source)),
+    ...(task.kind === "ok" ? [] : problemsOf(task)),
+    ...(spec === null ? [] : [...complainAboutDelays(spec), ...complainAboutCosts(spec)]),
+  ]);
+  if (invalid !== null) return invalid;
+  if (spec === null) throw new Error("a spec in which nothing is wrong was not parsed");
   return { kind: "ok", spec };
 }
 
+/** Source and task are parsed apart, and complain themselves. */
+function elsewhere(invalid: Invalid): readonly Problem[] {
+  return problemsOf(invalid).filter(({ path }) => !/^(?:source|task)(?:\.|$)/.test(path));
+}
+
+function complainAboutDelays({ retry }: Spec): readonly Problem[] {
+  if (retry.maxDelayMs >= retry.baseDelayMs) return [];
+  const message = `must be baseDelayMs (${retry.baseDelayMs}) or more, not ${retry.maxDelayMs}`;
+  return [{ path: "retry.maxDelayMs", message }];
+}
+
 /** A quota without a rate, and bounds on what the task does not count. */
-function complainAboutCosts({ quota, budget, task }: Spec): Pick<Invalid, "path" | "message"> | null {
+function complainAboutCosts({ quota, budget, task }: Spec): readonly Problem[] {
+  const problems: Problem[] = [];
+  const say = (path: string, message: string) => problems.push({ path, message });
   if (quota !== null && quota.requests === null && quota.tokens == null)
-    return { path: "quota.requests", message: "is missing; a quota limits requests, tokens or both" };
+    say("quota.requests", "is missing; a quota limits requests, tokens or both");
   if (quota?.tokens == null && quota?.tokenBurst != null)
-    return { path: "quota.tokenBurst", message: "needs quota.tokens: it is a part of that limit" };
-  const kind = `the task ${task.kind} counts none; accepted with the task llm`;
-  if (taskOf(task.kind)?.countsTokens !== true) {
-    if (quota?.tokens != null) return { path: "quota.tokens", message: `limits tokens, and ${kind}` };
-    if (budget?.tokens != null) return { path: "budget.tokens", message: `bounds tokens, and ${kind}` };
+    say("quota.tokenBurst", "needs quota.tokens: it is a part of that limit");
+  const module = taskOf(task.kind);
+  if (module !== null && module.countsTokens !== true) {
+    const kind = `the task ${task.kind} counts none; accepted with the task llm`;
+    if (quota?.tokens != null) say("quota.tokens", `limits tokens, and ${kind}`);
+    if (budget?.tokens != null) say("budget.tokens", `bounds tokens, and ${kind}`);
   }
   if (quota?.tokens != null && quota.perHost != null)
-    return {
-      path: "quota.perHost",
-      message: "does not go with quota.tokens: those calls are for one endpoint",
-    };
+    say("quota.perHost", "does not go with quota.tokens: those calls are for one endpoint");
   if (budget?.dollars != null && task.price == null)
-    return { path: "budget.dollars", message: "needs task.price, which says what tokens cost" };
-  return null;
+    say("budget.dollars", "needs task.price, which says what tokens cost");
+  return problems;
 }
 
 /** The `task` of a spec, its kind included, with its module's defaults. Paths begin with "task". */
@@ -74,26 +95,32 @@ export function parseTask(input: unknown): Result<"task", TaskSpec> {
     return { kind: "invalid", path: "task.kind", message: "is unknown" };
   const settings = taskSchema.safeParse(withoutNulls(outside.data));
   if (!settings.success) return complaintOf(settings.error, taskSchema, input, "task");
-  const complaint = task.check(settings.data);
-  if (complaint !== null) {
-    return { kind: "invalid", path: join("task", complaint.path), message: complaint.message };
-  }
-  return { kind: "ok", task: settings.data as TaskSpec };
+  const complaints = [task.check(settings.data) ?? []].flat();
+  const invalid = invalidFor(complaints.map(({ path, message }) => ({ path: join("task", path), message })));
+  return invalid ?? { kind: "ok", task: settings.data as TaskSpec };
 }
 
 /** What a task takes over from the source: an object's store need not be written down twice. */
-function withInherited(task: SpecInput["task"], source: SourceSpec): SpecInput["task"] {
+function withInherited(task: unknown, source: SourceSpec): unknown {
+  if (!isObject(task) || typeof task.kind !== "string") return task;
   const keys = taskOf(task.kind)?.inherits ?? [];
   const inherited = keys.filter((key) => task[key] == null && source[key] != null);
   return { ...task, ...Object.fromEntries(inherited.map((key) => [key, source[key]])) };
 }
 
-function parseSource(outside: SpecInput["source"]): Result<"source", SourceSpec> {
-  const schema = sourceSchemas[outside.kind];
+function parseSource(input: unknown): Result<"source", SourceSpec> {
+  const { source: kinds } = specSchema.shape;
+  const outside = kinds.safeParse(input);
+  if (!outside.success) return complaintOf(outside.error, kinds, input, "source");
+  const schema = sourceSchemas[outside.data.kind];
   if (schema === undefined) return { kind: "invalid", path: "source.kind", message: "is unknown" };
-  const settings = schema.safeParse(withoutNulls(outside));
-  if (!settings.success) return complaintOf(settings.error, schema, outside, "source");
+  const settings = schema.safeParse(withoutNulls(outside.data));
+  if (!settings.success) return complaintOf(settings.error, schema, outside.data, "source");
   return { kind: "ok", source: settings.data };
+}
+
+function isObject(value: unknown): value is { readonly [key: string]: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A setting that is null is one that was not given. */

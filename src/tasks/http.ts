@@ -16,14 +16,21 @@ import { callBatch, entryOf } from "./httpBatch.ts";
 import type { HttpSettings } from "./httpSchema.ts";
 import { type HttpPlan, planHttp, secretsOfPlan } from "./httpSettings.ts";
 import { isRedirect, redirected } from "./redirect.ts";
-import type { BatchOutcome, OutgoingRequest, Task, TaskContext, TaskOutcome } from "./task.ts";
+import {
+  type BatchOutcome,
+  describeComplaints,
+  type OutgoingRequest,
+  type Task,
+  type TaskContext,
+  type TaskOutcome,
+} from "./task.ts";
 
 export const httpTask: Task<HttpSettings> = {
   kind: "http",
   isWeirs: true,
   check(settings) {
     const planned = planHttp(settings);
-    return planned.kind === "invalid" ? planned.complaint : null;
+    return planned.kind === "invalid" ? planned.complaints : null;
   },
   urls(settings) {
     const { origin } = planOf(settings).url;
@@ -54,7 +61,7 @@ function planOf(settings: HttpSettings): HttpPlan {
   const known = plans.get(settings);
   if (known !== undefined) return known;
   const planned = planHttp(settings);
-  if (planned.kind === "invalid") throw new Error(`${planned.complaint.path}: ${planned.complaint.message}`);
+  if (planned.kind === "invalid") throw new Error(describeComplaints(planned.complaints));
   plans.set(settings, planned.plan);
   return planned.plan;
 }

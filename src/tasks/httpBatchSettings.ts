@@ -8,7 +8,8 @@ import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
 import { pointerSteps } from "../core/jsonPointer.ts";
 import { insertionsOf, secretsOf, type Template } from "../core/template.ts";
 import type { HttpSettings } from "./httpSchema.ts";
-import type { Complaint, HttpPlan } from "./httpSettings.ts";
+import type { HttpPlan } from "./httpSettings.ts";
+import type { Complaint } from "./task.ts";
 
 export interface BatchPlan {
   readonly each: BodyTemplate | null;

@@ -3,24 +3,20 @@
  * Pure: the same settings always make the same requests.
  */
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
-import { complainAboutHeaderName, parseHeaderTemplate } from "../core/headerTemplate.ts";
+import { complainAboutHeaderName } from "../core/headerTemplate.ts";
 import { pointerSteps } from "../core/jsonPointer.ts";
 import { secretsOf, type Template, usesItem } from "../core/template.ts";
 import { parseUrlTemplate, type UrlTemplate } from "../core/urlTemplate.ts";
+import { headerEntries, type PlannedHeader, planHeaders } from "./headerSettings.ts";
 import { type BatchPlan, complainAboutBatch, planBatch } from "./httpBatchSettings.ts";
 import type { HttpSettings } from "./httpSchema.ts";
-
-export interface Complaint {
-  /** Below `task`. */
-  readonly path: string;
-  readonly message: string;
-}
+import type { Complaint } from "./task.ts";
 
 /** The settings with every template parsed and every default decided. */
 export interface HttpPlan {
   readonly method: string;
   readonly url: UrlTemplate;
-  readonly headers: readonly { readonly name: string; readonly template: Template }[];
+  readonly headers: readonly PlannedHeader[];
   readonly body: BodyTemplate | null;
   /** By status: whether it is expected. */
   readonly expected: readonly boolean[];
@@ -35,32 +31,24 @@ export interface HttpPlan {
 
 export type PlannedHttp =
   | { readonly kind: "ok"; readonly plan: HttpPlan }
-  | { readonly kind: "invalid"; readonly complaint: Complaint };
+  | { readonly kind: "invalid"; readonly complaints: readonly Complaint[] };
 
-/** Parses the templates; invalid carries the first complaint. */
+/** Parses the templates; invalid carries every complaint. */
 export function planHttp(settings: HttpSettings): PlannedHttp {
   const url = parseUrlTemplate(settings.url);
-  if (url.kind === "invalid") return invalid("url", url.message);
-  const headers: { name: string; template: Template }[] = [];
-  for (const [name, text] of Object.entries(settings.headers)) {
-    const complaint = complainAboutHeaderName(name);
-    if (complaint !== null) return invalid(`headers.${name}`, complaint);
-    const template = parseHeaderTemplate(name, text);
-    if (template.kind === "invalid") return invalid(`headers.${name}`, template.message);
-    headers.push({ name: name.toLowerCase(), template: template.value });
-  }
-  const twice = headers.find(({ name }, n) => headers.findIndex((other) => other.name === name) !== n);
-  if (twice !== undefined) return invalid("headers", `${twice.name} stands there twice`);
+  const { headers, complaints: ofHeaders } = planHeaders(headerEntries(settings.headers));
   const body = planBody(settings);
-  if (body.kind === "invalid") return invalid("body", body.message);
-  const method = settings.method ?? (body.value === null ? "GET" : "POST");
-  if (body.value !== null && (method === "GET" || method === "HEAD")) {
-    return invalid("body", `a ${method} request has no body; accepted with "method": "POST" and others`);
-  }
   const batch = planBatch(settings);
-  if (batch.kind === "invalid") return batch;
+  const complaints = [
+    ...(url.kind === "invalid" ? [{ path: "url", message: url.message }] : []),
+    ...ofHeaders,
+    ...(body.kind === "invalid" ? [{ path: "body", message: body.message }] : []),
+    ...(batch.kind === "invalid" ? [batch.complaint] : []),
+  ];
+  if (complaints.length > 0 || url.kind === "invalid" || body.kind === "invalid" || batch.kind === "invalid")
+    return { kind: "invalid", complaints };
   const plan: HttpPlan = {
-    method,
+    method: settings.method ?? (body.value === null ? "GET" : "POST"),
     url: url.value,
     headers: [...headers, ...defaultHeaders(headers, body.value)],
     body: body.value,
@@ -68,12 +56,8 @@ export function planHttp(settings: HttpSettings): PlannedHttp {
     failWhen: planFailWhen(settings.failWhen),
     batch: batch.plan,
   };
-  const complaint = complainAboutBatch(settings, plan, templatesOf(plan)) ?? complain(settings, plan);
-  return complaint === null ? { kind: "ok", plan } : { kind: "invalid", complaint };
-}
-
-function invalid(path: string, message: string): PlannedHttp {
-  return { kind: "invalid", complaint: { path, message } };
+  const together = complain(settings, plan);
+  return together.length === 0 ? { kind: "ok", plan } : { kind: "invalid", complaints: together };
 }
 
 function planBody(
@@ -112,27 +96,31 @@ function planFailWhen(failWhen: HttpSettings["failWhen"]): HttpPlan["failWhen"] 
 }
 
 /** What the parts allow one by one and not together. */
-function complain(settings: HttpSettings, plan: HttpPlan): Complaint | null {
-  if (!templatesOf(plan).some(usesItem)) {
-    const message =
-      "{{item}} stands neither in the url nor in headers or body, so every call would be the same; accepted are {{item}} and {{item.field}}";
-    return { path: "url", message };
+function complain(settings: HttpSettings, plan: HttpPlan): readonly Complaint[] {
+  const complaints: Complaint[] = [];
+  const say = (path: string, message: string) => complaints.push({ path, message });
+  if (plan.body !== null && (plan.method === "GET" || plan.method === "HEAD"))
+    say("body", `a ${plan.method} request has no body; accepted with "method": "POST" and others`);
+  const ofBatch = complainAboutBatch(settings, plan, templatesOf(plan));
+  if (ofBatch !== null) complaints.push(ofBatch);
+  else if (!templatesOf(plan).some(usesItem)) {
+    const accepted = "accepted are {{item}} and {{item.field}}";
+    say(
+      "url",
+      `{{item}} stands neither in the url nor in headers or body, so every call would be the same; ${accepted}`,
+    );
   }
-  if (plan.url.origin !== null && URL.parse(plan.url.origin) === null) {
-    return { path: "url", message: `${plan.url.origin} is no valid host` };
-  }
-  if (settings.failWhen !== null && settings.value === "none") {
-    return {
-      path: "failWhen",
-      message: 'needs a value to look at; accepted with "value": "auto", "json" or "text"',
-    };
-  }
+  if (plan.url.origin !== null && URL.parse(plan.url.origin) === null)
+    say("url", `${plan.url.origin} is not a valid host`);
+  if (settings.failWhen !== null && settings.value === "none")
+    say("failWhen", 'needs a value to look at; accepted with "value": "auto", "json" or "text"');
   const header = settings.idempotencyHeader;
-  if (header === null) return null;
+  if (header === null) return complaints;
   const message = complainAboutHeaderName(header);
-  if (message !== null) return { path: "idempotencyHeader", message };
-  const isGiven = plan.headers.some(({ name }) => name === header.toLowerCase());
-  return isGiven ? { path: "idempotencyHeader", message: `${header} stands in headers too` } : null;
+  if (message !== null) say("idempotencyHeader", message);
+  else if (plan.headers.some(({ name }) => name === header.toLowerCase()))
+    say("idempotencyHeader", `${header} stands in headers too`);
+  return complaints;
 }
 
 function templatesOf(plan: HttpPlan): readonly Template[] {

@@ -15,7 +15,13 @@ import { outcomeOfFault } from "./faults.ts";
 import { outcomeOfCompletion } from "./llmAnswer.ts";
 import type { LlmSettings } from "./llmSchema.ts";
 import { type LlmPlan, planLlm, secretsOfPlan } from "./llmSettings.ts";
-import type { OutgoingRequest, Task, TaskContext, TaskOutcome } from "./task.ts";
+import {
+  describeComplaints,
+  type OutgoingRequest,
+  type Task,
+  type TaskContext,
+  type TaskOutcome,
+} from "./task.ts";
 import { type CountTokens, tokenizerFor } from "./tokenizer.ts";
 
 export const llmTask: Task<LlmSettings> = {
@@ -24,7 +30,7 @@ export const llmTask: Task<LlmSettings> = {
   countsTokens: true,
   check(settings) {
     const planned = planLlm(settings);
-    return planned.kind === "invalid" ? planned.complaint : null;
+    return planned.kind === "invalid" ? planned.complaints : null;
   },
   urls(settings) {
     const { origin } = planOf(settings).url;
@@ -59,7 +65,7 @@ function planOf(settings: LlmSettings): LlmPlan {
   const known = plans.get(settings);
   if (known !== undefined) return known;
   const planned = planLlm(settings);
-  if (planned.kind === "invalid") throw new Error(`${planned.complaint.path}: ${planned.complaint.message}`);
+  if (planned.kind === "invalid") throw new Error(describeComplaints(planned.complaints));
   plans.set(settings, planned.plan);
   return planned.plan;
 }

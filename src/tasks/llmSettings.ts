@@ -4,17 +4,17 @@
  */
 import { Validator } from "@cfworker/json-schema";
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
-import { complainAboutHeaderName, parseHeaderTemplate } from "../core/headerTemplate.ts";
 import type { Json } from "../core/spec.ts";
 import { secretsOf, type Template, usesItem } from "../core/template.ts";
 import { parseUrlTemplate, type UrlTemplate } from "../core/urlTemplate.ts";
-import type { Complaint } from "./httpSettings.ts";
+import { headerEntries, type PlannedHeader, planHeaders } from "./headerSettings.ts";
 import type { LlmSettings } from "./llmSchema.ts";
+import type { Complaint } from "./task.ts";
 
 /** The settings with every template parsed and every default decided. */
 export interface LlmPlan {
   readonly url: UrlTemplate;
-  readonly headers: readonly { readonly name: string; readonly template: Template }[];
+  readonly headers: readonly PlannedHeader[];
   readonly messages: BodyTemplate;
   /** Everything else in the request. */
   readonly rest: BodyTemplate;
@@ -24,35 +24,37 @@ export interface LlmPlan {
 
 export type PlannedLlm =
   | { readonly kind: "ok"; readonly plan: LlmPlan }
-  | { readonly kind: "invalid"; readonly complaint: Complaint };
+  | { readonly kind: "invalid"; readonly complaints: readonly Complaint[] };
 
-/** Parses the templates; invalid carries the first complaint. */
+/** Parses the templates; invalid carries every complaint. */
 export function planLlm(settings: LlmSettings): PlannedLlm {
-  const url = parseUrlTemplate(chatUrl(settings.url));
-  if (url.kind === "invalid") return invalid("url", url.message);
-  if (url.value.origin === null || usesItem(url.value.template))
-    return invalid("url", "holds {{item}}; accepted is the endpoint's own URL, the same for every item");
-  if (URL.parse(url.value.origin) === null) return invalid("url", `${url.value.origin} is no valid host`);
-  const headers = planHeaders(settings);
-  if (headers.kind === "invalid") return headers;
+  const url = planUrl(settings);
+  const key = complainAboutKey(settings);
+  const { headers, complaints: ofHeaders } = planHeaders(headersOf(settings), OWN_HEADERS);
   const messages = planMessages(settings);
-  if (messages.kind === "invalid") return messages;
   const rest = parseBodyTemplate(restOf(settings), null);
-  if (rest.kind === "invalid") return invalid("body", rest.message);
   const validator = settings.schema === null ? null : validatorOf(settings.schema);
-  if (typeof validator === "string") return invalid("schema", validator);
-  const plan = {
-    url: url.value,
-    headers: headers.headers,
-    messages: messages.template,
-    rest: rest.value,
-    validator,
-  };
+  const complaints = [
+    ...(url.kind === "invalid" ? [url.complaint] : []),
+    ...(key === null ? ofHeaders : [key, ...ofHeaders.filter(({ path }) => path !== key.path)]),
+    ...(messages.kind === "invalid" ? [messages.complaint] : []),
+    ...(rest.kind === "invalid" ? [{ path: "body", message: rest.message }] : []),
+    ...(typeof validator === "string" ? [{ path: "schema", message: validator }] : []),
+  ];
+  if (
+    complaints.length > 0 ||
+    url.kind === "invalid" ||
+    messages.kind === "invalid" ||
+    rest.kind === "invalid"
+  )
+    return { kind: "invalid", complaints };
+  if (typeof validator === "string") return { kind: "invalid", complaints };
+  const plan = { url: url.url, headers, messages: messages.template, rest: rest.value, validator };
   if (templatesOf(plan).some(usesItem)) return { kind: "ok", plan };
-  return invalid(
-    settings.messages === null ? "prompt" : "messages",
-    "holds no {{item}}, so every call would be the same; accepted are {{item}} and {{item.field}}",
-  );
+  const path = settings.messages === null ? "prompt" : "messages";
+  const message =
+    "holds no {{item}}, so every call would be the same; accepted are {{item}} and {{item.field}}";
+  return { kind: "invalid", complaints: [{ path, message }] };
 }
 
 /** Names of the secrets in the templates, each once. */
@@ -77,30 +79,33 @@ function chatUrl(url: string): string {
   return url.includes("/chat/completions") ? url : `${url.replace(/\/+$/, "")}/chat/completions`;
 }
 
-function planHeaders(settings: LlmSettings) {
-  const given = Object.entries(settings.headers).map(([name, value]) => [name, value, `headers.${name}`]);
-  if (settings.apiKey !== null) {
-    if (!/^\s*\{\{\s*secret:[^{}]*\}\}\s*$/.test(settings.apiKey))
-      return invalid(
-        "apiKey",
-        "must be {{secret:NAME}}, with WEIR_SECRET_NAME set; a literal key would be stored",
-      );
-    given.push(["authorization", `Bearer ${settings.apiKey.trim()}`, "apiKey"]);
-  }
-  const headers: { name: string; template: Template }[] = [
-    { name: "user-agent", template: [{ kind: "text", text: "weir" }] },
-    { name: "content-type", template: [{ kind: "text", text: "application/json" }] },
-  ];
-  for (const [name = "", value = "", path = ""] of given) {
-    const complaint = complainAboutHeaderName(name);
-    if (complaint !== null) return invalid(path, complaint);
-    const parsed = parseHeaderTemplate(name, value);
-    if (parsed.kind === "invalid") return invalid(path, parsed.message);
-    headers.push({ name: name.toLowerCase(), template: parsed.value });
-  }
-  const twice = headers.find(({ name }, at) => headers.findIndex((other) => other.name === name) !== at);
-  if (twice !== undefined) return invalid("headers", `${twice.name} is set already`);
-  return { kind: "ok", headers } as const;
+function planUrl(settings: LlmSettings) {
+  const url = parseUrlTemplate(chatUrl(settings.url));
+  if (url.kind === "invalid") return invalid("url", url.message);
+  const { origin, template } = url.value;
+  if (origin === null || usesItem(template))
+    return invalid("url", "holds {{item}}; accepted is the endpoint's own URL, the same for every item");
+  if (URL.parse(origin) === null) return invalid("url", `${origin} is not a valid host`);
+  return { kind: "ok", url: url.value } as const;
+}
+
+const OWN_HEADERS = [
+  { name: "user-agent", template: [{ kind: "text", text: "weir" }] },
+  { name: "content-type", template: [{ kind: "text", text: "application/json" }] },
+] as const satisfies readonly PlannedHeader[];
+
+function headersOf({ headers, apiKey }: LlmSettings) {
+  const given = headerEntries(headers);
+  if (apiKey === null) return given;
+  return [...given, { name: "authorization", text: `Bearer ${apiKey.trim()}`, path: "apiKey" }];
+}
+
+function complainAboutKey({ apiKey }: LlmSettings): Complaint | null {
+  if (apiKey === null || /^\s*\{\{\s*secret:[^{}]*\}\}\s*$/.test(apiKey)) return null;
+  return {
+    path: "apiKey",
+    message: "must be {{secret:NAME}}, with WEIR_SECRET_NAME set; a literal key would be stored",
+  };
 }
 
 function planMessages(settings: LlmSettings) {

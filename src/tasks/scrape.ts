@@ -32,13 +32,14 @@ export const scrapeTask: Task<ScrapeSettings> = {
   kind: "scrape",
   isWeirs: true,
   check(settings) {
-    if (Object.keys(settings.headers).some((name) => name.toLowerCase() === "user-agent")) {
-      return {
-        path: "headers",
-        message: "user-agent stands in userAgent, which robots.txt is asked for too",
-      };
-    }
-    return httpTask.check(httpOf(settings)) ?? complainAboutFields(settings);
+    const own = Object.keys(settings.headers).find((name) => name.toLowerCase() === "user-agent");
+    const message = "user-agent stands in userAgent, which robots.txt is asked for too";
+    const ofRequest = [httpTask.check(httpOf(settings)) ?? []].flat();
+    return [
+      ...(own === undefined ? [] : [{ path: "headers", message }]),
+      ...ofRequest.filter(({ path }) => path.toLowerCase() !== "headers.user-agent"),
+      ...complainAboutFields(settings),
+    ];
   },
   urls: (settings) => httpTask.urls(httpOf(settings)),
   secrets: (settings) => httpTask.secrets(httpOf(settings)),

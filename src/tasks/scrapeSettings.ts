@@ -6,27 +6,20 @@ import { MAX_FIELDS } from "../core/limits.ts";
 import type { HttpSettings } from "./httpSchema.ts";
 import { complainAboutSelector, type FieldRules } from "./page.ts";
 import type { ScrapeSettings } from "./scrapeSchema.ts";
+import type { Complaint } from "./task.ts";
 
 /** Says who calls: a site's owner finds out what it is. A spec that calls for somebody should name them. */
 export const USER_AGENT = "Weir/0.1 (backfill scheduler; obeys robots.txt)";
 
-export interface Complaint {
-  /** Below `task`. */
-  readonly path: string;
-  readonly message: string;
-}
-
-/** What only the selectors' own reader can tell; null when nothing is wrong. */
-export function complainAboutFields(settings: ScrapeSettings): Complaint | null {
+/** What only the selectors' own reader can tell, of every field. */
+export function complainAboutFields(settings: ScrapeSettings): readonly Complaint[] {
   const names = Object.keys(settings.fields);
-  if (names.length > MAX_FIELDS) {
-    return { path: "fields", message: `must be at most ${MAX_FIELDS}, not ${names.length}` };
-  }
-  for (const [name, rule] of Object.entries(fieldRules(settings))) {
+  const many = `must be at most ${MAX_FIELDS}, not ${names.length}`;
+  if (names.length > MAX_FIELDS) return [{ path: "fields", message: many }];
+  return Object.entries(fieldRules(settings)).flatMap(([name, rule]) => {
     const message = complainAboutSelector(rule.selector);
-    if (message !== null) return { path: `fields.${name}`, message };
-  }
-  return null;
+    return message === null ? [] : [{ path: `fields.${name}`, message }];
+  });
 }
 
 /** The fields with every default in its place. */

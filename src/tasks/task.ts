@@ -125,6 +125,18 @@ export type BatchOutcome =
    */
   | { readonly kind: "whole"; readonly outcome: Exclude<TaskOutcome, { readonly kind: "ok" }> };
 
+/** One setting, and what is wrong with it. */
+export interface Complaint {
+  /** Below `task`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Settings that were checked have none: for the error of who has not checked them. */
+export function describeComplaints(complaints: readonly Complaint[]): string {
+  return complaints.map(({ path, message }) => `${path}: ${message}`).join("; ");
+}
+
 export interface Task<Settings, Client = undefined> {
   readonly kind: string;
   /** It is Weir's own: its outcomes are what their types say, and their values are JSON. Absent: each is looked through. */
@@ -135,9 +147,9 @@ export interface Task<Settings, Client = undefined> {
   readonly countsTokens?: true;
   /**
    * Beyond the schema: what a spec must not say (a missing {{item}}, literal credentials, an unknown secret name).
-   * Returns the first complaint with the path below `task`, or null. Pure.
+   * Returns what is wrong, one or all of it, with paths below `task`; or null. Pure.
    */
-  check(settings: Settings): { readonly path: string; readonly message: string } | null;
+  check(settings: Settings): Complaint | readonly Complaint[] | null;
   /**
    * The URLs written in the settings, as they are written: their hosts may be private, and secrets go to them.
    * A host that stands nowhere in the settings is not one of them.

@@ -181,6 +181,30 @@ describe("a draft from a file", () => {
     expect(() => draft(spec("bad.json", value))).toThrow(says);
   });
 
+  test("with several mistakes has a line for each, by what was typed", () => {
+    const file = spec("wrong.json", {
+      source: { kind: "range", from: 0 },
+      task: { kind: "http", url: "https://h.example/{{item}}" },
+      chunkSize: 0,
+    });
+    const lines = () => draft(file, "--rate", "fast", "--header", "a b: 1");
+    expect(lines).toThrow(
+      new RegExp(
+        [
+          `^${file}: chunkSize: must be a whole number from 1 to 100,000, not 0`,
+          "--rate: .*rate.*",
+          `${file}: source.to: is missing: .*`,
+          "--header a b: .*$",
+        ].join("\n"),
+      ),
+    );
+  });
+
+  test("is read from a file that begins with a byte order mark", () => {
+    const file = spec("bom.json", `\uFEFF${JSON.stringify({ source: items, task })}`);
+    expect(draft(file).spec.source).toEqual(items);
+  });
+
   test("names the flag where the value came from a flag", () => {
     expect(() => draft(spec("d.json", { source: items, task }), "--chunk", "0")).toThrow(/^--chunk: /);
   });

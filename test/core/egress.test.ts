@@ -100,7 +100,10 @@ describe("a secret", () => {
     const settings = { body: null, failWhen: null, idempotencyHeader: null, expect: ["2xx"] };
     expect(
       missingSecrets({ task: { ...task, ...settings }, source: { kind: "range" } } as never, env),
-    ).toEqual(["B", "C"]);
+    ).toEqual([
+      { name: "B", path: "task.headers.a" },
+      { name: "C", path: "task.headers.a" },
+    ]);
   });
 });
 

@@ -227,7 +227,7 @@ describe("the settings of llm", () => {
     [{ url: "https://a.example/{{item}}" }, "task.url", /holds \{\{item\}\}/],
     [{ apiKey: "sk-123" }, "task.apiKey", /\{\{secret:NAME\}\}/],
     [{ headers: { authorization: "Bearer x" } }, "task.headers.authorization", /literal credential/],
-    [{ apiKey: "{{secret:A}}", headers: { Authorization: "{{secret:B}}" } }, "task.headers", /set already/],
+    [{ apiKey: "{{secret:A}}", headers: { Authorization: "{{secret:B}}" } }, "task.apiKey", /set twice/],
     [{ temperature: 3 }, "task.temperature", /0 to 2/],
     [{ maxTokens: 0 }, "task.maxTokens", /from 1/],
     [{ price: { inputPerMillion: -1, outputPerMillion: 1 } }, "task.price.inputPerMillion", /0 or more/],

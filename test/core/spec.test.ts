@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { PROBLEMS_SHOWN } from "../../src/core/limits.ts";
 import { type Json, RETRY_TOLERATE, SPEC_DEFAULTS, type TaskSpec } from "../../src/core/spec.ts";
 import { sourceRegistry } from "../../src/sources/registry.ts";
 import { sourceSchemas } from "../../src/sources/schemas.ts";
+import { problemsOf } from "../../src/spec/complaint.ts";
 import { mergeTask } from "../../src/spec/mergeTask.ts";
 import { parsePatch, parseRetry, parseSpec, parseTask } from "../../src/spec/schema.ts";
 import { taskRegistry } from "../../src/tasks/registry.ts";
@@ -143,12 +145,72 @@ describe("a spec", () => {
   });
 });
 
+describe("mistakes of a spec", () => {
+  const problemsIn = (input: unknown) => {
+    const parsed = parseSpec(input);
+    return parsed.kind === "ok" ? [] : problemsOf(parsed);
+  };
+
+  it("are reported all at once, in every part of it", () => {
+    const problems = problemsIn({
+      source: { kind: "range", form: 1, to: "x" },
+      task: {
+        kind: "http",
+        url: "ftp://example.com/{{item}}",
+        headers: { "a b": "1", authorization: "Bearer sk-literal" },
+        timeoutMs: 0,
+      },
+      chunkSize: 0,
+      quota: { requests: "fast", brust: 5 },
+    });
+    expect(problems.map(({ path }) => path)).toEqual([
+      "chunkSize",
+      "quota.requests",
+      "quota.brust",
+      "source.from",
+      "source.to",
+      "source.form",
+      "task.timeoutMs",
+    ]);
+  });
+
+  it("are looked for in templates, headers and body alike", () => {
+    const task = {
+      kind: "http",
+      url: "ftp://example.com/{{item}}",
+      headers: { "a b": "1", ok: "{{thing}}" },
+      body: "{{",
+    };
+    const problems = problemsIn({ source: { kind: "items", items: [1] }, task, budget: { tokens: 5 } });
+    expect(problems.map(({ path }) => path)).toEqual([
+      "task.url",
+      "task.headers.a b",
+      "task.headers.ok",
+      "task.body",
+      "budget.tokens",
+    ]);
+  });
+
+  it("begin with the one that path and message name, and are bounded", () => {
+    const items = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key${n}`, 1]));
+    const parsed = parseSpec({ ...items, source: {}, task: {} });
+    if (parsed.kind === "ok") throw new Error("it was accepted");
+    expect(parsed.problems).toHaveLength(PROBLEMS_SHOWN);
+    expect(parsed.problems?.[0]).toEqual({ path: parsed.path, message: parsed.message });
+  });
+
+  it("need an object before anything else", () => {
+    for (const input of [null, [], "x", 1]) expect(problemsIn(input)).toHaveLength(1);
+    expect(problemsIn({}).map(({ path }) => path)).toEqual(["source", "task"]);
+  });
+});
+
 describe("a spec's http task", () => {
   it.each<[Record<string, Json>, string, RegExp]>([
     [{ url: "api.example.com/{{item}}" }, "task.url", /https:\/\//],
     [{ url: "https://api.example.com/all" }, "task.url", /\{\{item\}\}/],
     [{ url: "https://{{item}}.example.com/" }, "task.url", /host/],
-    [{ url: "https://[bad/{{item}}" }, "task.url", /no valid host/],
+    [{ url: "https://[bad/{{item}}" }, "task.url", /not a valid host/],
     [{ url: "https://h.example/{{secret:A B}}/{{item}}" }, "task.url", /name of a secret/],
     [{ url: "https://user:hunter22@h.example/{{item}}" }, "task.url", /secret:NAME/],
     [{ headers: { Authorization: "Bearer hunter22" } }, "task.headers.Authorization", /secret:NAME/],
@@ -156,7 +218,7 @@ describe("a spec's http task", () => {
     [{ headers: { "x-api-key": "hunter22" } }, "task.headers.x-api-key", /secret:NAME/],
     [{ headers: { "x y": "1" } }, "task.headers.x y", /header name/],
     [{ headers: { host: "h" } }, "task.headers.host", /platform/],
-    [{ headers: { a: "1", A: "2" } }, "task.headers", /twice/],
+    [{ headers: { a: "1", A: "2" } }, "task.headers.A", /twice/],
     [{ timeout: 1 }, "task.timeout", /unknown; accepted are .*timeoutMs/],
     [{ timeoutMs: 0 }, "task.timeoutMs", /from 1/],
     [{ method: "FETCH" }, "task.method", /GET, HEAD, POST/],

@@ -18,7 +18,7 @@ describe("starting a run", () => {
     [
       "a secret that is not set",
       { ...spec, task: { kind: "http", url: USERS, headers: { "x-k": "{{secret:NOPE}}" } } },
-      "task",
+      "task.headers.x-k",
     ],
     [
       "a browser that is not bound",
@@ -43,6 +43,23 @@ describe("starting a run", () => {
     if (path !== undefined) expect(refused.body.error.path).toBe(path);
     expect(refused.body.error.message).not.toMatch(/\n/);
     expect((await answer(await call("POST", "/v1/plans", body))).body.error.code).toBe("invalid");
+  });
+
+  it("reports every mistake of a spec, and every secret that is missing, each at its place", async () => {
+    const problemsOf = async (body: object) => {
+      const { error } = (await answer(await call("POST", "/v1/runs", body))).body;
+      expect(error.problems?.[0]?.path).toBe(error.path);
+      return error.problems?.map(({ path }) => path);
+    };
+    const wrong = { ...spec, chunkSize: 0, quota: { requests: "5" }, task: { kind: "http", url: "x" } };
+    expect(await problemsOf(wrong)).toEqual(["chunkSize", "quota.requests", "task.url"]);
+    const headers = { a: "{{secret:NOPE_A}}", b: "x {{ secret:NOPE_B }}" };
+    const secrets = {
+      ...spec,
+      task: { kind: "http", url: USERS, headers },
+      onComplete: { url: "https://target.test/done" },
+    };
+    expect(await problemsOf(secrets)).toEqual(["task.headers.a", "task.headers.b", "onComplete"]);
   });
 
   it("refuses a spec over its size with the number", async () => {

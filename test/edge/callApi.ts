@@ -30,6 +30,7 @@ export interface Answer {
     readonly code: string;
     readonly message: string;
     readonly path?: string;
+    readonly problems?: readonly { readonly path: string; readonly message: string }[];
     requestId: string;
   };
   readonly id: string;

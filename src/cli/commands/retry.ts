@@ -3,9 +3,8 @@ import type { RunView } from "../../core/runView.ts";
 import type { Arguments } from "../arguments.ts";
 import { ApiError } from "../client.ts";
 import { connectToDrive } from "../connection.ts";
-import { draftTaskChange } from "../draft.ts";
+import { draftTaskChange, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
-import { UsageError } from "../exit.ts";
 import { fieldName } from "../fieldName.ts";
 import { takeInterrupts } from "../interrupts.ts";
 import { checkOut } from "../output.ts";
@@ -21,8 +20,8 @@ export async function retryCommand({ words, flags }: Arguments): Promise<number>
     const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/retry`;
     const view = await connection.client.ask<RunView>("POST", path, { json }).catch((error: unknown) => {
       if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
-      const name = error.path.startsWith("kinds") ? "--kind" : fieldName(error.path, flags, null);
-      throw new UsageError(`${name}: ${error.message}`);
+      const nameOf = (path: string) => (path.startsWith("kinds") ? "--kind" : fieldName(path, flags, null));
+      throw usageError(error.problems, nameOf);
     });
     return await driveRun(connection, view, { flags, interrupts, isDetached: flags.has("detach") });
   } finally {

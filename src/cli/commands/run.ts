@@ -7,7 +7,7 @@ import { missingSecretMessage } from "../../tasks/secrets.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import { ApiError } from "../client.ts";
 import { type Connection, connectToDrive, usesOwnSecrets } from "../connection.ts";
-import { type Draft, draftPatch, draftSpec } from "../draft.ts";
+import { type Draft, draftPatch, draftSpec, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { UsageError } from "../exit.ts";
 import { takeInterrupts } from "../interrupts.ts";
@@ -55,7 +55,7 @@ export async function askAboutSpec<T>(draft: Draft, ask: () => Promise<T>): Prom
     return await ask();
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
-    throw new UsageError(`${draft.nameOf(error.path)}: ${error.message}`);
+    throw usageError(error.problems, draft.nameOf);
   }
 }
 
@@ -67,8 +67,9 @@ function create(connection: Connection, draft: Draft): Promise<RunView> {
 
 function requireSecrets(draft: Draft): void {
   const parsed = parseSpec(draft.spec);
-  const [missing] = parsed.kind === "ok" ? missingSecrets(parsed.spec, process.env) : [];
-  if (missing !== undefined) throw new UsageError(missingSecretMessage(missing));
+  const missing = parsed.kind === "ok" ? missingSecrets(parsed.spec, process.env) : [];
+  const problems = missing.map(({ name, path }) => ({ path, message: missingSecretMessage(name) }));
+  if (problems.length > 0) throw usageError(problems, draft.nameOf);
 }
 
 async function newestUnfinished(connection: Connection): Promise<string> {
