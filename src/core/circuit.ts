@@ -1,29 +1,67 @@
 /**
- * The circuit: when the target is down, or has asked everybody to pause, single calls probe until it answers.
+ * The circuit: when nobody is answered, or the target has asked everybody to pause, single calls probe until it answers.
  *
- * Closed, calls flow. It opens for one of two reasons: *down* (`CIRCUIT_OPENS_AFTER` calls in a row, of different
- * items, ended in network, timeout or 5xx) or *throttled* (the shared pause). Open, nothing is granted until
- * `nextProbeMs`; then one probe at a time, each failure doubling the wait. Down, any answered call closes it;
- * throttled, only an answered probe does, because answers to calls from before the pause prove nothing.
+ * What a failed call says of the *target* is kept apart from what it says of its *item*:
+ * - A *silence* begins with a call that ended down (network, timeout, 5xx) and ends with the next call that is answered.
+ * - An item that failed while others were answered is a *suspect*. Its further failures say nothing about the target,
+ *   unless it got no connection at all: that is never the item's doing.
+ * - A silence of ten different items, or of five seconds, opens the circuit. Then single probes go, in turn from items
+ *   that were tried before and from items that never were, so that no order of a list defeats them. Tries that failed
+ *   in the silence are given back while the circuit is open.
+ * - While nobody gets a connection it stays open. Where connections are made and calls fail all the same, it closes
+ *   after `CONNECTED_PATIENCE_MS` without an answer (it is *lifted*): from then on every failure is its item's own.
+ *   Only a run with `REOPENS_ABOVE_ITEMS` items left opens it again in the same silence, when
+ *   `REOPENS_AFTER` further items failed in their first try; each time it then stays open for twice as long.
  *
- * Invariant: while open at most one probe is out, unless its holder is certainly gone.
+ * So a run ends: while connections are made at most `CONNECTED_PATIENCE_MS` are added to the tries of the items that are
+ * left, and nothing but the target's being out of reach holds it longer (DESIGN.md, "When does a run end").
+ *
+ * Opened by a shared pause (*throttled*), only an answered probe closes it, because answers to calls from before the
+ * pause prove nothing. Invariant: while open at most one probe is out, unless its holder is certainly gone.
  */
 import {
   CIRCUIT_OPENS_AFTER,
+  CIRCUIT_OPENS_AFTER_MAX,
+  CONNECTED_PATIENCE_MAX_MS,
+  CONNECTED_PATIENCE_MS,
+  FALSE_ALARM_MS,
   LEAD_MS,
   LEASE_MARGIN_MS,
   LEASE_TTL_MS,
+  PROBE_CONNECTED_MAX_MS,
   PROBE_FIRST_MS,
   PROBE_MAX_MS,
+  REOPENS_ABOVE_ITEMS,
+  REOPENS_AFTER,
   SHARED_PAUSE_MAX_MS,
+  SILENCE_FAILURES,
+  SILENCE_MS,
+  UNREACHED_SILENCE_MS,
 } from "./limits.ts";
 import type { Report, Trouble } from "./protocol.ts";
 
 export interface Circuit {
-  /** Different items of the calls in a row that found the target down, at most `CIRCUIT_OPENS_AFTER`. */
-  readonly downItems: readonly number[];
+  /** Null: the last call that ended was answered, or none has ended. */
+  readonly silence: Silence | null;
   /** Null: closed. */
   readonly open: Opening | null;
+  /** Different items of a silence that open it: doubled by every opening that turned out to be a false alarm. */
+  readonly opensAfter: number;
+}
+
+/** Calls that ended down since the last one that was answered. */
+export interface Silence {
+  readonly sinceMs: number;
+  /** Calls, those of suspects left out unless they got no connection. */
+  readonly failures: number;
+  /** Different items of these calls, as many as matter; once lifted, only items in their first try. */
+  readonly items: readonly number[];
+  /** How many of the latest of these calls got no connection, one after the other. */
+  readonly unreached: number;
+  /** Since when calls got a connection and failed all the same; null: the latest call got none. */
+  readonly connectedSinceMs: number | null;
+  /** How often the circuit was closed without an answer. */
+  readonly lifts: number;
 }
 
 export interface Opening {
@@ -34,6 +72,8 @@ export interface Opening {
   /** Wait after the next failed probe is twice this, at most `PROBE_MAX_MS`. */
   readonly delayMs: number;
   readonly probe: ProbeOut | null;
+  /** Probes given out so far. */
+  readonly probes: number;
 }
 
 interface ProbeOut {
@@ -46,18 +86,29 @@ interface ProbeOut {
 
 export type Admission =
   | { readonly kind: "closed" }
-  | { readonly kind: "probe" }
+  /** `prefers`: which items it is to be taken from, where there is a choice. */
+  | { readonly kind: "probe"; readonly prefers: "tried" | "untried" }
   /** Nothing may leave before. */
   | { readonly kind: "wait"; readonly untilMs: number };
 
-export const CLOSED: Circuit = { downItems: [], open: null };
+/** What a report is taken in with. */
+export interface ReportMoment {
+  readonly nowMs: number;
+  /** The invocation. */
+  readonly holder: string;
+  /** Items of the run without a row; absent: few. */
+  readonly itemsLeft?: number;
+}
+
+export const CLOSED: Circuit = { silence: null, open: null, opensAfter: CIRCUIT_OPENS_AFTER };
 
 /** What may leave now. Asking changes nothing: `sendProbe` records that a probe was given out. */
 export function admission(circuit: Circuit, nowMs: number): Admission {
   const { open } = circuit;
   if (open === null) return { kind: "closed" };
   const untilMs = open.probe?.givenUpMs ?? open.nextProbeMs;
-  return nowMs < untilMs ? { kind: "wait", untilMs } : { kind: "probe" };
+  if (nowMs < untilMs) return { kind: "wait", untilMs };
+  return { kind: "probe", prefers: open.probes % 2 === 0 ? "tried" : "untried" };
 }
 
 /** The circuit with a probe out. `callTimeoutMs`: the longest that its call may take. */
@@ -73,7 +124,7 @@ export function sendProbe(
   if (circuit.open === null) return circuit;
   const givenUpMs = probe.nowMs + Math.max(LEASE_TTL_MS, probe.callTimeoutMs) + LEASE_MARGIN_MS;
   const out = { holder: probe.holder, usableUntilMs: probe.usableUntilMs, givenUpMs };
-  return { ...circuit, open: { ...circuit.open, probe: out } };
+  return { ...circuit, open: { ...circuit.open, probe: out, probes: circuit.open.probes + 1 } };
 }
 
 /** The shared pause: open until `nowMs + pauseMs` (at most `SHARED_PAUSE_MAX_MS`), never shorter than it was. */
@@ -84,37 +135,57 @@ export function pauseAll(circuit: Circuit, nowMs: number, pauseMs: number): Circ
   return { ...circuit, open: { ...circuit.open, nextProbeMs } };
 }
 
-/** The circuit after an invocation's report: the row of failures, and what became of its probe. */
-export function observeCalls(
-  circuit: Circuit,
-  report: Report,
-  from: { readonly nowMs: number; readonly holder: string },
-): Circuit {
-  const settled = settleProbe(circuit.open, report, from);
-  const open = settled?.reason === "down" && report.answered > 0 ? null : settled;
-  const hasClosed = circuit.open !== null && open === null;
-  const downItems = rowOfFailures(hasClosed ? [] : circuit.downItems, report);
-  if (open === null && downItems.length >= CIRCUIT_OPENS_AFTER) {
-    return { downItems: [], open: opening("down", from.nowMs, from.nowMs + PROBE_FIRST_MS) };
+/** The circuit after an invocation's report: who was answered, who was not, and what became of its probe. */
+export function observeCalls(circuit: Circuit, report: Report, from: ReportMoment): Circuit {
+  const { nowMs } = from;
+  const probed = settleProbe(circuit.open, report, from);
+  const isAnswered = endsSilence(circuit, report, nowMs);
+  const silence = silenceAfter(isAnswered ? null : circuit.silence, report, nowMs);
+  const open = probed?.reason === "down" && isAnswered ? null : probed;
+  const opensAfter = threshold(circuit, open, nowMs);
+  if (open === null && silence !== null && opens(silence, opensAfter, from)) {
+    const reopened = opening("down", nowMs, nowMs + PROBE_FIRST_MS);
+    return { silence: { ...silence, items: [] }, open: reopened, opensAfter };
   }
-  if (open === circuit.open && isSame(downItems, circuit.downItems)) return circuit;
-  return { downItems, open };
+  const isSame = silence === circuit.silence && open === circuit.open && opensAfter === circuit.opensAfter;
+  return isSame ? circuit : { silence, open, opensAfter };
+}
+
+/** The circuit as time passes: lifted when calls got connections for long enough and nobody was answered. */
+export function passTime(circuit: Circuit, nowMs: number): Circuit {
+  const { open, silence } = circuit;
+  const fromMs = silence?.connectedSinceMs ?? null;
+  if (open?.reason !== "down" || silence === null || fromMs === null) return circuit;
+  const patienceMs = Math.min(CONNECTED_PATIENCE_MS * 2 ** silence.lifts, CONNECTED_PATIENCE_MAX_MS);
+  if (nowMs < Math.max(fromMs, open.sinceMs) + patienceMs) return circuit;
+  const lifted = { ...silence, items: [], failures: 0, unreached: 0, lifts: silence.lifts + 1 };
+  return { ...circuit, silence: lifted, open: null };
 }
 
 /** The circuit of a Run that restarts: its holders are asked anew, a probe that was out counts for nothing. */
-export function afterRestart(circuit: Circuit): Circuit {
-  return circuit.open === null ? circuit : { ...circuit, open: { ...circuit.open, probe: null } };
+export function afterRestart(stored: Circuit): Circuit {
+  // One that an older version stored has neither silence nor threshold.
+  const { silence = null, opensAfter = CIRCUIT_OPENS_AFTER } = stored as Partial<Circuit>;
+  const open = stored.open === null ? null : { ...stored.open, probe: null, probes: stored.open.probes ?? 0 };
+  return { silence, open, opensAfter };
 }
 
 function opening(reason: Opening["reason"], sinceMs: number, nextProbeMs: number): Opening {
-  return { reason, sinceMs, nextProbeMs, delayMs: PROBE_FIRST_MS, probe: null };
+  return { reason, sinceMs, nextProbeMs, delayMs: PROBE_FIRST_MS, probe: null, probes: 0 };
 }
 
-function settleProbe(
-  open: Opening | null,
-  report: Report,
-  from: { readonly nowMs: number; readonly holder: string },
-): Opening | null {
+/**
+ * A call was answered after the silence began. One that was answered before, and is reported only now, ends nothing.
+ * Throttled and refused calls were answered too.
+ */
+function endsSilence({ silence, open }: Circuit, report: Report, nowMs: number): boolean {
+  if (report.probeAnswered || report.troubles.some(({ kind }) => kind !== "down")) return true;
+  if (report.answered === 0) return false;
+  const sinceMs = silence?.sinceMs ?? open?.sinceMs ?? Number.NEGATIVE_INFINITY;
+  return nowMs - (report.answeredAgoMs ?? 0) >= sinceMs;
+}
+
+function settleProbe(open: Opening | null, report: Report, from: ReportMoment): Opening | null {
   if (open === null || report.probeAnswered) return null;
   const trouble = report.troubles.find((t) => t.probe);
   if (trouble !== undefined) return isAlive(open, trouble) ? null : failed(open, trouble, from.nowMs);
@@ -127,35 +198,67 @@ function isAlive(open: Opening, trouble: Trouble): boolean {
 }
 
 function failed(open: Opening, trouble: Trouble, nowMs: number): Opening {
-  const delayMs = Math.min(open.delayMs * 2, PROBE_MAX_MS);
+  const isConnected = trouble.kind === "down" && trouble.unreached !== true;
+  const delayMs = Math.min(open.delayMs * 2, isConnected ? PROBE_CONNECTED_MAX_MS : PROBE_MAX_MS);
   const askedMs = Math.min(trouble.retryAfterMs ?? 0, SHARED_PAUSE_MAX_MS);
-  const reason = trouble.kind === "down" ? "down" : "throttled";
+  const isDown = trouble.kind === "down" && (trouble.suspect !== true || trouble.unreached === true);
+  const reason = isDown ? "down" : trouble.kind === "throttled" ? "throttled" : open.reason;
   return { ...open, reason, delayMs, nextProbeMs: nowMs + Math.max(delayMs, askedMs), probe: null };
 }
 
 /** The holder could not use its probe any more and has nothing under way: it came too late. */
-function isForfeit(
-  probe: ProbeOut | null,
-  report: Report,
-  from: { readonly nowMs: number; readonly holder: string },
-): boolean {
+function isForfeit(probe: ProbeOut | null, report: Report, from: ReportMoment): boolean {
   if (probe === null || probe.holder !== from.holder || report.inFlight > 0) return false;
   // The report was made up to a round trip before now.
   return from.nowMs > probe.usableUntilMs + LEAD_MS;
 }
 
-function rowOfFailures(before: readonly number[], report: Report): readonly number[] {
-  const since = Math.min(report.troublesSinceAnswer, report.troubles.length);
-  const troubles =
-    report.answered > 0 ? report.troubles.slice(report.troubles.length - since) : report.troubles;
-  let items = report.answered > 0 ? [] : [...before];
-  for (const trouble of troubles) {
-    if (trouble.kind !== "down") items = [];
-    else if (items.length < CIRCUIT_OPENS_AFTER && !items.includes(trouble.index)) items.push(trouble.index);
+/** What of the report came after the last answered call, as a silence or as more of one. */
+function silenceAfter(before: Silence | null, report: Report, nowMs: number): Silence | null {
+  let silence = before;
+  for (const trouble of sinceLastAnswer(report)) {
+    if (trouble.suspect !== true || trouble.unreached === true) silence = longer(silence, trouble, nowMs);
+    // A suspect that got a connection: so others get one too.
+    else if (silence !== null) silence = { ...silence, connectedSinceMs: silence.connectedSinceMs ?? nowMs };
   }
-  return items;
+  return silence;
 }
 
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((item, i) => item === b[i]);
+function sinceLastAnswer({ troubles, troublesSinceAnswer, answered }: Report): readonly Trouble[] {
+  const since = answered > 0 ? Math.min(troublesSinceAnswer, troubles.length) : troubles.length;
+  const tail = troubles.slice(troubles.length - since);
+  return tail.slice(tail.findLastIndex(({ kind }) => kind !== "down") + 1);
+}
+
+function longer(before: Silence | null, trouble: Trouble, nowMs: number): Silence {
+  const silence = before ?? newSilence(nowMs);
+  const counts = silence.lifts === 0 || trouble.first === true;
+  const most = Math.max(CIRCUIT_OPENS_AFTER_MAX, REOPENS_AFTER);
+  const isNew = counts && silence.items.length < most && !silence.items.includes(trouble.index);
+  const isUnreached = trouble.unreached === true;
+  return {
+    ...silence,
+    failures: silence.failures + 1,
+    items: isNew ? [...silence.items, trouble.index] : silence.items,
+    unreached: isUnreached ? silence.unreached + 1 : 0,
+    connectedSinceMs: isUnreached ? null : (silence.connectedSinceMs ?? nowMs),
+  };
+}
+
+function newSilence(sinceMs: number): Silence {
+  return { sinceMs, failures: 0, items: [], unreached: 0, connectedSinceMs: null, lifts: 0 };
+}
+
+function opens(silence: Silence, opensAfter: number, { nowMs, itemsLeft = 0 }: ReportMoment): boolean {
+  const forMs = nowMs - silence.sinceMs;
+  if (silence.unreached >= SILENCE_FAILURES && forMs >= UNREACHED_SILENCE_MS) return true;
+  if (silence.lifts > 0) return itemsLeft > REOPENS_ABOVE_ITEMS && silence.items.length >= REOPENS_AFTER;
+  return silence.items.length >= opensAfter || (silence.failures >= SILENCE_FAILURES && forMs >= SILENCE_MS);
+}
+
+/** Where the first try of every item fails and the next one works, each opening is a false alarm. */
+function threshold(circuit: Circuit, open: Opening | null, nowMs: number): number {
+  if (circuit.open?.reason !== "down" || open !== null) return circuit.opensAfter;
+  if (nowMs - circuit.open.sinceMs >= FALSE_ALARM_MS) return CIRCUIT_OPENS_AFTER;
+  return Math.min(circuit.opensAfter * 2, CIRCUIT_OPENS_AFTER_MAX);
 }

@@ -175,9 +175,31 @@ export const QUICK_GROWTH = 0.05;
 export const SLOW_GROWTH = 0.001;
 /** Seconds without a 429 after which the slow step doubles: back from half the rate in under a minute. */
 export const GROWTH_DOUBLES_S = 5;
+/** Different items in a row that ended down: fewer are a list's bad ids more often than a target that is down. */
 export const CIRCUIT_OPENS_AFTER = 10;
+/** Doubled up to this by false alarms: where every first try fails, retries come in between by then. */
+export const CIRCUIT_OPENS_AFTER_MAX = 320;
+/** Open for less, it was a false alarm: the first probes were answered. */
+export const FALSE_ALARM_MS = 5000;
+/** A silence of so many failures opens the circuit after this, also where fewer items are left: before the last of five tries. */
+export const SILENCE_FAILURES = 3;
+export const SILENCE_MS = 5000;
+/** Nobody's item is to blame for a connection that is not made. */
+export const UNREACHED_SILENCE_MS = 1000;
 export const PROBE_FIRST_MS = 1000;
 export const PROBE_MAX_MS = 30_000;
+/** A target that takes connections is asked more often, so that its end of trouble is seen within the patience. */
+export const PROBE_CONNECTED_MAX_MS = 4000;
+/** Connections are made and nobody is answered: a restart behind a load balancer is over by then, and a list of bad ids is not kept for longer. */
+export const CONNECTED_PATIENCE_MS = 15_000;
+export const CONNECTED_PATIENCE_MAX_MS = 120_000;
+/** The circuit opens again in the same silence only where more items than this are left: a short list ends soon. */
+export const REOPENS_ABOVE_ITEMS = 1000;
+export const REOPENS_AFTER = 50;
+/** An item's tries are given back in so many openings at most, unless it got no connection. */
+export const EXCUSED_OPENINGS = 6;
+/** Calls that left before a failure and were answered this much after it prove that the target was up. */
+export const ANSWERED_AFTER_MS = 1000;
 export const REFUSED_TO_PAUSE = 20;
 /** An account that is said to be used up is so for everybody: three items rule out one with an account of its own. */
 export const USED_UP_TO_PAUSE = 3;

@@ -17,6 +17,10 @@ export interface Deferred extends Tries {
   readonly ordinal: number;
   /** Where the source finds the item again (opaque to all but the source). */
   readonly position: number;
+  /** In how many openings of the circuit its tries were given back; absent: in none. */
+  readonly excused?: number;
+  /** How many of `attempts`, from the last on, ended down with nobody answered since; absent: none. */
+  readonly downs?: number;
   /** In a message: milliseconds from the moment it was sent. In the ledger: run-clock instant. */
   readonly dueInMs: number;
 }
@@ -109,8 +113,21 @@ export interface Trouble {
   readonly askedBy?: string;
   /** The call was a probe. */
   readonly probe: boolean;
+  /** Only for down: no connection was made. Absent: one was, or it is not known. */
+  readonly unreached?: true;
+  /** Only for down: the item failed before while others were answered. */
+  readonly suspect?: true;
+  /** Only for down: it was the item's first try. */
+  readonly first?: true;
   /** Only for refused. */
   readonly refusal?: Refusal;
+}
+
+/** What a call that ended down ended with, for people. */
+export interface Fault {
+  readonly message: string;
+  /** Absent: there was no answer. */
+  readonly status?: number;
 }
 
 /** What a refused call was answered. */
@@ -136,6 +153,12 @@ export interface Report {
   readonly troubles: readonly Trouble[];
   /** How many of `troubles`, from the end, came after the last `answered` one. */
   readonly troublesSinceAnswer: number;
+  /** How long ago the target was certainly up: a call that was answered left then. Absent: when the report was made. */
+  readonly answeredAgoMs?: number;
+  /** The last call that ended down; absent: none did. */
+  readonly fault?: Fault;
+  /** Items of the invocation's chunks that wait for another try after one that failed; absent: none. */
+  readonly retrying?: number;
   /** Sum of call durations, for the mean. */
   readonly callMs: number;
   /** Permits not used within their grace. */
@@ -269,6 +292,8 @@ export type Grant =
       readonly graceMs: number;
       /** True: one single call that finds out whether the target is back. */
       readonly probe: boolean;
+      /** Which items a probe is to be taken from, where there is a choice; absent: any. */
+      readonly prefers?: "tried" | "untried";
     }
   /** Nothing now; ask again then. */
   | { readonly kind: "deferred"; readonly askAgainInMs: number }
@@ -345,8 +370,10 @@ export interface SyncAnswer {
   /** Ask again no later than this, needed or not. */
   readonly pollMs: number;
   readonly settings: RunSettings | null;
-  /** The circuit: while not closed, network failures and 5xx spend no attempt. */
+  /** The circuit: while not closed, network failures and 5xx of items that are no suspects spend no attempt. */
   readonly circuit: "closed" | "open";
+  /** How long ago the target was certainly up, as far as the Run knows; absent: not known. */
+  readonly answeredAgoMs?: number;
   /** Counts up whenever an answered call ended a streak of refused credentials. */
   readonly refusedEpoch: number;
   /** Items in the present streak of refused credentials. */

@@ -20,7 +20,9 @@ import {
   type Circuit,
   CLOSED,
   observeCalls,
+  passTime,
   pauseAll,
+  type ReportMoment,
   sendProbe,
 } from "./circuit.ts";
 import { type Feedback, type Learnt, learn, measureAnew, reconfigure, startFeedback } from "./feedback.ts";
@@ -171,17 +173,13 @@ export function grant(quota: Quota, ask: Ask): { readonly quota: Quota; readonly
   if (ask.want === 0 && (rate !== null || quota.circuit.open !== null)) return deferred(quota, 0);
   const admitted = admission(quota.circuit, ask.nowMs);
   if (admitted.kind === "wait") return deferred(quota, Math.min(admitted.untilMs - ask.nowMs, pollMs));
-  if (admitted.kind === "probe") return probe(quota, ask);
+  if (admitted.kind === "probe") return probe(quota, ask, admitted.prefers);
   if (rate === null) return { quota, grant: { kind: "free", forMs: FREE_MS } };
   return paced(quota, ask, rate, pollMs);
 }
 
 /** Takes in what an invocation saw: the rate, the circuit and the epoch follow. */
-export function observe(
-  quota: Quota,
-  report: Report,
-  from: { readonly nowMs: number; readonly holder: string },
-): Quota {
+export function observe(quota: Quota, report: Report, from: ReportMoment): Quota {
   const { nowMs } = from;
   const learnt = learnBoth(quota, report, nowMs);
   const observed = observeCalls(quota.circuit, report, from);
@@ -192,6 +190,13 @@ export function observe(
   const changed = withRate({ ...learnt.quota, circuit }, feedback, nowMs);
   if (learnt.lowered || opens) return nextEpoch(changed);
   return closes ? stored(changed) : changed;
+}
+
+/** The quota as time passes: a circuit that nobody's answer closed may be lifted. Call before anything is granted. */
+export function waitOut(quota: Quota, nowMs: number): Quota {
+  const circuit = passTime(quota.circuit, nowMs);
+  if (circuit === quota.circuit) return quota;
+  return stored({ ...quota, circuit, feedback: measureAnew(quota.feedback, nowMs) });
 }
 
 /** In a run that limits only tokens, a throttled answer says something about tokens and nothing about requests. */
@@ -340,7 +345,7 @@ function queued(
 }
 
 /** One single call, through the limiter where there is one. */
-function probe(quota: Quota, ask: Ask): { readonly quota: Quota; readonly grant: Grant } {
+function probe(quota: Quota, ask: Ask, prefers: "tried" | "untried"): { readonly quota: Quota; readonly grant: Grant } {
   const rate = effectiveRate(quota);
   const free = { firstInMs: ask.leadMs ?? 0, everyMs: 0, graceMs: GRACE_MS };
   const one =
@@ -352,7 +357,7 @@ function probe(quota: Quota, ask: Ask): { readonly quota: Quota; readonly grant:
   const out = { nowMs: ask.nowMs, holder: ask.holder, usableUntilMs, callTimeoutMs: ask.callTimeoutMs ?? 0 };
   return {
     quota: { ...one.quota, circuit: sendProbe(quota.circuit, out) },
-    grant: { ...one.grant, count: 1, probe: true },
+    grant: { ...one.grant, count: 1, probe: true, prefers },
   };
 }
 

@@ -30,7 +30,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "./protocol.ts";
-import { observe, settleCosted } from "./quota.ts";
+import { observe, settleCosted, waitOut } from "./quota.ts";
 import { mergeTotals } from "./reduce.ts";
 import { pauseRefusals, refusalSentence, seeRefusals } from "./refusals.ts";
 import { fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
@@ -48,6 +48,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
   run.state.coordinatorRequests += 1;
   seeInvocation(run.dispatch, { ...request, nowMs });
   expireLeases(run, nowMs);
+  run.state.quota = waitOut(run.state.quota, nowMs);
   const current = request.generation === run.state.generation;
   const lost = current ? renew(run.semaphore, request.held, request.invocation, nowMs) : [...request.held];
   freeLeft(run, request, nowMs);
@@ -79,6 +80,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     pollMs,
     settings: request.settingsVersion === run.state.settingsVersion ? null : settingsOf(run),
     circuit: run.state.quota.circuit.open === null ? "closed" : "open",
+    ...(run.answeredMs !== null && { answeredAgoMs: Math.max(0, nowMs - run.answeredMs) }),
     refusedEpoch: run.state.refused.epoch,
     refusedStreak: run.state.refused.streak.length,
   };
@@ -219,7 +221,12 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
     ...(seen.usage === undefined ? {} : addUsage(spent, seen.usage)),
     calls: spent.calls + seen.calls,
   };
-  state.quota = observe(state.quota, seen, { nowMs, holder });
+  const itemsLeft = state.plan.complete ? state.items - state.counts.done : Number.POSITIVE_INFINITY;
+  state.quota = observe(state.quota, seen, { nowMs, holder, itemsLeft });
+  if (seen.answered > 0) run.answeredMs = Math.max(run.answeredMs ?? 0, nowMs - (seen.answeredAgoMs ?? 0));
+  if (seen.fault !== undefined) run.fault = { ...seen.fault, atMs: nowMs };
+  if (seen.retrying === undefined) run.retrying.delete(holder);
+  else run.retrying.set(holder, seen.retrying);
   countRefused(run, seen);
   if (seen.refusing !== undefined) run.refusal = { sentence: seen.refusing, atMs: nowMs };
   if (seen.blocked !== null && isWorking(run)) pause(run, seen.blocked);
@@ -290,6 +297,7 @@ function remember(run: Run, request: SyncRequest, answer: SyncAnswer): void {
   run.answers.set(request.invocation, answer);
   if (ending && !holds) {
     forgetInvocation(run.dispatch, request.invocation);
+    run.retrying.delete(request.invocation);
     countUnreported(run, forgetWaiting(run.costed, request.invocation).tokens);
   }
   for (const known of run.answers.keys()) {

@@ -13,10 +13,10 @@ import { NO_TRIES, type Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { type BatchOutcome, HostNotDue, type TaskOutcome } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
-import { call, settleCall, settleOrWait, type TryContext, tell } from "./itemTry.ts";
+import { call, downOf, type LastTry, settleCall, settleOrWait, type TryContext, tell } from "./itemTry.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Reader } from "./reader.ts";
-import { isDown, judge, type Verdict } from "./verdict.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
 /** An item and how often it was tried before. */
 export interface Due {
@@ -109,11 +109,12 @@ export async function tryBatch(
     if (outcome === null || context.signal.aborted) return false;
     if (outcome instanceof HostNotDue) {
       const dueMs = context.host.clock.now() + outcome.inMs;
-      for (const { item, tries } of next) context.settlement.defer(item, tries, dueMs, false);
+      for (const { item, tries } of next) context.settlement.defer(item, tries, dueMs, "no");
       groups = rest;
       continue;
     }
-    tell(context, next[0]?.item.index ?? 0, wholeOf(outcome));
+    const called = next.map(({ item }) => item);
+    tell(context, called, wholeOf(outcome));
     if (isRefused(outcome) && next.length > 1) {
       groups = afterRefusal(next, rest);
       continue;
@@ -141,7 +142,7 @@ function callAll(
   return call<BatchOutcome>(context, {
     run: () => batch.run({ items, permits: seat, signal, mayBeUnderWay }),
     failed: (outcome) => ({ kind: "whole", outcome }),
-    hasWaited: group.some(({ item }) => context.progress.waiting.has(item.ordinal)),
+    items: group.map(({ item }) => item),
   });
 }
 
@@ -153,42 +154,47 @@ function isRefused(outcome: BatchOutcome): boolean {
 
 /** Settles or defers every item of a call, in ascending order. */
 async function concludeAll(context: TryContext, group: readonly Due[], outcome: BatchOutcome): Promise<void> {
-  const { host, seat, signal } = context;
+  const { host, seat, settlement, signal } = context;
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
   // One random part for all: they wait for the same moment.
   const judging = { retry: host.settings().spec.retry, targetDown, random: host.clock.random() };
   const judged = group.map(({ item, tries }, n) => {
     const own = outcome.kind === "whole" ? outcome.outcome : outcome.outcomes[n];
     if (own === undefined) throw new Error(`the task gave no outcome for item ${item.index}`);
-    return { item, tries, own, verdict: judge(own, tries, judging) };
+    const isSuspect = settlement.isSuspect(item.ordinal);
+    return { item, tries, outcome: own, verdict: judge(own, tries, { ...judging, isSuspect }) };
   });
+  const failedAtMs = host.clock.now();
   if (judged.some(({ verdict }) => verdict.kind === "unless-down")) {
     await host.nextAnswer(0);
     if (signal.aborted) return;
   }
-  const told = judged.map(({ item, tries, own, verdict }) =>
-    apply(context, { item, tries }, verdict, isDown(own) && !targetDown),
-  );
+  const told = judged.map(({ verdict, ...last }) => apply(context, { ...last, failedAtMs }, verdict));
   await Promise.all(told);
 }
 
 /** Takes effect at once, in the order of the calls; resolves when the Run has heard of a refusal. */
 async function apply(
   context: TryContext,
-  { item, tries }: Due,
+  last: LastTry & { readonly failedAtMs: number },
   verdict: Verdict,
-  endedDown: boolean,
 ): Promise<void> {
+  const { item, tries, outcome } = last;
   const { host, settlement, task } = context;
   switch (verdict.kind) {
     case "row":
       settlement.settle(item, verdict.settled, task.mask);
       return;
     case "again":
-      settlement.defer(item, verdict.tries, host.clock.now() + verdict.inMs, endedDown);
+      settlement.defer(
+        item,
+        verdict.tries,
+        host.clock.now() + verdict.inMs,
+        downOf(outcome, tries, verdict.tries),
+      );
       return;
     case "unless-down":
-      settleOrWait(context, item, tries, verdict.settled);
+      settleOrWait(context, last, verdict);
       return;
     case "unless-refused":
       await settlement.holdBack(item, tries, verdict.settled);

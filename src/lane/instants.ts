@@ -17,6 +17,8 @@ export interface Instant {
   readonly expiresMs: number;
   readonly epoch: number;
   readonly probe: boolean;
+  /** Which items a probe is to be taken from, where there is a choice; absent: any. */
+  readonly prefers?: "tried" | "untried";
   /** The host it is for; absent: any. */
   readonly need?: HostNeed;
   /** The call it was granted to by name, where permits have a cost of their own. */
@@ -41,6 +43,7 @@ interface Batch {
   readonly usableMs: number;
   readonly epoch: number;
   readonly probe: boolean;
+  readonly prefers: "tried" | "untried" | undefined;
 }
 
 /** Keeps divisions by the spacing finite (a single instant has none). */
@@ -71,6 +74,7 @@ export class Instants {
       usableMs: usableMs(grant.graceMs, mostMs - leastMs),
       epoch,
       probe: grant.probe,
+      prefers: grant.prefers,
     };
     if (grant.inMs === undefined) this.#batches.push(batch);
     else for (const inMs of grant.inMs) this.#insert({ ...batch, firstMs: mostMs + inMs, count: 1 });
@@ -95,6 +99,7 @@ export class Instants {
       expiresMs: notBeforeMs + batch.usableMs,
       epoch: batch.epoch,
       probe: batch.probe,
+      ...(batch.prefers !== undefined && { prefers: batch.prefers }),
     };
   }
 

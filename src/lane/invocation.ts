@@ -66,6 +66,8 @@ export class Invocation implements ExchangeHost, LaneHost {
   #phase: "working" | "winding" | "draining" | "gone" = "working";
   #settings: RunSettings | null = null;
   #answer: SyncAnswer | null = null;
+  /** When the Run knew the target to be up, local clock. */
+  #runSawUpMs = Number.NEGATIVE_INFINITY;
   #heldRefused = 0;
   #saidCapacity = -1;
   #idleSinceMs: number | null = null;
@@ -131,7 +133,7 @@ export class Invocation implements ExchangeHost, LaneHost {
       ...(this.#takesHelp() && { takesHelp: true, itemsLeft: this.#itemsLeft() }),
       ...(hosts !== undefined && { hosts }),
       ...(costed !== undefined && { costed }),
-      report: this.tally.take(this.#pacer.takeForfeited()),
+      report: this.tally.take(this.#pacer.takeForfeited(), this.clock.now(), this.#retrying()),
       settingsVersion: this.#settings?.version ?? 0,
     };
   }
@@ -141,6 +143,8 @@ export class Invocation implements ExchangeHost, LaneHost {
     const wasDown = this.isTargetDown();
     const isFirst = this.#settings === null;
     this.#answer = answer;
+    // By the request's clock: the Run's moment lies between it and the answer's.
+    if (answer.answeredAgoMs !== undefined) this.#runSawUpMs = sentMs - answer.answeredAgoMs;
     this.#settings = answer.settings ?? this.#settings;
     if (answer.settings !== null) this.#pacer.setCosted(isCosted(answer.settings.spec));
     if (answer.kind === "drain" && this.#phase !== "gone") this.#phase = "draining";
@@ -196,8 +200,16 @@ export class Invocation implements ExchangeHost, LaneHost {
     return this.#answer?.circuit === "open";
   }
 
+  upMs(): number {
+    return Math.max(this.tally.upMs, this.#runSawUpMs);
+  }
+
   isCurrentEpoch(epoch: number): boolean {
-    return epoch === (this.#answer?.epoch ?? 0);
+    return epoch === this.epoch();
+  }
+
+  epoch(): number {
+    return this.#answer?.epoch ?? 0;
   }
 
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number } {
@@ -320,6 +332,12 @@ export class Invocation implements ExchangeHost, LaneHost {
     let left = 0;
     for (const lane of this.#lanes.values()) if (lane instanceof Lane) left += lane.itemsLeft;
     return left;
+  }
+
+  #retrying(): number {
+    let items = 0;
+    for (const lane of this.#lanes.values()) if (lane instanceof Lane) items += lane.retrying;
+    return items;
   }
 
   #takesHelp(): boolean {

@@ -4,7 +4,7 @@
  * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
  */
 import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, REFUSAL_CHARS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
-import type { ChunkWork, Refusal } from "../core/protocol.ts";
+import type { ChunkWork, Fault, Refusal, Trouble } from "../core/protocol.ts";
 import { restMs } from "../core/throttling.ts";
 import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
@@ -13,10 +13,9 @@ import { HostNotDue, LaneStopped, SettingMissing, type TaskOutcome } from "../ta
 import type { LaneHost } from "./laneHost.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Progress } from "./progress.ts";
-import type { Settled } from "./rows.ts";
 import type { Seat } from "./seat.ts";
-import type { Settlement } from "./settlement.ts";
-import { isDown, judge } from "./verdict.ts";
+import type { Down, Settlement } from "./settlement.ts";
+import { isDown, isUnreached, judge, type Verdict } from "./verdict.ts";
 
 export interface TryContext {
   readonly host: LaneHost;
@@ -28,6 +27,8 @@ export interface TryContext {
   readonly signal: AbortSignal;
   /** A lane was lost on the chunk: nobody knows which items it had called. */
   readonly mayHaveCalled: boolean;
+  /** The chunk is the lane's own: it may put an item back and take another. */
+  readonly isOwner: boolean;
 }
 
 /** Makes the row of an item that is not to be called; false when the item is to be called. */
@@ -55,15 +56,15 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
   const outcome = await call<TaskOutcome>(context, {
     run: () => task.run({ item: item.value, index: item.index, permits: seat, signal, mayBeUnderWay }),
     failed: (failure) => failure,
-    hasWaited: context.progress.waiting.has(item.ordinal),
+    items: [item],
   });
   settleCall(context, outcome instanceof HostNotDue ? null : outcome);
   if (outcome === null || signal.aborted) return false;
   if (outcome instanceof HostNotDue) {
-    context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, false);
+    context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, "no");
     return true;
   }
-  tell(context, item.index, outcome);
+  tell(context, [item], outcome);
   await conclude(context, item, tries, outcome);
   return true;
 }
@@ -73,14 +74,19 @@ export type Failure = Extract<TaskOutcome, { readonly kind: "permanent" }>;
 
 /** Null: no outcome, the items stay where they were. HostNotDue: no outcome either, but the lane goes on. */
 export async function call<T>(
-  { host, seat, signal }: TryContext,
+  context: TryContext,
   of: {
     readonly run: () => Promise<T>;
     readonly failed: (failure: Failure) => T;
-    readonly hasWaited: boolean;
+    readonly items: readonly Item[];
   },
 ): Promise<T | HostNotDue | null> {
-  seat.beginTry(of.hasWaited);
+  const { host, seat, signal, progress, settlement } = context;
+  seat.beginTry({
+    hasWaited: of.items.some(({ ordinal }) => progress.waiting.has(ordinal)),
+    isTried: of.items.some(({ ordinal }) => settlement.isTried(ordinal)),
+    canSwap: context.isOwner,
+  });
   try {
     return await of.run();
   } catch (fault) {
@@ -105,8 +111,9 @@ export function settleCall({ host, seat }: TryContext, outcome: TaskOutcome | nu
   seat.endTry({ usage, unreported: usage === null && !isRefusal }, outcome?.told);
 }
 
-/** Reports how the try ended, as far as it concerns more than its item (of several: the first). */
-export function tell({ host, seat, task }: TryContext, index: number, outcome: TaskOutcome): void {
+/** Reports how the call ended, as far as it concerns more than its items. */
+export function tell(context: TryContext, items: readonly Item[], outcome: TaskOutcome): void {
+  const { host, seat, task } = context;
   const permit = seat.lastPermit;
   if (permit === null) return;
   if (permit.need?.isApart === true) {
@@ -115,29 +122,49 @@ export function tell({ host, seat, task }: TryContext, index: number, outcome: T
   }
   const { epoch, probe } = permit;
   const kind = troubleKind(outcome);
-  if (kind === null) host.tally.answer(probe, seat.triedAtMs);
+  if (kind === null) host.tally.answer(probe, seat.triedAtMs, host.clock.now());
   else {
     const rest = outcome.kind === "throttled" ? restAfter(host, outcome) : { retryAfterMs: null };
     const refusal = refusalIn(outcome);
     host.tally.trouble({
       kind,
-      index,
+      index: items[0]?.index ?? 0,
       epoch,
       probe,
       ...rest,
+      ...(kind === "down" && evidenceOf(context.settlement, items, outcome)),
       ...(refusal !== null && { refusal: { ...refusal, message: task.mask(refusal.message) } }),
     });
   }
+  if (outcome.kind === "transient") host.tally.fault(faultOf(context, outcome));
   if (probe) host.hurry(0);
   else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
+}
+
+/** What a call that ended down says of the target, beside that. */
+function evidenceOf(
+  { settlement }: TryContext,
+  items: readonly Item[],
+  outcome: TaskOutcome,
+): Pick<Trouble, "unreached" | "suspect" | "first"> {
+  return {
+    ...(isUnreached(outcome) && { unreached: true }),
+    ...(items.every(({ ordinal }) => settlement.isSuspect(ordinal)) && { suspect: true }),
+    ...(items.every(({ ordinal }) => !settlement.isTried(ordinal)) && { first: true }),
+  };
+}
+
+function faultOf({ task }: TryContext, outcome: Extract<TaskOutcome, { kind: "transient" }>): Fault {
+  const message = task.mask(outcome.message).slice(0, FAULT_CHARS);
+  return outcome.status === undefined ? { message } : { message, status: outcome.status };
 }
 
 /** A host that stands for itself: who throttles is left alone, and nobody else hears of it. */
 function tellApart(host: LaneHost, leftMs: number, name: string, outcome: TaskOutcome, probe: boolean): void {
   if (outcome.kind === "throttled") {
-    host.tally.throttledApart(probe, leftMs);
+    host.tally.throttledApart(probe, leftMs, host.clock.now());
     host.restHost(name, restAfter(host, outcome).retryAfterMs ?? HOST_REST_MS);
-  } else host.tally.answer(probe, leftMs);
+  } else host.tally.answer(probe, leftMs, host.clock.now());
   if (probe) host.hurry(0);
 }
 
@@ -163,18 +190,19 @@ async function conclude(context: TryContext, item: Item, tries: Tries, outcome: 
   const { host, settlement, seat, task } = context;
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
   const { retry } = host.settings().spec;
-  const verdict = judge(outcome, tries, { retry, targetDown, random: host.clock.random() });
+  const isSuspect = settlement.isSuspect(item.ordinal);
+  const verdict = judge(outcome, tries, { retry, targetDown, isSuspect, random: host.clock.random() });
   switch (verdict.kind) {
     case "row":
       settlement.settle(item, verdict.settled, task.mask);
       return;
     case "again": {
       const dueMs = host.clock.now() + verdict.inMs;
-      settlement.defer(item, verdict.tries, dueMs, isDown(outcome) && !targetDown);
+      settlement.defer(item, verdict.tries, dueMs, downOf(outcome, tries, verdict.tries));
       return;
     }
     case "unless-down":
-      await settleUnlessDown(context, item, tries, verdict.settled);
+      await settleUnlessDown(context, { item, tries, outcome }, verdict);
       return;
     case "unless-refused":
       // A key that was revoked is refused to every lane: each finds out once, not again and again.
@@ -186,26 +214,45 @@ async function conclude(context: TryContext, item: Item, tries: Tries, outcome: 
 }
 
 /** The last attempt ended down: the Run says whether the target is down for everybody. */
-async function settleUnlessDown(
-  context: TryContext,
-  item: Item,
-  tries: Tries,
-  settled: Settled,
-): Promise<void> {
+async function settleUnlessDown(context: TryContext, last: LastTry, verdict: UnlessDown): Promise<void> {
+  const failedAtMs = context.host.clock.now();
   await context.host.nextAnswer(0);
-  if (!context.signal.aborted) settleOrWait(context, item, tries, settled);
+  if (!context.signal.aborted) settleOrWait(context, { ...last, failedAtMs }, verdict);
 }
 
+/** The last attempt of an item, which ended down. */
+export interface LastTry {
+  readonly item: Item;
+  readonly tries: Tries;
+  readonly outcome: TaskOutcome;
+}
+
+export type UnlessDown = Extract<Verdict, { readonly kind: "unless-down" }>;
+
 /** The row of an item whose last attempt ended down, or another try while the target is down for everybody. */
-export function settleOrWait(context: TryContext, item: Item, tries: Tries, settled: Settled): void {
+export function settleOrWait(
+  context: TryContext,
+  { item, tries, outcome, failedAtMs }: LastTry & { readonly failedAtMs: number },
+  { settled, inMs }: UnlessDown,
+): void {
   const { host, settlement, progress, task } = context;
-  if (!host.isTargetDown()) {
+  const isDown = host.isTargetDown();
+  if (!isDown && !(isUnreached(outcome) && host.upMs() <= failedAtMs)) {
     settlement.settle(item, settled, task.mask);
     return;
   }
   // What a refund gave back to the waiting item counts.
   const { attempts } = progress.waiting.get(item.ordinal) ?? tries;
-  const { baseDelayMs } = host.settings().spec.retry;
-  const dueMs = host.clock.now() + baseDelayMs;
-  settlement.defer(item, { ...triesOf(tries), attempts, unanswered: true }, dueMs, false);
+  const waitMs = isDown ? host.settings().spec.retry.baseDelayMs : inMs;
+  const again = { ...triesOf(tries), attempts, unanswered: true as const };
+  settlement.defer(item, again, host.clock.now() + waitMs, "given-back");
 }
+
+/** Whether a try that is followed by another ended down, and what that cost. */
+export function downOf(outcome: TaskOutcome, before: Tries, after: Tries): Down {
+  if (!isDown(outcome)) return "no";
+  return after.attempts > before.attempts ? "spent" : "given-back";
+}
+
+/** Characters of what a call that ended down is reported with. */
+const FAULT_CHARS = 200;

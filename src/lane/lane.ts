@@ -21,7 +21,7 @@ import type { LaneHost } from "./laneHost.ts";
 import { PartWriter } from "./partWriter.ts";
 import { LanePause } from "./pause.ts";
 import type { OpenTask } from "./ports.ts";
-import { Progress } from "./progress.ts";
+import { NO_DOWNS, Progress } from "./progress.ts";
 import { Reader } from "./reader.ts";
 import type { Seat } from "./seat.ts";
 import { Settlement } from "./settlement.ts";
@@ -218,6 +218,13 @@ export class Lane implements Helped {
     this.#pause.wake();
   }
 
+  /** Items of the chunk that wait for another try after one that failed. */
+  get retrying(): number {
+    let items = 0;
+    for (const { attempts, excused } of this.progress.waiting.values()) if (attempts + excused > 0) items += 1;
+    return items;
+  }
+
   /** Items of the chunk without a row. */
   get itemsLeft(): number {
     const { work } = this.#lease;
@@ -235,7 +242,7 @@ export class Lane implements Helped {
     if (this.settlement.heldBack > 0 || this.#host.isEnding()) this.#pause.wake();
   }
 
-  /** The target is down for everybody: tries that ended down since the last answered call are given back. */
+  /** The circuit is open: tries that ended down since the last answered call are given back. */
   refund(): void {
     this.settlement.refund();
   }
@@ -253,6 +260,7 @@ export class Lane implements Helped {
   async #workChunk(): Promise<End> {
     if (this.#mustStop()) return { trouble: null };
     if (this.#lease.work.adopt) await this.writer.adoptWritten();
+    if (this.#host.isTargetDown()) this.refund();
     this.#known.resolve();
     this.#isKnown = true;
     if (this.#reader.isAtEnd && this.progress.waiting.size === 0) return { trouble: null };
@@ -290,6 +298,7 @@ export class Lane implements Helped {
       settlement: this.settlement,
       signal: this.#abort.signal,
       mayHaveCalled: this.#lease.work.adopt,
+      isOwner: true,
     };
     for (;;) {
       if (this.#mustStop() || this.writer.trouble !== null) return { trouble: null };
@@ -365,8 +374,8 @@ export class Lane implements Helped {
 
   /** The cursor moves on, the item is under way. */
   #begin({ ordinal, position }: Item): void {
-    const none = { item: null, downs: 0, downsAtAnswers: 0 };
-    this.progress.wait({ ordinal, position, ...NO_TRIES, dueMs: Number.POSITIVE_INFINITY, ...none });
+    const dueMs = Number.POSITIVE_INFINITY;
+    this.progress.wait({ ordinal, position, ...NO_TRIES, dueMs, item: null, ...NO_DOWNS });
   }
 
   async #read(read: () => ReturnType<Reader["next"]>, tries: Tries): Promise<Next> {

@@ -21,7 +21,11 @@ export interface LaneHost {
   /** True when no lane should wait for anything any more. */
   isEnding(): boolean;
   isTargetDown(): boolean;
+  /** When the target was certainly up last, local clock, as far as this invocation or the Run knows. */
+  upMs(): number;
   isCurrentEpoch(epoch: number): boolean;
+  /** The limiter's epoch as last heard: an opening of the circuit begins one. */
+  epoch(): number;
   /** What the Run last said of refused credentials, and how many items this invocation holds back for it. */
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number };
   /** How large the lane's first part is, as a share of a full one. */

@@ -10,7 +10,7 @@ import { FREE_EARLY_MS, STARVED_MS, SYNC_RIDE_MS } from "../core/limits.ts";
 import type { CostedAsk, Rounds, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import type { HostNeed } from "../tasks/permits.ts";
-import { LaneStopped } from "../tasks/task.ts";
+import { HostNotDue, LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
 import { CostedPermits } from "./costedPermits.ts";
 import { Demand, type Standing } from "./demand.ts";
@@ -31,6 +31,8 @@ interface Waiter {
   sinceMs: number;
   readonly give: (instant: Instant) => void;
   readonly refuse: () => void;
+  /** Its lane is to come back with an item that was tried before, if it has one. */
+  readonly swap: () => void;
 }
 
 export class Pacer implements SeatHost {
@@ -51,6 +53,8 @@ export class Pacer implements SeatHost {
   #epoch = 0;
   #freeUntilMs = Number.NEGATIVE_INFINITY;
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
+  /** A probe that waits for the lane that went to fetch an item for it. */
+  #probe: Instant | null = null;
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #lateness = new LoopLateness();
@@ -221,7 +225,7 @@ export class Pacer implements SeatHost {
       const isOver = this.#phase === "winding" && !seat.midTry;
       return isOver ? Promise.reject(new LaneStopped()) : this.#costed.wait(seat, cost ?? NO_TOKENS, signal);
     }
-    const ready = this.#waiters.size === 0 ? this.#takeNow(nowMs) : null;
+    const ready = this.#takeProbe(nowMs) ?? (this.#waiters.size === 0 ? this.#takeNow(nowMs) : null);
     if (ready !== null) return Promise.resolve(ready);
     if (this.#phase === "winding" && !this.hasSpare && !seat.midTry) return Promise.reject(new LaneStopped());
     return this.#enqueue(seat, nowMs, signal);
@@ -331,6 +335,10 @@ export class Pacer implements SeatHost {
           leave();
           reject(new LaneStopped());
         },
+        swap: () => {
+          leave();
+          reject(new HostNotDue(0));
+        },
       };
       this.#heed(signal);
       seat.waiting = true;
@@ -361,13 +369,40 @@ export class Pacer implements SeatHost {
       const instant = left === 0 ? null : this.#takeNow(nowMs);
       if (instant === null) break;
       left -= 1;
-      waiter.give(instant);
+      if (instant.probe) this.#giveProbe(instant, waiter);
+      else waiter.give(instant);
     }
     // The next portion's timer goes before the one that answers wait for.
     this.#armTimer(nowMs);
     if (lateMs !== null) this.#rightOfWay.letGo(lateMs);
     if (this.#phase === "winding") this.#refuseUnservable();
     if (this.#instants.held === 0) this.#onChange();
+  }
+
+  /**
+   * To a lane with an item of the kind that the Run asks for. Where all have items that were never tried, one goes for
+   * another: its lane takes those that were first, once they are due.
+   */
+  #giveProbe(instant: Instant, first: Waiter): void {
+    const wantsTried = instant.prefers === "tried";
+    const waiters = [...this.#waiters];
+    const fitting = waiters.find(({ seat }) => seat.isTried === wantsTried);
+    const swapping = wantsTried ? waiters.find(({ seat }) => seat.canSwap) : undefined;
+    if (instant.prefers === undefined || fitting !== undefined || swapping === undefined) {
+      (fitting ?? first).give(instant);
+      return;
+    }
+    this.#probe = instant;
+    swapping.swap();
+  }
+
+  /** The probe that was kept for who comes next; null: there is none. */
+  #takeProbe(nowMs: number): Instant | null {
+    const probe = this.#probe;
+    this.#probe = null;
+    if (probe === null || this.isCurrent(probe, nowMs)) return probe;
+    this.#instants.forfeitOne();
+    return null;
   }
 
   /** For how long a permit has been due for which a lane waits; null: none is. */

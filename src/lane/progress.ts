@@ -18,11 +18,23 @@ export interface Waiting extends Tries {
   readonly dueMs: number;
   /** Null when it has to be read from the source again. */
   readonly item: Item | null;
-  /** How many of `attempts`, from the last on, ended down with no answered call in between. */
+  /** How many of `attempts`, from the last on, ended down with nobody answered since. */
   readonly downs: number;
-  /** The invocation's answered calls at the last of them. */
-  readonly downsAtAnswers: number;
+  /** When the last of its tries ended down, local clock. */
+  readonly downAtMs: number;
+  /** In how many openings of the circuit its tries were given back. */
+  readonly excused: number;
+  /** The last of these openings, by its epoch. */
+  readonly excusedIn: number;
 }
+
+/** Of an item that never ended down. */
+export const NO_DOWNS = {
+  downs: 0,
+  downAtMs: Number.NEGATIVE_INFINITY,
+  excused: 0,
+  excusedIn: Number.NEGATIVE_INFINITY,
+} as const;
 
 /** The checkpoint with due times as local instants. */
 export interface Snapshot {
@@ -31,6 +43,8 @@ export interface Snapshot {
   readonly deferred: readonly (Tries & {
     readonly ordinal: number;
     readonly position: number;
+    readonly excused?: number;
+    readonly downs?: number;
     readonly dueMs: number;
   })[];
 }
@@ -44,7 +58,8 @@ export class Progress {
     this.#cursor = checkpoint.cursor;
     this.#position = checkpoint.position;
     for (const { dueInMs, ...item } of checkpoint.deferred) {
-      this.wait({ ...item, dueMs: nowMs + dueInMs, item: null, downs: 0, downsAtAnswers: 0 });
+      const downAtMs = item.downs === undefined ? NO_DOWNS.downAtMs : nowMs;
+      this.wait({ ...NO_DOWNS, ...item, downAtMs, dueMs: nowMs + dueInMs, item: null });
     }
   }
 
@@ -88,12 +103,12 @@ export class Progress {
   }
 
   snapshot(nowMs: number): Snapshot {
-    const deferred = [...this.#waiting.values()].map(({ ordinal, position, dueMs, ...tries }) => ({
-      ordinal,
-      position,
-      ...triesOf(tries),
-      dueMs: dueMs === Number.POSITIVE_INFINITY ? nowMs : dueMs,
-    }));
+    const deferred = [...this.#waiting.values()].map((waiting) => {
+      const { ordinal, position, excused, downs } = waiting;
+      const dueMs = waiting.dueMs === Number.POSITIVE_INFINITY ? nowMs : waiting.dueMs;
+      const down = { ...(excused > 0 && { excused }), ...(downs > 0 && { downs }) };
+      return { ordinal, position, ...triesOf(waiting), ...down, dueMs };
+    });
     deferred.sort((a, b) => a.ordinal - b.ordinal);
     return { cursor: this.#cursor, position: this.#position, deferred };
   }
@@ -106,7 +121,7 @@ export class Progress {
     for (const item of snapshot.deferred) {
       if (isSettled(item.ordinal)) continue;
       const own = known.get(item.ordinal);
-      this.#waiting.set(item.ordinal, own ?? { ...item, item: null, downs: 0, downsAtAnswers: 0 });
+      this.#waiting.set(item.ordinal, own ?? { ...NO_DOWNS, ...item, item: null });
     }
     for (const own of known.values()) {
       if (own.ordinal >= snapshot.cursor) this.#waiting.set(own.ordinal, own);

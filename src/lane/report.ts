@@ -4,8 +4,8 @@
  * A report is taken out whole when a request is composed and repeated with it until it is answered: nothing is
  * counted twice, nothing is lost with an answer.
  */
-import { TROUBLES_PER_REPORT } from "../core/limits.ts";
-import type { Operations, Report, Trouble } from "../core/protocol.ts";
+import { ANSWERED_AFTER_MS, TROUBLES_PER_REPORT } from "../core/limits.ts";
+import type { Fault, Operations, Report, Trouble } from "../core/protocol.ts";
 import { addUsage, type Usage } from "../core/usage.ts";
 
 export class Tally {
@@ -21,6 +21,8 @@ export class Tally {
   #refusing: string | null = null;
   #operations: Partial<Operations> = {};
   #usage: Usage | null = null;
+  #fault: Fault | null = null;
+  #upMs = Number.NEGATIVE_INFINITY;
   /** Counts up with every answered call over the whole invocation: "has anything answered since?" */
   #answers = 0;
   #answeredLeftMs = Number.NEGATIVE_INFINITY;
@@ -52,8 +54,17 @@ export class Tally {
     this.#callMs += durationMs;
   }
 
-  /** A try ended with an answer that is neither throttled, down nor refused; `leftMs`: when it began. */
-  answer(probe: boolean, leftMs = Number.NEGATIVE_INFINITY): void {
+  /**
+   * When the target was certainly up last, local clock: a call that was answered left then, or had been under way for
+   * long. What failed before, failed while others were answered.
+   */
+  get upMs(): number {
+    return this.#upMs;
+  }
+
+  /** A try ended with an answer that is neither throttled, down nor refused; when it began, and when it ended. */
+  answer(probe: boolean, leftMs = Number.NEGATIVE_INFINITY, endedMs = leftMs): void {
+    this.#upMs = Math.max(this.#upMs, leftMs, endedMs - ANSWERED_AFTER_MS);
     this.#answeredLeftMs = Math.max(this.#answeredLeftMs, leftMs);
     this.#answers += 1;
     this.#answered += 1;
@@ -62,9 +73,9 @@ export class Tally {
   }
 
   /** A host of its own was throttled: it counts, and says nothing about the others. */
-  throttledApart(probe: boolean, leftMs: number): void {
+  throttledApart(probe: boolean, leftMs: number, endedMs: number): void {
     this.#throttled += 1;
-    this.answer(probe, leftMs);
+    this.answer(probe, leftMs, endedMs);
   }
 
   /** A try ended in trouble. Beyond the bound the oldest are forgotten: the newest decide. */
@@ -73,6 +84,11 @@ export class Tally {
     this.#troubles.push(trouble);
     if (this.#troubles.length > TROUBLES_PER_REPORT) this.#troubles.shift();
     this.#troublesSinceAnswer = Math.min(this.#troublesSinceAnswer + 1, TROUBLES_PER_REPORT);
+  }
+
+  /** What the last call that ended down ended with. */
+  fault(fault: Fault): void {
+    this.#fault = fault;
   }
 
   /** The run cannot go on without help; the first sentence stands. */
@@ -94,8 +110,9 @@ export class Tally {
     this.#usage = this.#usage === null ? usage : addUsage(this.#usage, usage);
   }
 
-  /** Takes out what was seen; `forfeited` permits are counted by the pacer. */
-  take(forfeited: number): Report {
+  /** Takes out what was seen; `forfeited` permits are counted by the pacer, `retrying` items by the lanes. */
+  take(forfeited: number, nowMs: number, retrying = 0): Report {
+    const agoMs = nowMs - this.#upMs;
     const report: Report = {
       calls: this.#calls,
       throttled: this.#throttled,
@@ -107,6 +124,9 @@ export class Tally {
       callMs: this.#callMs,
       forfeited,
       blocked: this.#blocked,
+      ...(this.#answered > 0 && agoMs > 0 && Number.isFinite(agoMs) && { answeredAgoMs: agoMs }),
+      ...(this.#fault === null ? {} : { fault: this.#fault }),
+      ...(retrying === 0 ? {} : { retrying }),
       ...(this.#refusing === null ? {} : { refusing: this.#refusing }),
       operations: this.#operations,
       ...(this.#usage === null ? {} : { usage: this.#usage }),
@@ -119,6 +139,7 @@ export class Tally {
     this.#troublesSinceAnswer = 0;
     this.#callMs = 0;
     this.#refusing = null;
+    this.#fault = null;
     this.#operations = {};
     this.#usage = null;
     return report;

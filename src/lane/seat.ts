@@ -53,6 +53,10 @@ export class Seat implements Permits {
   #usedInTry = 0;
   /** The item of the try has waited for its turn already. */
   hasWaited = false;
+  /** A try of the item has ended before. */
+  isTried = false;
+  /** Its lane may put the item back and take another. */
+  #canSwap = false;
   #triedAtMs = Number.NEGATIVE_INFINITY;
   /** Of the try's calls, where permits have a cost of their own. */
   #tickets: Ticket[] = [];
@@ -65,8 +69,14 @@ export class Seat implements Permits {
   }
 
   /** A new try of an item begins; `hasWaited`: the item was deferred before. */
-  beginTry(hasWaited: boolean): void {
-    this.hasWaited = hasWaited;
+  beginTry(item: {
+    readonly hasWaited: boolean;
+    readonly isTried: boolean;
+    readonly canSwap: boolean;
+  }): void {
+    this.hasWaited = item.hasWaited;
+    this.isTried = item.isTried;
+    this.#canSwap = item.canSwap;
     this.#usedInTry = 0;
     this.#lastPermit = null;
   }
@@ -93,6 +103,11 @@ export class Seat implements Permits {
 
   get isCosted(): boolean {
     return this.#host.isCosted;
+  }
+
+  /** Its item was never tried, nothing of it has left, and its lane may take one that was. */
+  get canSwap(): boolean {
+    return this.#canSwap && !this.isTried && !this.midTry;
   }
 
   get midTry(): boolean {

@@ -8,12 +8,12 @@
  * refusal concerned the item. (An answer to a call that left before says nothing: the credentials may have been
  * revoked in between.) If nobody is answered the run pauses, and the item was never failed.
  */
-import { STARVED_MS } from "../core/limits.ts";
+import { EXCUSED_OPENINGS, STARVED_MS } from "../core/limits.ts";
 import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import type { LaneHost } from "./laneHost.ts";
 import type { PartWriter } from "./partWriter.ts";
-import type { Progress } from "./progress.ts";
+import { NO_DOWNS, type Progress, type Waiting } from "./progress.ts";
 import { rowOf, type Settled } from "./rows.ts";
 
 /** A refused item held back until it is known whether the credentials work for others. */
@@ -25,21 +25,32 @@ interface Held {
   readonly sinceMs: number;
 }
 
+/** Whether a try ended down: not, at the cost of an attempt, or with the attempt given back. */
+export type Down = "no" | "spent" | "given-back";
+
+type Excuse = Pick<Waiting, "excused" | "excusedIn">;
+
 /** Items longer than this are read again for their next try rather than kept. */
 const KEEP_ITEM_CHARS = 4096;
 const REFUSAL_WITHIN_MS = 20;
 /** If the credentials were refused to others as well, the Run has heard of it after this. */
 const ALONE_AFTER_MS = 1000;
 
+/** What of its surroundings a settlement needs. */
+export type SettlementHost = Pick<
+  LaneHost,
+  "clock" | "tally" | "upMs" | "epoch" | "refused" | "hold" | "nextAnswer"
+>;
+
 export class Settlement {
-  readonly #host: LaneHost;
+  readonly #host: SettlementHost;
   readonly #progress: Progress;
-  readonly #writer: PartWriter;
+  readonly #writer: Pick<PartWriter, "isAdopted" | "add">;
   readonly #held = new Map<number, Held>();
   /** What the Run said last, and since when it has said so. */
   #word = { epoch: 0, streak: 0, sinceMs: Number.NEGATIVE_INFINITY };
 
-  constructor(host: LaneHost, progress: Progress, writer: PartWriter) {
+  constructor(host: SettlementHost, progress: Progress, writer: Pick<PartWriter, "isAdopted" | "add">) {
     this.#host = host;
     this.#progress = progress;
     this.#writer = writer;
@@ -56,22 +67,38 @@ export class Settlement {
     this.#progress.settle(item.ordinal);
   }
 
-  /** The item waits. `endedDown`: its last attempt was spent on a call that ended down. */
-  defer(item: Item, tries: Tries, dueMs: number, endedDown: boolean): void {
+  /** The item waits; `down`: whether its last try ended down, and what that cost. */
+  defer(item: Item, tries: Tries, dueMs: number, down: Down): void {
     if (this.#writer.isAdopted(item.ordinal)) return;
     const { ordinal, position } = item;
-    const before = this.#progress.waiting.get(ordinal);
-    const { answers } = this.#host.tally;
-    const streak = before !== undefined && before.downsAtAnswers === answers ? before.downs : 0;
-    this.#progress.wait({
+    const before = this.#progress.waiting.get(ordinal) ?? NO_DOWNS;
+    const streak = this.#unanswered(before);
+    const waiting = {
       ordinal,
       position,
       ...triesOf(tries),
       dueMs,
       item: isSmall(item) ? item : null,
-      downs: endedDown ? streak + 1 : streak,
-      downsAtAnswers: answers,
-    });
+      downs: down === "spent" ? streak + 1 : streak,
+      downAtMs: down === "no" ? before.downAtMs : this.#host.clock.now(),
+    };
+    const { excused, excusedIn } = down === "given-back" ? this.#excuse(before) : before;
+    this.#progress.wait({ ...waiting, excused, excusedIn });
+  }
+
+  /** The item failed before while others were answered, or was excused too often: more failures are its own. */
+  isSuspect(ordinal: number): boolean {
+    const waiting = this.#progress.waiting.get(ordinal);
+    if (waiting === undefined) return false;
+    return waiting.attempts > this.#unanswered(waiting) || waiting.excused >= EXCUSED_OPENINGS;
+  }
+
+  /** A try of the item has ended before. */
+  isTried(ordinal: number): boolean {
+    const waiting = this.#progress.waiting.get(ordinal);
+    if (waiting === undefined) return false;
+    const { attempts, throttles, excused, downAtMs } = waiting;
+    return attempts + throttles + excused > 0 || downAtMs > Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -80,7 +107,7 @@ export class Settlement {
    */
   async holdBack(item: Item, tries: Tries, settled: Settled): Promise<void> {
     if (this.#writer.isAdopted(item.ordinal)) return;
-    this.defer(item, tries, Number.POSITIVE_INFINITY, false);
+    this.defer(item, tries, Number.POSITIVE_INFINITY, "no");
     const held: Held = { item, settled, isTold: false, sinceMs: this.#host.clock.now() };
     this.#held.set(item.ordinal, held);
     this.#host.hold(1);
@@ -118,12 +145,25 @@ export class Settlement {
     return { streak, held };
   }
 
-  /** The target is down for everybody: attempts that ended down since the last answered call are given back. */
+  /** The circuit is open: attempts that ended down with nobody answered since are given back. */
   refund(): void {
     for (const waiting of this.#progress.waiting.values()) {
-      if (waiting.downs === 0 || waiting.downsAtAnswers !== this.#host.tally.answers) continue;
-      this.#progress.wait({ ...waiting, attempts: waiting.attempts - waiting.downs, downs: 0 });
+      const downs = this.#unanswered(waiting);
+      if (downs === 0 || waiting.excused >= EXCUSED_OPENINGS) continue;
+      const attempts = waiting.attempts - downs;
+      this.#progress.wait({ ...waiting, ...this.#excuse(waiting), attempts, downs: 0 });
     }
+  }
+
+  /** How many of its last attempts ended down, as far as nobody was answered since. */
+  #unanswered({ downs, downAtMs }: Pick<Waiting, "downs" | "downAtMs">): number {
+    return this.#host.upMs() > downAtMs ? 0 : downs;
+  }
+
+  /** Counts an opening once, however many tries it gives back. */
+  #excuse({ excused, excusedIn }: Pick<Waiting, "excused" | "excusedIn">): Excuse {
+    const epoch = this.#host.epoch();
+    return { excused: excusedIn === epoch ? excused : excused + 1, excusedIn: epoch };
   }
 
   /** The lane ends: what is held back stays unsettled. */

@@ -145,6 +145,7 @@ export class SideLane {
       settlement,
       signal,
       mayHaveCalled: this.#lane.work.adopt,
+      isOwner: false,
     };
     while (!this.#mustStop() && writer.trouble === null) {
       writer.cutIfDue();

@@ -1,8 +1,9 @@
 /**
  * What becomes of an item after a try: its row, another try later, or wait and see.
  *
- * Invariants: a throttled try spends no attempt, nor does one that was answered "ask again"; each has its own bound; a try that ended down while the target is known to be down spends
- * none either; an item that was tried often enough becomes a failed row and is never dropped.
+ * Invariants: a throttled try spends no attempt, nor does one that was answered "ask again"; each has its own bound; a
+ * try that ended down while the circuit is open spends none either, unless its item is a suspect (`core/circuit.ts`) and
+ * got a connection; an item that was tried often enough becomes a failed row and is never dropped.
  */
 import { backoffMs, heededMs } from "../core/backoff.ts";
 import type { ErrorKind } from "../core/row.ts";
@@ -16,8 +17,8 @@ import type { Settled } from "./rows.ts";
 export type Verdict =
   | { readonly kind: "row"; readonly settled: Settled }
   | { readonly kind: "again"; readonly tries: Tries; readonly inMs: number }
-  /** The last attempt ended down: a row only if the target is not down for everybody. */
-  | { readonly kind: "unless-down"; readonly settled: Settled }
+  /** The last attempt ended down: a row only if the target is not down for everybody; else another try after `inMs`. */
+  | { readonly kind: "unless-down"; readonly settled: Settled; readonly inMs: number }
   /** 401 or 403: a row only if the credentials work for others. */
   | { readonly kind: "unless-refused"; readonly settled: Settled };
 
@@ -28,12 +29,22 @@ export function isDown(outcome: TaskOutcome): boolean {
   return outcome.errorKind === "network" || outcome.errorKind === "timeout";
 }
 
-/** `targetDown`: the circuit is open, or the call was a probe. `random`: 0…1. */
-export function judge(
-  outcome: TaskOutcome,
-  before: Tries,
-  context: { readonly retry: RetrySpec; readonly targetDown: boolean; readonly random: number },
-): Verdict {
+/** No connection was made: that is never the item's doing. */
+export function isUnreached(outcome: TaskOutcome): boolean {
+  return outcome.kind === "transient" && outcome.isUnreached === true;
+}
+
+interface Judging {
+  readonly retry: RetrySpec;
+  /** The circuit is open, or the call was a probe. */
+  readonly targetDown: boolean;
+  /** The item failed before while others were answered. */
+  readonly isSuspect: boolean;
+  /** 0…1. */
+  readonly random: number;
+}
+
+export function judge(outcome: TaskOutcome, before: Tries, context: Judging): Verdict {
   switch (outcome.kind) {
     case "ok": {
       const { status, value, usage } = outcome;
@@ -70,15 +81,15 @@ function afterThrottle(
 function afterTransient(
   outcome: Extract<TaskOutcome, { kind: "transient" }>,
   before: Tries,
-  context: { readonly retry: RetrySpec; readonly targetDown: boolean; readonly random: number },
+  context: Judging,
 ): Verdict {
-  const down = isDown(outcome);
-  const spent = down && context.targetDown ? 0 : 1;
-  const attempts = before.attempts + spent;
+  const saysOfTarget = isDown(outcome) && (!context.isSuspect || isUnreached(outcome));
+  const attempts = before.attempts + (saysOfTarget && context.targetDown ? 0 : 1);
   const tries = { ...triesOf(before), attempts, ...(isUnanswered(outcome) && { unanswered: true as const }) };
   const settled = failed(outcome.errorKind, outcome, tries, true);
-  if (tries.attempts >= context.retry.maxAttempts) return { kind: down ? "unless-down" : "row", settled };
-  return { kind: "again", tries, inMs: waitMs(outcome, Math.max(1, tries.attempts), context) };
+  const inMs = waitMs(outcome, Math.max(1, tries.attempts), context);
+  if (tries.attempts < context.retry.maxAttempts) return { kind: "again", tries, inMs };
+  return saysOfTarget ? { kind: "unless-down", settled, inMs } : { kind: "row", settled };
 }
 
 /** Not ready: the item asks again, the wait doubling, so often and not for ever. */

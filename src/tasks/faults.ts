@@ -8,16 +8,21 @@ import { CallFailed, CallRefused, CallTimedOut, CallTooDear, isNoOutcome, type T
 export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
   if (isNoOutcome(fault)) throw fault;
   if (fault instanceof CallTimedOut) return transient("timeout", fault.message);
-  if (fault instanceof CallFailed) return transient("network", fault.message);
+  if (fault instanceof CallFailed) {
+    const failed = transient("network", fault.message);
+    return fault.isUnreached ? { ...failed, isUnreached: true } : failed;
+  }
   if (fault instanceof CallTooDear)
     return { kind: "permanent", errorKind: "budget", message: fault.message, called };
   const errorKind = fault instanceof CallRefused ? "disallowed" : "task";
   return { kind: "permanent", errorKind, message: messageOf(fault), called };
 }
 
-function transient(errorKind: "timeout" | "network", message: string): TaskOutcome {
+function transient(errorKind: "timeout" | "network", message: string): Transient {
   return { kind: "transient", errorKind, message, retryAfterMs: null };
 }
+
+type Transient = Extract<TaskOutcome, { readonly kind: "transient" }>;
 
 /** What went wrong with a connection, as stable text: rows are grouped by it. */
 export function describeNetworkFault(fault: unknown): string {

@@ -92,6 +92,8 @@ type Ended =
       readonly askedBy?: string;
       /** False: the target did answer, so a timeout is no sign that it is down. */
       readonly isDown?: false;
+      /** True: no connection was made, so the item had no part in it. */
+      readonly isUnreached?: true;
     }
   /** Not ready yet: ask again later. Spends no attempt; `retryAfterMs` is a floor for the delay. */
   | {
@@ -238,9 +240,12 @@ export class LaneStopped extends Error {
 
 /** Thrown by `context.fetch` when there was no answer: a connection refused, cut or without a name. */
 export class CallFailed extends Error {
-  constructor(message: string) {
+  /** No connection was made. False: one was, or it is not known. */
+  readonly isUnreached: boolean;
+  constructor(message: string, isUnreached = false) {
     super(message);
     this.name = "CallFailed";
+    this.isUnreached = isUnreached;
   }
 }
 
@@ -269,8 +274,8 @@ export class CallTooDear extends Error {
 }
 
 /**
- * Thrown by `context.fetch` when the request's host is not due yet and nothing has left in this try: no attempt, no
- * row; the lane goes on with another item and comes back to this one.
+ * Thrown by `context.fetch` when the request's host is not due yet, or another item is to be called first, and nothing
+ * has left in this try: no attempt, no row; the lane goes on with another item and comes back to this one.
  */
 export class HostNotDue extends Error {
   readonly inMs: number;
