@@ -5,9 +5,10 @@
  * - A *silence* begins with a call that ended down (network, timeout, 5xx) and ends with the next call that is answered.
  * - An item that failed while others were answered is a *suspect*. Its further failures say nothing about the target,
  *   unless it got no connection at all: that is never the item's doing.
- * - A silence of ten different items, or of five seconds, opens the circuit. Then single probes go, in turn from items
- *   that were tried before and from items that never were, so that no order of a list defeats them. Tries that failed
- *   in the silence are given back while the circuit is open.
+ * - A silence of ten different items opens the circuit. Then single probes go, in turn from items that were tried before
+ *   and from items that never were, so that no order of a list defeats them. Where fewer items are left, five seconds of
+ *   silence open it *ajar*: calls go on as their items' own waits let them, for they are few.
+ * - Tries that failed in the silence are given back while the circuit is open.
  * - While nobody gets a connection it stays open. Where connections are made and calls fail all the same, it closes
  *   after `CONNECTED_PATIENCE_MS` without an answer (it is *lifted*): from then on every failure is its item's own.
  *   Only a run with `REOPENS_ABOVE_ITEMS` items left opens it again in the same silence, when
@@ -74,6 +75,8 @@ export interface Opening {
   readonly probe: ProbeOut | null;
   /** Probes given out so far. */
   readonly probes: number;
+  /** Calls go on; only what their failures cost is another matter. */
+  readonly isAjar?: true;
 }
 
 interface ProbeOut {
@@ -105,7 +108,7 @@ export const CLOSED: Circuit = { silence: null, open: null, opensAfter: CIRCUIT_
 /** What may leave now. Asking changes nothing: `sendProbe` records that a probe was given out. */
 export function admission(circuit: Circuit, nowMs: number): Admission {
   const { open } = circuit;
-  if (open === null) return { kind: "closed" };
+  if (open === null || open.isAjar === true) return { kind: "closed" };
   const untilMs = open.probe?.givenUpMs ?? open.nextProbeMs;
   if (nowMs < untilMs) return { kind: "wait", untilMs };
   return { kind: "probe", prefers: open.probes % 2 === 0 ? "tried" : "untried" };
@@ -130,7 +133,8 @@ export function sendProbe(
 /** The shared pause: open until `nowMs + pauseMs` (at most `SHARED_PAUSE_MAX_MS`), never shorter than it was. */
 export function pauseAll(circuit: Circuit, nowMs: number, pauseMs: number): Circuit {
   const untilMs = nowMs + Math.min(pauseMs, SHARED_PAUSE_MAX_MS);
-  if (circuit.open === null) return { ...circuit, open: opening("throttled", nowMs, untilMs) };
+  if (circuit.open === null || circuit.open.isAjar === true)
+    return { ...circuit, open: opening("throttled", nowMs, untilMs) };
   const nextProbeMs = Math.max(circuit.open.nextProbeMs, untilMs);
   return { ...circuit, open: { ...circuit.open, nextProbeMs } };
 }
@@ -143,9 +147,13 @@ export function observeCalls(circuit: Circuit, report: Report, from: ReportMomen
   const silence = silenceAfter(isAnswered ? null : circuit.silence, report, nowMs);
   const open = probed?.reason === "down" && isAnswered ? null : probed;
   const opensAfter = threshold(circuit, open, nowMs);
-  if (open === null && silence !== null && opens(silence, opensAfter, from)) {
-    const reopened = opening("down", nowMs, nowMs + PROBE_FIRST_MS);
-    return { silence: { ...silence, items: [] }, open: reopened, opensAfter };
+  if (silence !== null && (open === null || open.isAjar === true)) {
+    const how = opens(silence, opensAfter, from);
+    if (how !== null && (how === "shut" || open === null)) {
+      const ajar = how === "ajar" ? ({ isAjar: true } as const) : {};
+      const opened = { ...opening("down", nowMs, nowMs + PROBE_FIRST_MS), ...ajar };
+      return { silence: how === "shut" ? { ...silence, items: [] } : silence, open: opened, opensAfter };
+    }
   }
   const isSame = silence === circuit.silence && open === circuit.open && opensAfter === circuit.opensAfter;
   return isSame ? circuit : { silence, open, opensAfter };
@@ -157,7 +165,7 @@ export function passTime(circuit: Circuit, nowMs: number): Circuit {
   const fromMs = silence?.connectedSinceMs ?? null;
   if (open?.reason !== "down" || silence === null || fromMs === null) return circuit;
   const patienceMs = Math.min(CONNECTED_PATIENCE_MS * 2 ** silence.lifts, CONNECTED_PATIENCE_MAX_MS);
-  if (nowMs < Math.max(fromMs, open.sinceMs) + patienceMs) return circuit;
+  if (nowMs < Math.max(fromMs, silence.lifts === 0 ? fromMs : open.sinceMs) + patienceMs) return circuit;
   const lifted = { ...silence, items: [], failures: 0, unreached: 0, lifts: silence.lifts + 1 };
   return { ...circuit, silence: lifted, open: null };
 }
@@ -249,16 +257,21 @@ function newSilence(sinceMs: number): Silence {
   return { sinceMs, failures: 0, items: [], unreached: 0, connectedSinceMs: null, lifts: 0 };
 }
 
-function opens(silence: Silence, opensAfter: number, { nowMs, itemsLeft = 0 }: ReportMoment): boolean {
+/** Whether a silence shuts calls in behind probes, or leaves them ajar; null: neither. */
+function opens(silence: Silence, opensAfter: number, from: ReportMoment): "shut" | "ajar" | null {
+  const { nowMs, itemsLeft = 0 } = from;
+  const { failures, items, lifts, unreached } = silence;
   const forMs = nowMs - silence.sinceMs;
-  if (silence.unreached >= SILENCE_FAILURES && forMs >= UNREACHED_SILENCE_MS) return true;
-  if (silence.lifts > 0) return itemsLeft > REOPENS_ABOVE_ITEMS && silence.items.length >= REOPENS_AFTER;
-  return silence.items.length >= opensAfter || (silence.failures >= SILENCE_FAILURES && forMs >= SILENCE_MS);
+  if (unreached >= SILENCE_FAILURES && forMs >= UNREACHED_SILENCE_MS) return "shut";
+  if (lifts > 0) return itemsLeft > REOPENS_ABOVE_ITEMS && items.length >= REOPENS_AFTER ? "shut" : null;
+  if (items.length >= opensAfter) return "shut";
+  return failures >= SILENCE_FAILURES && forMs >= SILENCE_MS ? "ajar" : null;
 }
 
 /** Where the first try of every item fails and the next one works, each opening is a false alarm. */
 function threshold(circuit: Circuit, open: Opening | null, nowMs: number): number {
-  if (circuit.open?.reason !== "down" || open !== null) return circuit.opensAfter;
+  if (circuit.open?.isAjar === true || circuit.open?.reason !== "down" || open !== null)
+    return circuit.opensAfter;
   if (nowMs - circuit.open.sinceMs >= FALSE_ALARM_MS) return CIRCUIT_OPENS_AFTER;
   return Math.min(circuit.opensAfter * 2, CIRCUIT_OPENS_AFTER_MAX);
 }

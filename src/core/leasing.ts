@@ -204,7 +204,8 @@ function ownerOf(run: Run, fence: number, lanes: ReadonlyMap<number, number>): r
   if (lease === undefined || lease.helps !== null || lease.shedding || lease.isUnhelpful) return [];
   const record = run.ledger.get(lease.chunk);
   if (record === undefined || record.careful || borderOf(run, record) !== null) return [];
-  return [{ lease, record, left: record.plan.count - record.cursor, lanes: lanes.get(fence) ?? 1 }];
+  const left = record.plan.count - record.cursor + record.deferred.length;
+  return [{ lease, record, left, lanes: lanes.get(fence) ?? 1 }];
 }
 
 export function isEmbedded(generation: string): boolean {

@@ -197,7 +197,7 @@ export const CONNECTED_PATIENCE_MAX_MS = 120_000;
 export const REOPENS_ABOVE_ITEMS = 1000;
 export const REOPENS_AFTER = 50;
 /** An item's tries are given back in so many openings at most, unless it got no connection. */
-export const EXCUSED_OPENINGS = 6;
+export const EXCUSED_OPENINGS = 8;
 /** Calls that left before a failure and were answered this much after it prove that the target was up. */
 export const ANSWERED_AFTER_MS = 1000;
 export const REFUSED_TO_PAUSE = 20;

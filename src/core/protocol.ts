@@ -19,6 +19,8 @@ export interface Deferred extends Tries {
   readonly position: number;
   /** In how many openings of the circuit its tries were given back; absent: in none. */
   readonly excused?: number;
+  /** The last of these openings, by its epoch; absent with `excused`. */
+  readonly excusedIn?: number;
   /** How many of `attempts`, from the last on, ended down with nobody answered since; absent: none. */
   readonly downs?: number;
   /** In a message: milliseconds from the moment it was sent. In the ledger: run-clock instant. */

@@ -345,7 +345,11 @@ function queued(
 }
 
 /** One single call, through the limiter where there is one. */
-function probe(quota: Quota, ask: Ask, prefers: "tried" | "untried"): { readonly quota: Quota; readonly grant: Grant } {
+function probe(
+  quota: Quota,
+  ask: Ask,
+  prefers: "tried" | "untried",
+): { readonly quota: Quota; readonly grant: Grant } {
   const rate = effectiveRate(quota);
   const free = { firstInMs: ask.leadMs ?? 0, everyMs: 0, graceMs: GRACE_MS };
   const one =

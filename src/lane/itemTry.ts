@@ -142,9 +142,9 @@ export function tell(context: TryContext, items: readonly Item[], outcome: TaskO
 }
 
 /** What a call that ended down says of the target, beside that. */
-function evidenceOf(
-  { settlement }: TryContext,
-  items: readonly Item[],
+export function evidenceOf(
+  settlement: Settlement,
+  items: readonly Pick<Item, "ordinal">[],
   outcome: TaskOutcome,
 ): Pick<Trouble, "unreached" | "suspect" | "first"> {
   return {
@@ -220,6 +220,12 @@ async function settleUnlessDown(context: TryContext, last: LastTry, verdict: Unl
   if (!context.signal.aborted) settleOrWait(context, { ...last, failedAtMs }, verdict);
 }
 
+/** What the end of a last attempt concerns. */
+interface SettlingContext extends Pick<TryContext, "settlement" | "progress"> {
+  readonly host: Pick<LaneHost, "isTargetDown" | "upMs" | "settings" | "clock">;
+  readonly task: Pick<OpenTask, "mask">;
+}
+
 /** The last attempt of an item, which ended down. */
 export interface LastTry {
   readonly item: Item;
@@ -231,7 +237,7 @@ export type UnlessDown = Extract<Verdict, { readonly kind: "unless-down" }>;
 
 /** The row of an item whose last attempt ended down, or another try while the target is down for everybody. */
 export function settleOrWait(
-  context: TryContext,
+  context: SettlingContext,
   { item, tries, outcome, failedAtMs }: LastTry & { readonly failedAtMs: number },
   { settled, inMs }: UnlessDown,
 ): void {

@@ -21,11 +21,11 @@ import type { LaneHost } from "./laneHost.ts";
 import { PartWriter } from "./partWriter.ts";
 import { LanePause } from "./pause.ts";
 import type { OpenTask } from "./ports.ts";
-import { NO_DOWNS, Progress } from "./progress.ts";
+import { NO_DOWNS, Progress, type Waiting } from "./progress.ts";
 import { Reader } from "./reader.ts";
 import type { Seat } from "./seat.ts";
 import { Settlement } from "./settlement.ts";
-import { type Helped, SideLane } from "./sideLane.ts";
+import { type Helped, SideLane, type Taken } from "./sideLane.ts";
 
 /** How the work on a chunk ended; `trouble`: who refused. */
 interface End {
@@ -161,7 +161,8 @@ export class Lane implements Helped {
     const { work } = this.#lease;
     const isWhole = !work.careful && work.until === undefined;
     const isOpen = isWhole && this.#isKnown && this.hasMore && this.writer.trouble === null;
-    return isOpen && !this.#mustStop() ? (work.count - this.progress.cursor) / (this.#sideLanes.size + 1) : 0;
+    const left = work.count - this.progress.cursor + this.progress.timed;
+    return isOpen && !this.#mustStop() ? left / (this.#sideLanes.size + 1) : 0;
   }
 
   enter(side: SideLane): void {
@@ -183,20 +184,36 @@ export class Lane implements Helped {
   }
 
   get hasMore(): boolean {
-    const isFull = this.progress.waiting.size >= DEFERRED_PER_CHUNK;
-    return !this.#isClosing && !this.#reader.isAtEnd && !isFull;
+    return !this.#isClosing && (this.#hasNew || this.progress.timed > 0);
   }
 
-  async take(): Promise<Item | null> {
+  /** Items that nobody has begun, and room to put them off. */
+  get #hasNew(): boolean {
+    return !this.#reader.isAtEnd && this.progress.waiting.size < DEFERRED_PER_CHUNK;
+  }
+
+  async take(): Promise<Taken | null> {
     while (this.#reading !== null) await this.#reading.catch(() => {});
     this.#share();
     if (!this.hasMore) return null;
+    const due = this.progress.firstDue();
+    const inMs = due === null ? Number.POSITIVE_INFINITY : due.dueMs - this.#host.clock.now();
+    if (due !== null && inMs <= 0) return this.#takeAgain(due);
+    if (!this.#hasNew) return inMs > DEFERRED_WAIT_MS ? null : { kind: "wait", ms: inMs };
     return this.#alone(async () => {
       const found = await this.#fromSource(() => this.#reader.next());
       if (found.kind !== "ok" || found.value === null) return null;
       this.#begin(found.value);
-      return found.value;
+      return { kind: "item", item: found.value, tries: NO_TRIES };
     });
+  }
+
+  async #takeAgain(due: Waiting): Promise<Taken | null> {
+    this.#resume(due);
+    const found = await this.#fromSource(() => this.#reader.again(due));
+    if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries: due };
+    this.progress.wait(due);
+    return null;
   }
 
   /** From now on several items are under way: the lane's own is the first. */
@@ -205,6 +222,11 @@ export class Lane implements Helped {
     this.#isShared = true;
     const own = this.#own;
     if (own !== null && own.ordinal === this.progress.cursor) this.#begin(own);
+  }
+
+  /** A waiting item is under way: nobody else takes it. */
+  #resume(waiting: Waiting): void {
+    this.progress.wait({ ...waiting, dueMs: Number.POSITIVE_INFINITY });
   }
 
   putBack(item: Item): void {
@@ -218,10 +240,16 @@ export class Lane implements Helped {
     this.#pause.wake();
   }
 
+  /** A side lane that waits for an item of this chunk waits for nothing more. */
+  #wakeSides(): void {
+    for (const side of this.#sideLanes) side.wake();
+  }
+
   /** Items of the chunk that wait for another try after one that failed. */
   get retrying(): number {
     let items = 0;
-    for (const { attempts, excused } of this.progress.waiting.values()) if (attempts + excused > 0) items += 1;
+    for (const { attempts, excused } of this.progress.waiting.values())
+      if (attempts + excused > 0) items += 1;
     return items;
   }
 
@@ -250,6 +278,7 @@ export class Lane implements Helped {
   /** No item is under way any more. Where all have their row others leave by themselves, for another lane. */
   async #untilAlone(): Promise<void> {
     const isOver = this.#reader.isAtEnd && this.progress.waiting.size === 0;
+    this.#wakeSides();
     if (!isOver) for (const side of this.#sideLanes) side.stop();
     if (this.#sideLanes.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -333,10 +362,8 @@ export class Lane implements Helped {
     const { waiting } = this.progress;
     const due = waiting.size === 0 ? null : this.progress.firstDue();
     const nowMs = this.#host.clock.now();
-    if (due !== null && due.dueMs <= nowMs) return this.#read(() => this.#reader.again(due), due);
-    if (!this.#reader.isAtEnd && waiting.size < DEFERRED_PER_CHUNK) {
-      return this.#readNext();
-    }
+    if (due !== null && due.dueMs <= nowMs) return this.#readAgain(due);
+    if (this.#hasNew) return this.#readNext();
     if (waiting.size === 0) return HAND_BACK;
     if (this.#host.isEnding()) return HAND_BACK;
     if (due === null && this.#sideLanes.size > 0) return { kind: "pause", ms: HELD_LOOK_MS };
@@ -346,6 +373,11 @@ export class Lane implements Helped {
     if (this.settlement.settleHeld(true, task.mask)) return { kind: "pause", ms: 0 };
     this.#host.hurry(HELD_LOOK_MS);
     return { kind: "pause", ms: HELD_LOOK_MS };
+  }
+
+  #readAgain(due: Waiting): Promise<Next> {
+    this.#resume(due);
+    return this.#read(() => this.#reader.again(due), due);
   }
 
   /** The item at the cursor; in a shared chunk it stands among the waiting as soon as it is read. */

@@ -44,6 +44,7 @@ export interface Snapshot {
     readonly ordinal: number;
     readonly position: number;
     readonly excused?: number;
+    readonly excusedIn?: number;
     readonly downs?: number;
     readonly dueMs: number;
   })[];
@@ -75,6 +76,13 @@ export class Progress {
     return this.#waiting;
   }
 
+  /** How many of the waiting wait for time, and for nothing else. */
+  get timed(): number {
+    let items = 0;
+    for (const { dueMs } of this.#waiting.values()) if (dueMs !== Number.POSITIVE_INFINITY) items += 1;
+    return items;
+  }
+
   /** The waiting item that is due first; null when none waits for time. */
   firstDue(): Waiting | null {
     let first: Waiting | null = null;
@@ -104,9 +112,9 @@ export class Progress {
 
   snapshot(nowMs: number): Snapshot {
     const deferred = [...this.#waiting.values()].map((waiting) => {
-      const { ordinal, position, excused, downs } = waiting;
+      const { ordinal, position, excused, excusedIn, downs } = waiting;
       const dueMs = waiting.dueMs === Number.POSITIVE_INFINITY ? nowMs : waiting.dueMs;
-      const down = { ...(excused > 0 && { excused }), ...(downs > 0 && { downs }) };
+      const down = { ...(excused > 0 && { excused, excusedIn }), ...(downs > 0 && { downs }) };
       return { ordinal, position, ...triesOf(waiting), ...down, dueMs };
     });
     deferred.sort((a, b) => a.ordinal - b.ordinal);

@@ -1,5 +1,6 @@
 /**
- * A slot more for a lane: works on items of the lane's chunk beside it, when no chunk is left for a lane of its own.
+ * A slot more for a lane: works on items of the lane's chunk beside it, new ones and those that wait for another try,
+ * when no chunk is left for a lane of its own.
  * When that lane has no more, it goes on to another lane of its invocation, which takes no request.
  *
  * It holds a lease and no chunk: rows, parts and checkpoints are the lane's. An item that it could not bring to an
@@ -7,7 +8,7 @@
  */
 import { RELEASE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
-import { NO_TRIES } from "../core/tries.ts";
+import type { Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { LaneStopped } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
@@ -19,6 +20,10 @@ import type { OpenTask } from "./ports.ts";
 import type { Progress } from "./progress.ts";
 import type { Seat } from "./seat.ts";
 import type { Settlement } from "./settlement.ts";
+
+export type Taken =
+  | { readonly kind: "item"; readonly item: Item; readonly tries: Tries }
+  | { readonly kind: "wait"; readonly ms: number };
 
 /** The lane that is helped. */
 export interface Helped {
@@ -33,8 +38,8 @@ export interface Helped {
   openTask(): Promise<Insisted<OpenTask>>;
   readonly hasMore: boolean;
   readonly callsLeft: number;
-  /** The next item, from now on under way; null: there is none. */
-  take(): Promise<Item | null>;
+  /** The next item that is due, from now on under way; or how long until one is; null: there is none. */
+  take(): Promise<Taken | null>;
   /** The item had no outcome. */
   putBack(item: Item): void;
   /** Something of its chunk changed. */
@@ -103,6 +108,11 @@ export class SideLane {
     if (this.#host.isEnding()) this.#pause.wake();
   }
 
+  /** Something of the lane's changed that it may wait for. */
+  wake(): void {
+    this.#pause.wake();
+  }
+
   refund(): void {}
 
   async #help(): Promise<void> {
@@ -154,10 +164,15 @@ export class SideLane {
         await writer.settle();
         continue;
       }
-      const item = await this.#lane.take();
-      if (item === null) return;
-      if (settleUncalled(context, this.#lane.work, item, NO_TRIES)) continue;
-      if (!(await this.#mayCall()) || !(await tryItem(context, item, NO_TRIES))) {
+      const taken = await this.#lane.take();
+      if (taken === null) return;
+      if (taken.kind === "wait") {
+        await this.#pause.wait(taken.ms);
+        continue;
+      }
+      const { item, tries } = taken;
+      if (settleUncalled(context, this.#lane.work, item, tries)) continue;
+      if (!(await this.#mayCall()) || !(await tryItem(context, item, tries))) {
         this.#lane.putBack(item);
         return;
       }

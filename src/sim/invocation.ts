@@ -40,6 +40,7 @@ export class Invocation implements ExchangeHost {
   #phase: "working" | "winding" | "draining" | "gone" = "working";
   #settings: RunSettings | null = null;
   #answer: SyncAnswer | null = null;
+  #runSawUpMs = Number.NEGATIVE_INFINITY;
   #saidCapacity = -1;
   #idleSinceMs: number | null = null;
   #cancelDeadline: Cancel = () => {};
@@ -71,6 +72,24 @@ export class Invocation implements ExchangeHost {
   get spec(): Spec {
     return (this.#settings as RunSettings).spec;
   }
+
+  /** What of it the lanes' settlements see. */
+  readonly settling = {
+    clock: {
+      now: () => this.process.now(),
+      after: (ms: number, act: () => void) => this.process.after(ms, act),
+      random: () => this.random.next(),
+    },
+    upMs: () => Math.max(this.tally.upMs, this.#runSawUpMs),
+    epoch: () => this.epoch,
+    isTargetDown: () => this.isTargetDown,
+    settings: () => this.#settings as RunSettings,
+    // Credentials are always right.
+    refused: () => ({ epoch: 0, streak: 0, held: 0 }),
+    hold: () => {},
+    nextAnswer: () => Promise.resolve(),
+    tally: this.tally,
+  };
 
   get epoch(): number {
     return this.#answer?.epoch ?? 0;
@@ -112,7 +131,7 @@ export class Invocation implements ExchangeHost {
       want,
       ...(leadMs !== undefined && { leadMs }),
       ...(rounds !== undefined && { rounds }),
-      report: this.tally.take(this.pacer.takeForfeited()),
+      report: this.tally.take(this.pacer.takeForfeited(), this.process.now()),
       settingsVersion: this.#settings?.version ?? 0,
     };
   }
@@ -122,6 +141,7 @@ export class Invocation implements ExchangeHost {
     const wasDown = this.isTargetDown;
     const isFirst = this.#settings === null;
     this.#answer = answer;
+    if (answer.answeredAgoMs !== undefined) this.#runSawUpMs = sentMs - answer.answeredAgoMs;
     this.#settings = answer.settings ?? this.#settings;
     if (answer.kind === "drain" && this.#phase !== "gone") this.#phase = "draining";
     this.#renew(request.held, answer, sentMs);

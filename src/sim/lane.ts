@@ -5,10 +5,13 @@
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { Lease } from "../core/protocol.ts";
 import { restMs } from "../core/throttling.ts";
-import { NO_TRIES, type Tries, triesOf } from "../core/tries.ts";
+import { NO_TRIES, type Tries } from "../core/tries.ts";
 import type { Instant } from "../lane/instants.ts";
+import { downOf, evidenceOf, settleOrWait } from "../lane/itemTry.ts";
 import { Progress } from "../lane/progress.ts";
+import { Settlement } from "../lane/settlement.ts";
 import { isDown, judge } from "../lane/verdict.ts";
+import type { Item } from "../sources/source.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Seat } from "./pacer.ts";
@@ -24,6 +27,7 @@ type Next =
 interface Called {
   readonly outcome: TaskOutcome;
   readonly instant: Instant;
+  readonly leftMs: number;
 }
 
 export class Lane {
@@ -34,6 +38,7 @@ export class Lane {
   readonly #seat: Seat;
   readonly #progress: Progress;
   readonly #writer: PartWriter;
+  readonly #settlement: Settlement;
   readonly #wake = new Signal();
   #isLost = false;
   #cutCall: (() => void) | null = null;
@@ -62,10 +67,15 @@ export class Lane {
       indexed: (chunk, n) => host.exchange.indexed(chunk, n),
       background: (work) => host.background(work),
     });
+    this.#settlement = new Settlement(host.settling, this.#progress, {
+      isAdopted: (ordinal) => this.#writer.isAdopted(ordinal),
+      add: ({ index, ok }) => this.#writer.add(index, ok),
+    });
   }
 
   *run(): Routine<void> {
     if (!this.#mustStop() && this.#lease.work.adopt) yield* this.#writer.adoptWritten();
+    if (this.#host.isTargetDown) this.refund();
     yield* this.#workItems();
     this.#host.pacer.leave(this.#seat);
     if (!this.#isLost) yield* this.#writer.handBack(null);
@@ -90,12 +100,8 @@ export class Lane {
     if (this.#host.isEnding) this.#wake.fire();
   }
 
-  /** The target is down for everybody: tries that ended down since the last answered call are given back. */
   refund(): void {
-    for (const waiting of this.#progress.waiting.values()) {
-      if (waiting.downs === 0 || waiting.downsAtAnswers !== this.#host.tally.answers) continue;
-      this.#progress.wait({ ...waiting, attempts: waiting.attempts - waiting.downs, downs: 0 });
-    }
+    this.#settlement.refund();
   }
 
   *#workItems(): Routine<void> {
@@ -134,7 +140,8 @@ export class Lane {
   /** One try of one item. False: the lane cannot go on. */
   *#work(ordinal: number, tries: Tries): Routine<boolean> {
     if (this.#lease.work.condemned?.includes(ordinal) === true) {
-      this.#settle(ordinal, false);
+      this.#writer.add(this.#indexOf(ordinal), false);
+      this.#progress.settle(ordinal);
       return true;
     }
     if (!(yield* this.#pace())) return false;
@@ -169,8 +176,9 @@ export class Lane {
         if (this.#isOver()) return null;
         continue;
       }
+      const leftMs = this.#host.process.now();
       const outcome = yield* until(this.#leave(ordinal));
-      return outcome === null ? null : { outcome, instant };
+      return outcome === null ? null : { outcome, instant, leftMs };
     }
   }
 
@@ -196,15 +204,16 @@ export class Lane {
     };
   }
 
-  #tell(ordinal: number, { outcome, instant }: Called): void {
-    const { tally, exchange } = this.#host;
+  #tell(ordinal: number, { outcome, instant, leftMs }: Called): void {
+    const { tally, exchange, process } = this.#host;
     const { epoch, probe } = instant;
     const kind = outcome.kind === "throttled" ? "throttled" : isDown(outcome) ? "down" : null;
-    if (kind === null) tally.answer(probe);
+    if (kind === null) tally.answer(probe, leftMs, process.now());
     else {
       const retryAfterMs =
         outcome.kind === "throttled" ? restMs(outcome.retryAfterMs, this.#host.spec.retry) : null;
-      tally.trouble({ kind, index: this.#indexOf(ordinal), epoch, retryAfterMs, probe });
+      const evidence = kind === "down" ? evidenceOf(this.#settlement, [{ ordinal }], outcome) : {};
+      tally.trouble({ kind, index: this.#indexOf(ordinal), epoch, retryAfterMs, probe, ...evidence });
     }
     if (probe) exchange.hurry(0);
     else if (kind !== null && epoch === this.#host.epoch) exchange.hurry(TROUBLE_WITHIN_MS);
@@ -213,55 +222,40 @@ export class Lane {
   *#conclude(ordinal: number, tries: Tries, { outcome, instant }: Called): Routine<void> {
     const { process, random, spec } = this.#host;
     const targetDown = this.#host.isTargetDown || instant.probe;
-    const verdict = judge(outcome, tries, { retry: spec.retry, targetDown, random: random.next() });
+    const isSuspect = this.#settlement.isSuspect(ordinal);
+    const verdict = judge(outcome, tries, {
+      retry: spec.retry,
+      targetDown,
+      isSuspect,
+      random: random.next(),
+    });
+    const item = this.#itemAt(ordinal);
     switch (verdict.kind) {
       case "row":
       case "unless-refused":
-        this.#settle(ordinal, verdict.settled.result.ok);
+        this.#settlement.settle(item, verdict.settled, String);
         return;
-      case "again":
-        this.#defer(ordinal, verdict.tries, process.now() + verdict.inMs, isDown(outcome) && !targetDown);
+      case "again": {
+        const down = downOf(outcome, tries, verdict.tries);
+        this.#settlement.defer(item, verdict.tries, process.now() + verdict.inMs, down);
         return;
-      case "unless-down":
+      }
+      case "unless-down": {
+        const failedAtMs = process.now();
         yield* until(this.#host.exchange.nextAnswer(0));
-        if (!this.#isLost) this.#settleUnlessDown(ordinal, tries);
+        if (this.#isLost) return;
+        const of = { settlement: this.#settlement, progress: this.#progress, task: { mask: String } };
+        const host = this.#host.settling;
+        settleOrWait({ ...of, host }, { item, tries, outcome, failedAtMs }, verdict);
         return;
+      }
       default:
         verdict satisfies never;
     }
   }
 
-  #settleUnlessDown(ordinal: number, tries: Tries): void {
-    if (!this.#host.isTargetDown) {
-      this.#settle(ordinal, false);
-      return;
-    }
-    const { attempts } = this.#progress.waiting.get(ordinal) ?? tries;
-    const dueMs = this.#host.process.now() + this.#host.spec.retry.baseDelayMs;
-    this.#defer(ordinal, { ...triesOf(tries), attempts }, dueMs, false);
-  }
-
-  #settle(ordinal: number, ok: boolean): void {
-    if (this.#writer.isAdopted(ordinal)) return;
-    this.#writer.add(this.#indexOf(ordinal), ok);
-    this.#progress.settle(ordinal);
-  }
-
-  #defer(ordinal: number, tries: Tries, dueMs: number, endedDown: boolean): void {
-    if (this.#writer.isAdopted(ordinal)) return;
-    const before = this.#progress.waiting.get(ordinal);
-    const { answers } = this.#host.tally;
-    const streak = before !== undefined && before.downsAtAnswers === answers ? before.downs : 0;
-    const downs = endedDown ? streak + 1 : streak;
-    this.#progress.wait({
-      ordinal,
-      position: ordinal,
-      ...triesOf(tries),
-      dueMs,
-      item: null,
-      downs,
-      downsAtAnswers: answers,
-    });
+  #itemAt(ordinal: number): Item {
+    return { ordinal, index: this.#indexOf(ordinal), position: ordinal, value: ordinal };
   }
 
   *#pause(ms: number): Routine<void> {

@@ -9,7 +9,12 @@ const PENDING: TaskOutcome = { kind: "again", message: "202 Accepted", status: 2
 
 function verdict(outcome: TaskOutcome, before: Tries, retry: Partial<typeof RETRY> = RETRY): Verdict {
   const { maxAgain: _, ...plain } = RETRY;
-  return judge(outcome, before, { retry: { ...plain, ...retry }, targetDown: false, random: 1 });
+  return judge(outcome, before, {
+    retry: { ...plain, ...retry },
+    targetDown: false,
+    isSuspect: false,
+    random: 1,
+  });
 }
 
 describe("an answer that says to ask again", () => {

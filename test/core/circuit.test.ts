@@ -5,6 +5,7 @@ import {
   type Circuit,
   CLOSED,
   observeCalls,
+  passTime,
   pauseAll,
   sendProbe,
 } from "../../src/core/circuit.ts";
@@ -37,7 +38,7 @@ type Step = { at: number; by?: string } & (
 function run(steps: readonly Step[]): string[] {
   let circuit: Circuit = CLOSED;
   return steps.map((step) => {
-    circuit = apply(circuit, step);
+    circuit = apply(passTime(circuit, step.at), step);
     const admitted = admission(circuit, step.at);
     if (circuit.open?.probe) expect(admission(circuit, step.at).kind).not.toBe("closed");
     return admitted.kind === "wait" ? `wait until ${admitted.untilMs}` : admitted.kind;
@@ -52,6 +53,13 @@ function apply(circuit: Circuit, step: Step): Circuit {
   expect(admission(circuit, step.at).kind).toBe("probe");
   return sendProbe(circuit, { nowMs: step.at, holder, usableUntilMs: step.at + 50, callTimeoutMs: 30_000 });
 }
+
+/** Connections that are not made. */
+const unreached = (from: number, to: number) =>
+  down(from, to).map((one): Trouble => ({ ...one, unreached: true }));
+const suspects = (from: number, to: number) =>
+  down(from, to).map((one): Trouble => ({ ...one, suspect: true }));
+const firsts = (from: number, to: number) => down(from, to).map((one): Trouble => ({ ...one, first: true }));
 
 const OPEN: Step = { at: 0, told: told(0, down(0, 10)) };
 const failedProbe = trouble("down", 1, { probe: true });
@@ -95,6 +103,36 @@ describe("the circuit opens", () => {
     [
       "not when a throttled answer came between",
       [{ at: 0, told: told(0, [...down(0, 9), trouble("throttled", 9), ...down(10, 19)]) }],
+      "closed",
+    ],
+    ["not by suspects", [{ at: 0, told: told(0, suspects(0, 50)) }], "closed"],
+    [
+      "by suspects that get no connection",
+      [
+        {
+          at: 0,
+          told: told(
+            0,
+            suspects(0, 10).map((one): Trouble => ({ ...one, unreached: true })),
+          ),
+        },
+      ],
+      "wait until 1000",
+    ],
+    [
+      "after three calls and a second when no connection is made",
+      [
+        { at: 0, told: told(0, unreached(0, 1)) },
+        { at: 1000, told: told(0, unreached(0, 2)) },
+      ],
+      "wait until 2000",
+    ],
+    [
+      "only ajar after five seconds in which fewer items failed",
+      [
+        { at: 0, told: told(0, down(0, 2)) },
+        { at: 5000, told: told(0, down(0, 2)) },
+      ],
       "closed",
     ],
     ["when all are to pause", [{ at: 0, pauseMs: 2000 }], "wait until 2000"],
@@ -182,27 +220,109 @@ describe("an open circuit", () => {
     ],
     [
       "sends another probe when the holder is certainly gone",
-      [OPEN, { at: 1000, probe: true }, { at: 32_000, by: "b", told: report() }],
+      [
+        { at: 0, told: told(0, unreached(0, 10)) },
+        { at: 1000, probe: true },
+        { at: 32_000, by: "b", told: report() },
+      ],
       "probe",
     ],
     ["asks anew after a restart", [OPEN, { at: 1000, probe: true }, { at: 1100, restart: true }], "probe"],
     [
-      "opens again when the calls after a closing answer fail",
-      [OPEN, { at: 500, told: told(1, down(20, 30)) }],
+      "opens again when twice as many calls after a quick answer fail: the first time was a false alarm",
+      [OPEN, { at: 500, told: told(1, down(20, 40)) }],
       "wait until 1500",
+    ],
+    ["stays closed when fewer do", [OPEN, { at: 500, told: told(1, down(20, 39)) }], "closed"],
+    [
+      "opens again when ten calls after a late answer fail",
+      [
+        { at: 0, told: told(0, unreached(0, 10)) },
+        { at: 9000, told: report({ answered: 1 }) },
+        { at: 9001, told: told(0, down(20, 30)) },
+      ],
+      "wait until 10001",
+    ],
+    [
+      "stays open for an answer that came before the silence and is reported only now",
+      [OPEN, { at: 500, by: "b", told: report({ answered: 1, answeredAgoMs: 501 }) }],
+      "wait until 1000",
+    ],
+    [
+      "closes without an answer when calls got connections for 15 s",
+      [OPEN, { at: 15_000, told: report() }],
+      "closed",
+    ],
+    ["stays open until then", [OPEN, { at: 14_999, told: report() }], "probe"],
+    [
+      "stays open while nobody gets a connection",
+      [
+        { at: 0, told: told(0, unreached(0, 10)) },
+        { at: 3_600_000, told: report() },
+      ],
+      "probe",
+    ],
+    [
+      "is not kept open by a connection that was not made, where a suspect got one",
+      [
+        { at: 0, told: told(0, [...unreached(0, 10), ...suspects(50, 51)]) },
+        { at: 15_000, told: report() },
+      ],
+      "closed",
     ],
   ])("%s", (_, steps, outcome) => {
     expect(run(steps).at(-1)).toBe(outcome);
   });
 
-  test("doubles the wait between failed probes up to 30 s", () => {
+  /** The waits after probes that end like this. */
+  function waitsAfter(probe: Trouble): number[] {
     let circuit = apply(CLOSED, OPEN);
-    const waits = Array.from({ length: 8 }, () => {
+    return Array.from({ length: 8 }, () => {
       const atMs = circuit.open!.nextProbeMs;
       circuit = apply(circuit, { at: atMs, probe: true });
-      circuit = apply(circuit, { at: atMs, told: told(0, [failedProbe]) });
+      circuit = apply(circuit, { at: atMs, told: told(0, [probe]) });
       return circuit.open!.nextProbeMs - atMs;
     });
-    expect(waits).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000]);
+  }
+
+  test("doubles the wait between probes that get no connection up to 30 s", () => {
+    expect(waitsAfter({ ...failedProbe, unreached: true })).toEqual([
+      2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000, 30_000,
+    ]);
+  });
+
+  test("doubles it up to 4 s where connections are made", () => {
+    expect(waitsAfter(failedProbe)).toEqual([2000, 4000, 4000, 4000, 4000, 4000, 4000, 4000]);
+  });
+
+  test("takes its probes in turn from items that were tried and from others", () => {
+    let circuit = apply(CLOSED, OPEN);
+    const preferred = Array.from({ length: 4 }, () => {
+      const atMs = circuit.open!.nextProbeMs;
+      const admitted = admission(circuit, atMs);
+      circuit = apply(circuit, { at: atMs, probe: true });
+      circuit = apply(circuit, { at: atMs, told: told(0, [failedProbe]) });
+      return admitted.kind === "probe" ? admitted.prefers : admitted.kind;
+    });
+    expect(preferred).toEqual(["tried", "untried", "tried", "untried"]);
+  });
+
+  test("opens again in the same silence only for first tries, in a long run, and then for twice as long", () => {
+    const lifted = passTime(apply(CLOSED, OPEN), 15_000);
+    expect(lifted.open).toBeNull();
+    const long = { nowMs: 16_000, holder: "a", itemsLeft: 1001 };
+    expect(observeCalls(lifted, told(0, down(100, 200)), long).open).toBeNull();
+    expect(observeCalls(lifted, told(0, firsts(100, 149)), long).open).toBeNull();
+    expect(observeCalls(lifted, told(0, firsts(100, 150)), { ...long, itemsLeft: 1000 }).open).toBeNull();
+    const reopened = observeCalls(lifted, told(0, firsts(100, 150)), long);
+    expect(reopened.open).toMatchObject({ reason: "down" });
+    expect(passTime(reopened, 16_000 + 29_999).open).not.toBeNull();
+    expect(passTime(reopened, 16_000 + 30_000).open).toBeNull();
+  });
+
+  test("that an older version stored has no silence", () => {
+    const stored = { downItems: [1], open: { ...apply(CLOSED, OPEN).open!, probes: undefined } };
+    const restored = afterRestart(stored as unknown as Circuit);
+    expect(restored).toMatchObject({ silence: null, opensAfter: 10, open: { probes: 0, probe: null } });
   });
 });

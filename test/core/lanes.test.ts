@@ -9,8 +9,9 @@ import { foreignPart, LaneWorld, type WorldOptions } from "../support/laneWorld.
 import { neededBurst } from "../support/neededBurst.ts";
 
 const OK: TaskOutcome = { kind: "ok", value: null, status: 200 };
-const DOWN: TaskOutcome = { kind: "transient", errorKind: "network", message: "refused", retryAfterMs: null };
-const BAD_GATEWAY: TaskOutcome = { ...DOWN, errorKind: "http", message: "502 Bad Gateway", status: 502 };
+const LOST: TaskOutcome = { kind: "transient", errorKind: "network", message: "lost", retryAfterMs: null };
+const DOWN: TaskOutcome = { ...LOST, message: "refused", isUnreached: true };
+const BAD_GATEWAY: TaskOutcome = { ...LOST, errorKind: "http", message: "502 Bad Gateway", status: 502 };
 const TOO_MANY: TaskOutcome = { kind: "throttled", message: "429", status: 429, retryAfterMs: null };
 const FORBIDDEN: TaskOutcome = {
   kind: "permanent",

@@ -154,7 +154,10 @@ describe("sync", () => {
   it("waits for a silent probe as long as its task lets a call take", () => {
     const task = { kind: "http", url: "https://example.com/{{item}}", timeoutMs: 120_000 };
     const run = plannedRun(100, { chunkSize: 10, task, quota: { requests: "10/s", burst: null } });
-    const downs = Array.from({ length: 10 }, (_, item) => trouble("down", item));
+    const downs = Array.from({ length: 10 }, (_, item) => ({
+      ...trouble("down", item),
+      unreached: true as const,
+    }));
     new Invocation(run, "a").ask(0, { report: report({ troubles: downs, troublesSinceAnswer: 10 }) });
     const probing = new Invocation(run, "b").ask(5000, { want: 1 }).grant;
     expect(probing).toMatchObject({ kind: "granted", probe: true });

@@ -28,6 +28,8 @@ export interface WorldOptions {
   readonly seed?: number;
   readonly roundTripMs?: readonly [number, number];
   readonly latencyMs?: readonly [number, number];
+  /** How long the calls of an item take; absent, or undefined for an item: `latencyMs`. */
+  readonly callMs?: (index: number) => number | undefined;
   readonly timerLateMs?: (random: () => number) => number;
   /** How a try ends; called when its answer comes. Absent: ok. */
   readonly outcome?: (index: number, tryNumber: number, atMs: number) => TaskOutcome;
@@ -236,7 +238,8 @@ export class LaneWorld {
     this.calls.push({ index, atMs: this.time.nowMs, indexes: [index] });
     const tryNumber = (this.#tries.get(index) ?? 0) + 1;
     this.#tries.set(index, tryNumber);
-    await process.sleep(between(this.#options.latencyMs ?? [25, 75], this.random));
+    const latencyMs = between(this.#options.latencyMs ?? [25, 75], this.random);
+    await process.sleep(this.#options.callMs?.(index) ?? latencyMs);
     if (signal.aborted) throw new LaneStopped();
     return this.#options.outcome?.(index, tryNumber, this.time.nowMs) ?? OK;
   }
