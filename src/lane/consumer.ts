@@ -23,9 +23,7 @@ import { Invocation } from "./invocation.ts";
 import { planRun } from "./planner.ts";
 import { platformPorts } from "./platform.ts";
 import { Tally } from "./report.ts";
-
-/** Weir's own words: what is said on the console later may be marked as a task's (`taskConsole.ts`). */
-const warn = console.warn.bind(console);
+import { warnUnmarked } from "./taskConsole.ts";
 
 /** Works a batch of offers, one after another. Never rejects. */
 export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Promise<void> {
@@ -33,9 +31,9 @@ export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Prom
     const offer: unknown = message.body;
     try {
       if (isOffer(offer)) await take(env, offer, queueIndex(batch.queue));
-      else warn(`queue ${batch.queue}: not an offer, dropped`);
+      else warnUnmarked(`queue ${batch.queue}: not an offer, dropped`);
     } catch (fault) {
-      warn(`queue ${batch.queue}: ${messageOf(fault)}`);
+      warnUnmarked(`queue ${batch.queue}: ${messageOf(fault)}`);
     }
     message.ack();
   }
