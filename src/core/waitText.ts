@@ -77,7 +77,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 const UNITS: readonly (readonly [pattern: RegExp, unitMs: number])[] = [
   [/^(?:ns|nanoseconds?)$/, 1e-6],
-  [/^(?:us|µs|μs|microseconds?)$/, 1e-3],
+  [/^(?:us|\u00b5s|\u03bcs|microseconds?)$/, 1e-3],
   [/^(?:ms|msecs?|millis|milliseconds?)$/, 1],
   [/^(?:s|secs?|seconds?)$/, SECOND_MS],
   [/^(?:m|mins?|minutes?)$/, MINUTE_MS],
