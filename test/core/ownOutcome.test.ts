@@ -109,7 +109,12 @@ describe("what a task of one's own returns", () => {
     fc.assert(
       fc.property(fc.oneof(outcome, fc.anything({ withBigInt: true })), (returned) => {
         const taken = outcomeOf(returned, CALLED);
-        const verdict = judge(taken, NO_TRIES, { retry: RETRY, targetDown: false, random: 0.5 });
+        const verdict = judge(taken, NO_TRIES, {
+          retry: RETRY,
+          targetDown: false,
+          isSuspect: false,
+          random: 0.5,
+        });
         if (verdict.kind === "again") {
           expect(Number.isFinite(verdict.inMs)).toBe(true);
           return;
