@@ -107,12 +107,3 @@ function planWarnings(input: {
   }
   return warnings;
 }
-
-/** Seconds until the rest is done at the present pace; null when nothing moves. */
-export function remainingSeconds(input: {
-  readonly left: number;
-  readonly perSecond: number;
-}): number | null {
-  if (input.left <= 0) return 0;
-  return input.perSecond > 0 ? input.left / input.perSecond : null;
-}

@@ -39,6 +39,7 @@ import { drive } from "./takeover.ts";
 import type { TokenSettings } from "./tokenQuota.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
 import { noRunUsage, priceOf, type RunUsage } from "./usage.ts";
+import { type Asked, shorten } from "./waiting.ts";
 
 /** What is stored as one document; the leases, chunks and parts have tables of their own. */
 export interface RunState {
@@ -82,6 +83,8 @@ export interface RunState {
   quota: Quota;
   tolerance: Tolerance;
   refused: Refusals;
+  /** The latest wait that an answer asked for; null or absent: none that is known. */
+  asked?: Asked | null;
   /** Why the platform refused lately; cleared by a commit. */
   trouble: string | null;
   /** The finalizer's own state between slices. */
@@ -338,7 +341,11 @@ export function patch(run: Run, change: Change, defaults: LimitDefaults, nowMs: 
   state.settingsVersion += 1;
   if (change.quota !== undefined) state.quota = configureQuota(state.quota, quotaSettings(state.spec), nowMs);
   // Items that wait for longer than any wait may be from now on are due earlier.
-  if (change.retry !== undefined) bringForward(run.ledger, nowMs + longestWaitMs(retry));
+  if (change.retry !== undefined) {
+    const toMs = nowMs + longestWaitMs(retry);
+    bringForward(run.ledger, toMs);
+    state.asked = shorten(state.asked ?? null, toMs);
+  }
   shedAbove(run.semaphore, state.spec.maxParallelism);
   return OK;
 }

@@ -39,6 +39,7 @@ import { judgeSmoke, parkAtBorder } from "./smoke.ts";
 import { spend } from "./spend.ts";
 import { judge } from "./tolerance.ts";
 import { addUsage, priceOf } from "./usage.ts";
+import { latestAsked } from "./waiting.ts";
 
 /** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
 export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
@@ -227,6 +228,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
   if (seen.fault !== undefined) run.fault = { ...seen.fault, atMs: nowMs };
   if (seen.retrying === undefined) run.retrying.delete(holder);
   else run.retrying.set(holder, seen.retrying);
+  state.asked = latestAsked(state.asked ?? null, seen, nowMs);
   countRefused(run, seen);
   if (seen.refusing !== undefined) run.refusal = { sentence: seen.refusing, atMs: nowMs };
   if (seen.blocked !== null && isWorking(run)) pause(run, seen.blocked);

@@ -1,13 +1,13 @@
 /** The run as users see it, made from the state: `RunView` of the REST contract. */
 import { currentPerSecond } from "./activity.ts";
 import { itemsPerCall } from "./batch.ts";
-import { remainingSeconds } from "./estimate.ts";
 import { effectiveRate } from "./quota.ts";
 import { shortTotals } from "./reduce.ts";
 import { configuredPerSecond, isWorking, type Run } from "./run.ts";
 import type { RunView } from "./runView.ts";
 import { isoOrNull } from "./time.ts";
 import { dollarsAtMost, dollarsOf, priceOf, tokensOf } from "./usage.ts";
+import { remainingMs } from "./waiting.ts";
 import { type Reader, why } from "./why.ts";
 
 export function view(run: Run, reader: Reader): RunView {
@@ -58,11 +58,11 @@ function chunksOf({ state, semaphore, ledger }: Run, reader: Reader): RunView["c
 function eta(run: Run, perSecond: number, reader: Reader): string | null {
   const { state } = run;
   if (!isWorking(run) || !state.plan.complete) return null;
-  const left = remainingSeconds({
-    left: state.items - state.counts.done,
-    perSecond: perSecond * itemsPerCall(state.spec),
-  });
-  return isoOrNull(left === null ? null : reader.wallMs + left * 1000);
+  const carried = itemsPerCall(state.spec);
+  const left = state.items - state.counts.done;
+  const remaining = { left, perSecond: perSecond * carried, itemsPerCall: carried };
+  const ms = remainingMs(run, remaining, reader.nowMs);
+  return isoOrNull(ms === null ? null : reader.wallMs + ms);
 }
 
 function usageOf(run: Run): RunView["usage"] {

@@ -9,6 +9,7 @@ import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
 import { tokenRate } from "./tokenQuota.ts";
+import { whyThrottled, whyWaiting } from "./waiting.ts";
 
 /** Lanes that insist say so with every try, the last ones 5 s apart: after this it is no news any more. */
 const REFUSAL_TOLD_MS = 10_000;
@@ -83,7 +84,7 @@ function whyBlocked(run: Run, reader: Reader): string | null {
       ? `target down, next probe in ${seconds(probeInMs)}`
       : "target down, a probe is under way";
   }
-  if (open !== null) return `throttled by the target until ${clock(reader.wallMs + Math.max(0, probeInMs))}`;
+  if (open !== null) return whyThrottled(run, reader);
   const refused = refusedInARow(state.refused);
   if (refused !== null) return refused;
   if (run.refusal !== null && reader.nowMs - run.refusal.atMs < REFUSAL_TOLD_MS) {
@@ -95,10 +96,7 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   if (run.ledger.nextAvailable(reader.nowMs, true) !== undefined) return "waiting for a lane to start";
   const next = run.ledger.nextAvailableAtMs();
   if (next === null) return null;
-  const until = `until ${clock(reader.wallMs + next - reader.nowMs)}`;
-  return state.trouble === null
-    ? `waiting ${until}: the items that are left have to wait before their next try`
-    : `waiting ${until}: ${state.trouble}`;
+  return whyWaiting(run, next, reader);
 }
 
 /** How long until the next slot is free, when former processes hold all that are taken; else null. */
@@ -194,9 +192,4 @@ function number(n: number): string {
 
 function seconds(ms: number): string {
   return `${Math.max(1, Math.ceil(ms / 1000))} s`;
-}
-
-/** Time of day, UTC, to the second. */
-function clock(wallMs: number): string {
-  return `${new Date(wallMs).toISOString().slice(11, 19)}Z`;
 }
