@@ -300,6 +300,11 @@ export const TASK_LINES_KEPT = 100;
 
 export const MAX_ROW_ITEM_BYTES = 4096;
 export const MAX_ERROR_MESSAGE_CHARS = 500;
+/** Of a failed row's answer: a sentence of it in the message, and its beginning as it is; both leave rows small. */
+export const ANSWER_WORDS_CHARS = 300;
+export const MAX_ERROR_DETAIL_BYTES = 1024;
+/** An answer that says what went wrong is read this far for its words: no further than it is read anyway. */
+export const ERROR_BODY_BYTES = DRAIN_BYTES;
 export const PART_ROWS = 100;
 export const PART_BYTES = 1_000_000;
 export const PART_MS = 30_000;

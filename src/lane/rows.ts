@@ -6,6 +6,7 @@
  */
 import { stringifyJson } from "../core/json.ts";
 import { MAX_ERROR_MESSAGE_CHARS, MAX_ROW_ITEM_BYTES } from "../core/limits.ts";
+import { cutText, oneLine } from "../core/outsideText.ts";
 import type { RowError } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 import type { Usage } from "../core/usage.ts";
@@ -85,13 +86,7 @@ function cutUtf8(bytes: Uint8Array, most: number): string {
 }
 
 function errorText(error: RowError, mask: (text: string) => string): string {
-  const oneLine = mask(error.message).replace(/\s+/g, " ").trim();
-  return JSON.stringify({ kind: error.kind, message: cutChars(oneLine), retryable: error.retryable });
-}
-
-function cutChars(text: string): string {
-  if (text.length <= MAX_ERROR_MESSAGE_CHARS) return text;
-  const last = text.charCodeAt(MAX_ERROR_MESSAGE_CHARS - 1);
-  const splitsPair = last >= 0xd800 && last <= 0xdbff;
-  return text.slice(0, splitsPair ? MAX_ERROR_MESSAGE_CHARS - 1 : MAX_ERROR_MESSAGE_CHARS);
+  const { kind, retryable, detail } = error;
+  const message = cutText(oneLine(mask(error.message)), MAX_ERROR_MESSAGE_CHARS);
+  return JSON.stringify({ kind, message, retryable, ...(detail === undefined ? {} : { detail }) });
 }

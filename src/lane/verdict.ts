@@ -134,10 +134,16 @@ function isUnanswered(outcome: Extract<TaskOutcome, { kind: "transient" }>): boo
 
 function failed(
   kind: ErrorKind,
-  outcome: { readonly message: string; readonly status?: number; readonly usage?: Usage },
+  outcome: {
+    readonly message: string;
+    readonly status?: number;
+    readonly usage?: Usage;
+    readonly detail?: string;
+  },
   tries: Tries,
   retryable: boolean,
 ): Settled {
-  const error = { kind, message: outcome.message, retryable };
+  const { message, detail } = outcome;
+  const error = { kind, message, retryable, ...(detail === undefined ? {} : { detail }) };
   return { status: outcome.status, ...tries, usage: outcome.usage, result: { ok: false, error } };
 }

@@ -46,6 +46,22 @@ export async function readStart(response: Response, maxBytes: number): Promise<s
   return length > maxBytes ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
 }
 
+/** The first `maxBytes` bytes of the body, or as many as came; the rest is given up. Never throws. */
+export async function readBeginning(response: Response, maxBytes: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of response.body ?? []) {
+      pieces.push(piece.subarray(0, maxBytes - length));
+      length += piece.byteLength;
+      if (length >= maxBytes) break;
+    }
+  } catch {
+    // A body that breaks off has said what it said.
+  }
+  return joined(pieces, Math.min(length, maxBytes));
+}
+
 /** Reads a body that nobody wants, so that its connection can be used again; gives up on a long one. */
 export async function drain(response: Response): Promise<void> {
   try {

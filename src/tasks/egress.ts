@@ -151,14 +151,22 @@ function maskBatch(outcome: BatchOutcome, mask: Mask): BatchOutcome {
   if (outcome.kind === "each") {
     return { kind: "each", outcomes: outcome.outcomes.map((one) => maskOutcome(one, mask)) };
   }
-  const message = mask.text(outcome.outcome.message);
-  return { kind: "whole", outcome: { ...outcome.outcome, message } };
+  return { kind: "whole", outcome: maskFailed(outcome.outcome, mask) };
 }
 
 function maskOutcome(outcome: TaskOutcome, mask: Mask): TaskOutcome {
-  if (outcome.kind !== "ok") return { ...outcome, message: mask.text(outcome.message) };
+  if (outcome.kind !== "ok") return maskFailed(outcome, mask);
   const value = mask.json(outcome.value);
   return value === outcome.value ? outcome : { ...outcome, value };
+}
+
+function maskFailed<Failed extends Exclude<TaskOutcome, { readonly kind: "ok" }>>(
+  outcome: Failed,
+  mask: Mask,
+): Failed {
+  const { detail } = outcome;
+  const message = mask.text(outcome.message);
+  return { ...outcome, message, ...(detail === undefined ? {} : { detail: mask.text(detail) }) };
 }
 
 /** Parsed URLs kept: a spec has few hosts, but items may write the same one in many ways. */

@@ -121,6 +121,7 @@ async function callForAll(
     { ...plan, batch },
     (entries) => build(answerPlan, settings, entries),
     async (request) => follow(await withKey(request, context, settings), context, settings, answerPlan),
+    context.mask,
   );
 }
 
@@ -149,10 +150,16 @@ async function follow(
   let request = first;
   for (let hops = 0; ; hops++) {
     const response = await context.fetch(request);
-    if (plan.expected[response.status] === true) return outcomeOfValue(response, settings, plan);
-    if (!isRedirect(response)) return outcomeOfStatus(response, Date.now());
+    if (plan.expected[response.status] === true)
+      return outcomeOfValue(response, settings, plan, context.mask);
+    if (!isRedirect(response)) return outcomeOfStatus(response, context.mask, Date.now());
     if (hops === settings.maxRedirects) {
-      return outcomeOfStatus(response, Date.now(), `, beyond maxRedirects (${settings.maxRedirects})`);
+      return outcomeOfStatus(
+        response,
+        context.mask,
+        Date.now(),
+        `, beyond maxRedirects (${settings.maxRedirects})`,
+      );
     }
     await drain(response);
     request = redirected(request, response);

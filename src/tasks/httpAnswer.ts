@@ -7,7 +7,9 @@ import { parseJson, stringifyJson } from "../core/json.ts";
 import { jsonAt } from "../core/jsonPointer.ts";
 import type { Json } from "../core/spec.ts";
 import { drain, readText } from "./answer.ts";
+import { withWords } from "./answerWords.ts";
 import { type ContentType, contentTypeOf } from "./contentType.ts";
+import { failedBodyOf, readFailedText } from "./failedBody.ts";
 import type { HttpSettings } from "./httpSchema.ts";
 import type { HttpPlan } from "./httpSettings.ts";
 import type { TaskOutcome } from "./task.ts";
@@ -47,22 +49,55 @@ export function statusLine(response: Response): string {
   return reason === undefined ? `${response.status}` : `${response.status} ${reason}`;
 }
 
-/** An unexpected status; its body is drained. `note` is added to the message. */
-export async function outcomeOfStatus(response: Response, nowMs: number, note = ""): Promise<TaskOutcome> {
+/**
+ * An unexpected status; its body gives the row its words. `note` stands between the status and them, `mask` hides
+ * secrets in them.
+ */
+export async function outcomeOfStatus(
+  response: Response,
+  mask: (text: string) => string,
+  nowMs: number,
+  note = "",
+): Promise<TaskOutcome> {
+  const text = await readFailedText(response);
+  return classOfStatus(response, { text, mask, nowMs, note });
+}
+
+/** The same for a body that was read already. */
+export function classOfStatus(
+  response: Response,
+  of: {
+    readonly text: string;
+    readonly mask: (text: string) => string;
+    readonly nowMs: number;
+    readonly note?: string;
+  },
+): TaskOutcome {
+  const { text, mask, nowMs, note = "" } = of;
   const { status } = response;
+  const line = statusLine(response) + note;
   const asked = askedWait((name) => response.headers.get(name), nowMs);
-  await drain(response);
-  const message = statusLine(response) + note;
+  const { words, ...detail } = failedBodyOf(text, line, mask);
+  // The body of a redirect only repeats where it leads.
+  const message = withWords(line, status >= 300 && status < 400 ? null : words);
   const isPlain = asked.kind === "asked" && asked.plainly;
   if (status === 429 || (status === 503 && isPlain)) {
-    return { kind: "throttled", message: message + unclearNote(asked), status, ...waitOf(asked) };
+    return { kind: "throttled", message: message + unclearNote(asked), status, ...waitOf(asked), ...detail };
   }
   if (status >= 500 || status === 408 || status === 425) {
     const wait = isPlain ? waitOf(asked) : { retryAfterMs: null };
-    return { kind: "transient", errorKind: "http", message, status, ...wait };
+    return { kind: "transient", errorKind: "http", message, status, ...wait, ...detail };
   }
   const refused = status === 401 || status === 403;
-  return { kind: "permanent", errorKind: "http", message, status, called: true, ...(refused && { refused }) };
+  return {
+    kind: "permanent",
+    errorKind: "http",
+    message,
+    status,
+    called: true,
+    ...(refused && { refused }),
+    ...detail,
+  };
 }
 
 /** What was asked for, as an outcome carries it. */
@@ -72,11 +107,12 @@ export function waitOf(
   return asked.kind === "asked" ? { retryAfterMs: asked.ms, askedBy: asked.by } : { retryAfterMs: null };
 }
 
-/** The value of an expected answer; throws CallFailed when its body breaks off. */
+/** The value of an expected answer; throws CallFailed when its body breaks off. `mask` as above. */
 export async function outcomeOfValue(
   response: Response,
   settings: HttpSettings,
   plan: HttpPlan,
+  mask: (text: string) => string,
 ): Promise<TaskOutcome> {
   const { status } = response;
   if (settings.value === "none" || plan.method === "HEAD" || BODILESS.has(status)) {
@@ -93,13 +129,21 @@ export async function outcomeOfValue(
   if (value === undefined) {
     // Garbage is what a target in trouble answers: it may be well again at the next try.
     const message = `${statusLine(response)}, but the answer is not JSON`;
-    return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null };
+    const { words: _, ...detail } = failedBodyOf(answer.text, message, mask);
+    return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null, ...detail };
   }
   const { failWhen } = plan;
   if (failWhen !== null && failsBy(value, failWhen)) {
-    return { kind: "permanent", errorKind: "http", message: failWhen.says, status, called: true };
+    const { words, ...detail } = failedBodyOf(answer.text, failWhen.says, mask);
+    const message = withWords(failWhen.says, isSentence(value) ? words : null);
+    return { kind: "permanent", errorKind: "http", message, status, called: true, ...detail };
   }
   return { kind: "ok", value, status };
+}
+
+/** A value that may hold a sentence; a text is a whole page. */
+function isSentence(value: Json): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 /** Undefined: it was to be JSON and is none. */

@@ -7,9 +7,11 @@
  */
 import { findResults } from "../core/batch.ts";
 import { expandBody } from "../core/bodyTemplate.ts";
-import { parseJson } from "../core/json.ts";
+import { parseJson, stringifyJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
 import { CannotExpand, hideSecrets } from "../core/template.ts";
+import { withWords, wordsOfJson } from "./answerWords.ts";
+import { type FailedBody, failedBodyOf } from "./failedBody.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { failsBy } from "./httpAnswer.ts";
 import type { BatchPlan } from "./httpBatchSettings.ts";
@@ -31,6 +33,7 @@ export async function callBatch<Request>(
   plan: HttpPlan & { readonly batch: BatchPlan },
   write: (entries: readonly Json[]) => Request,
   send: (request: Request) => Promise<TaskOutcome>,
+  mask: (text: string) => string,
 ): Promise<BatchOutcome> {
   const outcomes = new Array<TaskOutcome | null>(items.length).fill(null);
   const entries: Json[] = [];
@@ -45,7 +48,7 @@ export async function callBatch<Request>(
     }
   }
   const sent = items.filter((_, n) => outcomes[n] === null);
-  const called = sent.length === 0 ? [] : await outcomesOf(sent, plan, await send(write(entries)));
+  const called = sent.length === 0 ? [] : outcomesOf(sent, plan, await send(write(entries)), mask);
   if (!Array.isArray(called)) return called;
   const rest = called[Symbol.iterator]();
   return { kind: "each", outcomes: outcomes.map((outcome) => outcome ?? nextOf(rest)) };
@@ -57,22 +60,34 @@ function nextOf(outcomes: Iterator<TaskOutcome>): TaskOutcome {
   return value;
 }
 
+type FailedDetail = Omit<FailedBody, "words">;
+
+function detailOf(value: Json, mask: (text: string) => string): FailedDetail {
+  const { words: _, ...detail } = failedBodyOf(stringifyJson(value), "", mask);
+  return detail;
+}
+
 /** What an answer says of the items that were sent. */
-async function outcomesOf(
+function outcomesOf(
   sent: readonly Json[],
   { batch, failWhen }: HttpPlan & { readonly batch: BatchPlan },
   answer: TaskOutcome,
-): Promise<TaskOutcome[] | (BatchOutcome & { readonly kind: "whole" })> {
+  mask: (text: string) => string,
+): TaskOutcome[] | (BatchOutcome & { readonly kind: "whole" }) {
   if (answer.kind !== "ok") return { kind: "whole", outcome: answer };
   const status = answer.status === undefined ? {} : { status: answer.status };
   if (batch.results === null) return sent.map(() => ({ kind: "ok", value: null, ...status }));
   const found = findResults(answer.value, sent, batch.results);
-  const failed = (message: string, errorKind: "parse" | "http") =>
-    ({ kind: "permanent", errorKind, message, called: true, ...status }) as const;
-  if (found.kind === "misfit") return { kind: "whole", outcome: failed(found.message, "parse") };
+  const failed = (message: string, errorKind: "parse" | "http", detail?: FailedDetail) =>
+    ({ kind: "permanent", errorKind, message, called: true, ...status, ...detail }) as const;
+  const ofAnswer = () => detailOf(answer.value, mask);
+  if (found.kind === "misfit") return { kind: "whole", outcome: failed(found.message, "parse", ofAnswer()) };
   return found.results.map((result) => {
-    if (result === undefined) return failed("the answer has no result for this item", "parse");
-    if (failWhen !== null && failsBy(result, failWhen)) return failed(failWhen.says, "http");
+    if (result === undefined) return failed("the answer has no result for this item", "parse", ofAnswer());
+    if (failWhen !== null && failsBy(result, failWhen)) {
+      const words = wordsOfJson(result, failWhen.says);
+      return failed(withWords(failWhen.says, words), "http", detailOf(result, mask));
+    }
     return { kind: "ok", value: result, ...status };
   });
 }

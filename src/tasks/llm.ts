@@ -79,7 +79,7 @@ async function complete(item: Json, context: TaskContext, settings: LlmSettings)
     return outcomeOfFault(fault, false);
   }
   const response = await context.fetch({ ...built.request, tokens: () => costOf(built.messages, settings) });
-  return outcomeOfCompletion(response, settings, plan.validator);
+  return outcomeOfCompletion(response, settings, plan.validator, context.mask);
 }
 
 interface Built {

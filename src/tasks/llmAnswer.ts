@@ -11,23 +11,21 @@ import { readRateLimit } from "../core/rateLimitFields.ts";
 import type { Json } from "../core/spec.ts";
 import type { Usage } from "../core/usage.ts";
 import { readText } from "./answer.ts";
-import { outcomeOfStatus, statusLine } from "./httpAnswer.ts";
+import { readFailedText } from "./failedBody.ts";
+import { classOfStatus, statusLine } from "./httpAnswer.ts";
 import type { LlmSettings } from "./llmSchema.ts";
 import type { Spent, TaskOutcome } from "./task.ts";
-
-/** An error's body is read this far for its message. */
-const ERROR_BYTES = 65_536;
-const ERROR_CHARS = 300;
 
 /** Throws CallFailed when the answer's body breaks off. */
 export async function outcomeOfCompletion(
   response: Response,
   settings: LlmSettings,
   validator: Validator | null,
+  mask: (text: string) => string,
 ): Promise<TaskOutcome> {
   const told = readRateLimit((name) => response.headers.get(name), Date.now());
   const spent: Spent = told === null ? {} : { told };
-  if (response.status !== 200) return { ...(await outcomeOfError(response)), ...spent };
+  if (response.status !== 200) return { ...(await outcomeOfError(response, mask)), ...spent };
   const { status } = response;
   const answer = await readText(response, settings.maxResponseBytes);
   if (answer.kind === "too-large") {
@@ -39,19 +37,15 @@ export async function outcomeOfCompletion(
   return { ...outcomeOf(completion, validator, status), ...spent, ...(usage === null ? {} : { usage }) };
 }
 
-/** The endpoint's own words say what is wrong with a request; a bill that is used up is no "slow down". */
-async function outcomeOfError(response: Response): Promise<TaskOutcome> {
-  const body = await readText(response, ERROR_BYTES);
-  const error = body.kind === "text" ? field(parse(body.text), "error") : undefined;
-  const said = typeof error === "string" ? error : field(error, "message");
-  const note = typeof said === "string" && said !== "" ? `: ${said.slice(0, ERROR_CHARS)}` : "";
-  if (response.status === 429 && field(error, "code") === "insufficient_quota") {
-    const message = statusLine(response) + note;
-    const { status } = response;
-    return { kind: "permanent", errorKind: "http", message, status, called: true, refused: true };
+/** A bill that is used up is not a "slow down": no later try is served. */
+async function outcomeOfError(response: Response, mask: (text: string) => string): Promise<TaskOutcome> {
+  const text = await readFailedText(response);
+  const outcome = classOfStatus(response, { text, mask, nowMs: Date.now() });
+  if (outcome.kind !== "throttled" || field(field(parse(text), "error"), "code") !== "insufficient_quota") {
+    return outcome;
   }
-  const { status, statusText, headers } = response;
-  return outcomeOfStatus(new Response(null, { status, statusText, headers }), Date.now(), note);
+  const { retryAfterMs: _, ...said } = outcome;
+  return { ...said, kind: "permanent", errorKind: "http", called: true, refused: true };
 }
 
 function outcomeOf(completion: Json | undefined, validator: Validator | null, status: number): TaskOutcome {

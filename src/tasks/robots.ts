@@ -139,7 +139,7 @@ async function follow(
       continue;
     }
     if (response.status >= 500 || response.status === 429)
-      return failed(await outcomeOfStatus(response, Date.now()));
+      return failed(await outcomeOfStatus(response, context.mask, Date.now()));
     if (!response.ok) {
       await drain(response);
       return { kind: "robots", robots: parseRobots(origin, "", userAgent) };

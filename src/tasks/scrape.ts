@@ -85,7 +85,12 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
     const response = await context.fetch(request);
     if (!isRedirect(response)) return read({ request, response, redirects, context, settings });
     if (redirects.length === settings.maxRedirects) {
-      return outcomeOfStatus(response, Date.now(), `, beyond maxRedirects (${settings.maxRedirects})`);
+      return outcomeOfStatus(
+        response,
+        context.mask,
+        Date.now(),
+        `, beyond maxRedirects (${settings.maxRedirects})`,
+      );
     }
     await drain(response);
     redirects.push(hideSecrets(request.url));
@@ -196,8 +201,8 @@ function rowValue(page: Page, { request, redirects, settings }: Answered): Json 
 }
 
 /** A site that refuses everybody who is no browser (403) has not refused credentials. */
-async function outcomeOfPageStatus({ response, settings }: Answered): Promise<TaskOutcome> {
-  const outcome = await outcomeOfStatus(response, Date.now());
+async function outcomeOfPageStatus({ response, settings, context }: Answered): Promise<TaskOutcome> {
+  const outcome = await outcomeOfStatus(response, context.mask, Date.now());
   if (outcome.kind === "transient" && outcome.status === 503) {
     const { errorKind: _, isDown: __, ...said } = outcome;
     return { ...said, kind: "throttled" };

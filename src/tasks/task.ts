@@ -67,6 +67,8 @@ export interface Spent {
   readonly usage?: Usage;
   /** What it said of its own ledger. */
   readonly told?: Told;
+  /** For a failed row: the beginning of the answer's body, masked and cut (`failedBody.ts`). */
+  readonly detail?: string;
 }
 
 export type TaskOutcome = Spent & Ended;

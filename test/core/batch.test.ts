@@ -235,7 +235,7 @@ describe("one http call for several items", () => {
   };
 
   test("carries them as a list, takes one permit and gives each its result", async () => {
-    await served({ results: [{ ok: true }, { ok: false }] }, async (server) => {
+    await served({ results: [{ ok: true }, { ok: false, error: "too long" }] }, async (server) => {
       const permits = new OpenPermits();
       const settings = { results: "/results", failWhen: { pointer: "/ok", equals: false } };
       const outcome = await tryBatch(task(server, settings), [{ id: 1 }, { id: 2 }], { permits });
@@ -246,7 +246,8 @@ describe("one http call for several items", () => {
           {
             kind: "permanent",
             errorKind: "http",
-            message: "the answer has false at /ok",
+            message: "the answer has false at /ok: too long",
+            detail: '{"ok":false,"error":"too long"}',
             status: 200,
             called: true,
           },

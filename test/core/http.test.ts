@@ -381,3 +381,51 @@ describe("a redirect", () => {
     expect(outcome).toMatchObject({ kind: "permanent", errorKind: "disallowed" });
   });
 });
+
+describe("the words of a failed answer", () => {
+  const reason = { status: 422, headers: JSON_TYPE, body: '{"message":"email is not an address"}' };
+
+  it("are part of the message, and the body stands beside it", async () => {
+    expect(await answered(reason)).toMatchObject({
+      kind: "permanent",
+      message: "422 Unprocessable Entity: email is not an address",
+      detail: '{"message":"email is not an address"}',
+    });
+  });
+
+  it("are there for what is tried again, and for what asks to slow down", async () => {
+    expect(await answered({ ...reason, status: 500 })).toMatchObject({
+      kind: "transient",
+      message: "500 Internal Server Error: email is not an address",
+    });
+    expect(await answered({ ...reason, status: 429 })).toMatchObject({
+      kind: "throttled",
+      message: "429 Too Many Requests: email is not an address",
+    });
+  });
+
+  it("are those of an answer that failWhen refuses", async () => {
+    const task = { failWhen: { pointer: "/data", equals: null } };
+    const body = '{"data":null,"errors":[{"message":"no such product"}]}';
+    expect(await answered({ headers: JSON_TYPE, body }, task)).toMatchObject({
+      message: "the answer has null at /data: no such product",
+      detail: body,
+    });
+  });
+
+  it("hide a secret", async () => {
+    const body = '{"message":"the key hunter2-hunter2 is not known"}';
+    const task = { headers: { "x-key": "{{secret:KEY}}" } };
+    const env = { WEIR_SECRET_KEY: "hunter2-hunter2" };
+    expect(await answered({ status: 400, headers: JSON_TYPE, body }, task, { env })).toMatchObject({
+      message: "400 Bad Request: the key [secret:KEY] is not known",
+      detail: '{"message":"the key [secret:KEY] is not known"}',
+    });
+  });
+
+  it("are none where the body is not text", async () => {
+    const outcome = await answered({ status: 400, body: Buffer.from([0x89, 0x50, 0, 0xff]) });
+    expect(outcome).toMatchObject({ message: "400 Bad Request" });
+    expect(outcome).not.toHaveProperty("detail");
+  });
+});

@@ -22,7 +22,7 @@ export const trapTask: Task<TrapSettings> = {
   async run(item, context, { url }) {
     const request = { url: [`${url}${item}`], method: "GET", headers: {}, body: null, timeoutMs: 10_000 };
     const answer = await context.fetch(request);
-    if (!answer.ok) return outcomeOfStatus(answer, Date.now());
+    if (!answer.ok) return outcomeOfStatus(answer, context.mask, Date.now());
     await drain(answer);
     spring(String(item));
     const odd = ODD[String(item)];

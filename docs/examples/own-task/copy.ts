@@ -34,14 +34,14 @@ export const copyTask: Task<CopySettings> = {
   close: async () => {},
   async run(item, context, settings) {
     const read = await context.fetch(request(settings, "GET", idUrl(settings.from, item), null));
-    if (read.status !== 200) return outcomeOfStatus(read, Date.now());
+    if (read.status !== 200) return outcomeOfStatus(read, context.mask, Date.now());
     const record = await readText(read, RECORD_BYTES);
     if (record.kind === "too-large") {
       const message = `the record is longer than ${RECORD_BYTES} bytes`;
       return { kind: "permanent", errorKind: "parse", message, called: true };
     }
     const written = await context.fetch(request(settings, "PUT", idUrl(settings.to, item), record.text));
-    if (!written.ok) return outcomeOfStatus(written, Date.now());
+    if (!written.ok) return outcomeOfStatus(written, context.mask, Date.now());
     await drain(written);
     return { kind: "ok", value: { chars: record.text.length }, status: written.status };
   },
