@@ -14,9 +14,13 @@ export interface Question {
   close(): void;
 }
 
-/** Asks whether the run may go on; `onAnswer` is called once. Null where there is no terminal to ask on. */
-export function askToApprove(view: RunView, onAnswer: () => void): Question | null {
-  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null;
+/** True where there is a terminal to ask on. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Asks whether the run may go on; `onAnswer` is called once. */
+export function askToApprove(view: RunView, onAnswer: () => void): Question {
   // Not as a terminal of its own: Ctrl-C must stay a signal, which means the same everywhere.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   let answer: boolean | undefined;

@@ -10,6 +10,7 @@ import type { Json } from "../core/spec.ts";
 import { parseDuration } from "../core/time.ts";
 import { type Invalid, type Problem, problemsOf } from "../spec/complaint.ts";
 import { parsePatch, parseSpec } from "../spec/schema.ts";
+import { expectFlag, smokeFlag, tolerateFlag } from "./answerFlags.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
 import { fieldName } from "./fieldName.ts";
@@ -49,6 +50,8 @@ export function draftSpec(
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
     quota: withQuotaFlags(objectOf(written?.quota), flags),
     budget: withBudgetFlags(objectOf(written?.budget), flags),
+    tolerate: withFlag(objectOf(written?.tolerate), "failureRate", tolerateFlag(flags)),
+    smoke: smokeFlag(objectOf(written?.smoke), wholeFlag(flags, "smoke")),
     retry: withRetryFlags(objectOf(written?.retry), flags),
   });
   const nameOf = (path: string) => fieldName(path, flags, file ?? null);
@@ -86,6 +89,7 @@ export function draftPatch(flags: Flags): JsonObject | null {
     quota: Object.keys(quota).length > 0 ? quota : undefined,
     budget: withBudgetFlags(null, flags) ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
+    tolerate: withFlag(null, "failureRate", tolerateFlag(flags)) ?? undefined,
     pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,
   });
   if (Object.keys(patch).length === 0) return null;
@@ -150,6 +154,9 @@ function withTaskFlags(task: JsonObject | null, flags: Flags, hasFile: boolean):
       headers.length === 0 ? undefined : { ...objectOf(task?.headers), ...Object.fromEntries(headers) },
     body: bodyFlag(flags),
     timeoutMs: durationFlag(flags, "timeout"),
+    expect: expectFlag(flags),
+    value: flags.get("value") ?? undefined,
+    batch: wholeFlag(flags, "batch"),
   });
   if (Object.keys(changes).length === 0) return task;
   return { ...(hasFile ? task : { kind: "http" }), ...changes };

@@ -21,7 +21,10 @@ function waitingLines(ending: Ending & { readonly kind: "waits" }, where: string
   const { id, counts } = view;
   const why = ending.interrupted ? "paused" : printable(view.why);
   const done = `${count(counts.done)} of ${counts.items === null ? "?" : counted(counts.items, "item")} are done`;
-  const approve = view.status === "awaiting-approval" ? `weir approve ${id}${where}, then ` : "";
+  const approve =
+    view.status === "awaiting-approval"
+      ? `weir approve ${id}${where} (its rows: weir approve ${id} --show${where}), then `
+      : "";
   return [`${why}; ${done}; go on with: ${approve}weir run --resume ${id}${where}`, ...usageLines(view)];
 }
 

@@ -35,7 +35,15 @@ const TASK_FLAGS: readonly Flag[] = [
     repeats: true,
   },
   { name: "data", value: "TEXT", help: "the body; JSON is expanded inside its strings" },
-  { name: "timeout", value: "30s", help: "for one call, headers and body" },
+  { name: "timeout", value: "30s", help: "for one call, headers and body (default 30s)" },
+  {
+    name: "expect",
+    value: "2xx,404",
+    help: "statuses that mean success (default 2xx)",
+    repeats: true,
+  },
+  { name: "value", value: "auto|json|text|none", help: "what of the answer the row keeps (default auto)" },
+  { name: "batch", value: "N", help: "items that one call carries, as {{items}}" },
 ];
 
 /** What a run may cost: of a new one, and of one that goes on. */
@@ -45,6 +53,12 @@ const COST_FLAGS: readonly Flag[] = [
   { name: "budget-calls", value: "N", help: "pause before it makes more calls" },
   { name: "budget-dollars", value: "X", help: "pause before it costs more (needs task.price)" },
 ];
+
+const TOLERATE_FLAG: Flag = {
+  name: "tolerate",
+  value: "20%",
+  help: "pause when more of the items fail; off: never (default 50%, of a retry off)",
+};
 
 const WAIT_FLAG: Flag = {
   name: "max-retry-after",
@@ -71,6 +85,8 @@ export const SPEC_FLAGS: readonly Flag[] = [
   ...COST_FLAGS,
   { name: "max-attempts", value: "N", help: "tries of an item that were not throttled (default 5)" },
   WAIT_FLAG,
+  TOLERATE_FLAG,
+  { name: "smoke", value: "N", help: "the first N items go alone, then you are shown their rows and asked" },
   { name: "name", value: "TEXT", help: "a name for the run" },
 ];
 
@@ -163,7 +179,7 @@ export const COMMANDS: readonly Command[] = [
     name: "approve",
     arguments: "RUN",
     help: "open the gate of a run's smoke stage",
-    flags: [],
+    flags: [{ name: "show", value: null, help: "the rows of the stage, and leave the gate shut" }],
     words: [1, 1],
   },
   {
@@ -177,6 +193,7 @@ export const COMMANDS: readonly Command[] = [
       ...COST_FLAGS,
       { name: "parallel", value: "N", help: "lanes: calls at once" },
       WAIT_FLAG,
+      TOLERATE_FLAG,
       { name: "min-interval", value: "100ms", help: "least time between the starts of two items of a lane" },
       { name: "jitter", value: "50ms", help: "random part added to it" },
     ],
@@ -189,6 +206,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       { name: "kind", value: "KIND", help: "only failures of this kind (http, timeout, …)", repeats: true },
       ...TASK_FLAGS,
+      TOLERATE_FLAG,
       OUT_FLAG,
       DETACH_FLAG,
     ],

@@ -8,13 +8,14 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isEnded, type RunView } from "../core/runView.ts";
-import { askToApprove, type Question } from "./approval.ts";
+import { askToApprove, canAsk, type Question } from "./approval.ts";
 import { ApiError, Unreachable } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { say } from "./output.ts";
 import type { Progress } from "./progress.ts";
+import { smokeLines } from "./smokeRows.ts";
 
 export type Ending =
   | { readonly kind: "ended"; readonly view: RunView }
@@ -69,7 +70,10 @@ export async function follow(
         question = null;
       } else if (view.lanes.live === 0) {
         ui.progress.clear();
-        if (interruptedAtMs === null) question ??= askToApprove(view, () => wake.now());
+        if (interruptedAtMs === null && question === null && canAsk()) {
+          for (const line of await smokeLines(connection.client, view, connection.where)) say(line);
+          question = askToApprove(view, () => wake.now());
+        }
         const approved = question?.answer();
         if (approved) await connection.client.ask("POST", `/v1/runs/${run}/approve`);
         else if (interruptedAtMs !== null || question === null || approved === false) {

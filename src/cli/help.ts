@@ -22,7 +22,7 @@ ${table(COMMANDS.map(usage))}
 Flags of every command
 ${table(GLOBAL_FLAGS.map(flagUsage))}
 
-Documents: README.md and docs/ in ${PROJECT}
+Documents: README.md and docs/README.md (their index) in ${PROJECT}
 
 Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
 Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures
@@ -42,12 +42,14 @@ ${table(GLOBAL_FLAGS.map(flagUsage))}
 
 const NOTES: Readonly<Record<string, string>> = {
   run: `
-  The run is described by flags, or by SPEC.json, or by both: flags change what the file says.
+  The run is described by flags, or by SPEC.json, or by both: flags change what the file says. Every key of SPEC.json
+  is in docs/spec.md; what is wrong with flags or file is said all at once, and nothing is started.
   A source {"kind": "input", "name": "ids.txt"} in SPEC.json means the file beside SPEC.json, where there is one.
   Ctrl-C pauses: no new call, what is under way is committed. A second one ends at once.
   After a crash the same command with --resume goes on where it was.
 `,
   approve: `
+  weir approve RUN --show prints the rows of the stage and opens nothing.
   A run whose smoke stage waits at its gate goes on where a process works on it (weir dev, --remote, a weir run that
   asks on its terminal); else with: weir run --resume RUN
 `,

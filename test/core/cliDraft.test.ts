@@ -63,6 +63,33 @@ describe("a draft from flags", () => {
     expect(made.input).toMatchObject({ isCsv: true });
   });
 
+  test("says what an answer is worth, how many failures stop it, and how many items go alone", () => {
+    const made = flagsAlone("--expect", "2xx,404", "--expect", "410", "--value", "text", "--smoke", "5");
+    expect(made.spec).toMatchObject({
+      task: { expect: ["2xx", "404", "410"], value: "text" },
+      smoke: { items: 5, gate: "manual" },
+    });
+    const batched = draft(
+      "--input",
+      at("ids.txt"),
+      "--url",
+      "http://h.example/?ids={{items}}",
+      "--batch",
+      "10",
+    );
+    expect(batched.spec.task).toMatchObject({ batch: 10 });
+  });
+
+  test.each([
+    ["20%", 0.2],
+    ["0.25", 0.25],
+    ["0", 0],
+    ["12.5 %", 0.125],
+    ["off", 1],
+  ])("tolerates a share of %s as %d", (text, failureRate) => {
+    expect(flagsAlone("--tolerate", text).spec.tolerate).toEqual({ failureRate });
+  });
+
   test("reads a time in any unit as milliseconds, and header names in any case", () => {
     expect(
       flagsAlone("--timeout", "1.5s", "--header", "X-Id: {{item}}", "--method", "put").spec.task,
@@ -117,6 +144,12 @@ describe("a draft from flags", () => {
     ["burst", "5", /^--burst needs --rate/],
     ["per-host", "1/s", /^--per-host needs --rate/],
     ["limit", "0", /^--limit: .*from 1 or more/],
+    ["expect", "2xx,ok", /^--expect: .*"2xx" or "404"/],
+    ["value", "xml", /^--value: .*auto, json/],
+    ["batch", "0", /^--batch: .*from 1 to/],
+    ["tolerate", "120%", /^--tolerate: "120%" is not a share; accepted: 20%, 0.2 or off/],
+    ["tolerate", "some", /^--tolerate: "some"/],
+    ["smoke", "0", /^--smoke: .*from 1 to 10,000/],
   ])("refuses --%s %s", (flag, value, says) => {
     expect(() => flagsAlone(`--${flag}=${value}`)).toThrow(says);
   });
@@ -141,6 +174,11 @@ describe("a draft from a file", () => {
       quota: { requests: "9/s", burst: 5 },
       chunkSize: 7,
     });
+  });
+
+  test("keeps the gate that its smoke stage names when a flag changes the number", () => {
+    const file = spec("smoke.json", { source: items, task, smoke: { items: 9, gate: "auto" } });
+    expect(draft(file, "--smoke", "3").spec.smoke).toEqual({ items: 3, gate: "auto" });
   });
 
   test("takes an input from the file of that name beside it, where there is one", () => {
@@ -227,6 +265,7 @@ describe("a change of limits", () => {
     [["--tokens", "60000/min"], { quota: { tokens: "60000/min" } }],
     [["--budget-tokens", "5000", "--budget-dollars", "0.5"], { budget: { tokens: 5000, dollars: 0.5 } }],
     [["--parallel", "8"], { maxParallelism: 8 }],
+    [["--tolerate", "off"], { tolerate: { failureRate: 1 } }],
     [["--min-interval", "1s", "--jitter", "50ms"], { pacing: { minIntervalMs: 1000, jitterMs: 50 } }],
   ])("of %j is %j", (argv, change) => {
     expect(patch(...argv)).toEqual(change);

@@ -53,6 +53,11 @@ test("a smoke stage with a gate for people ends the command with 5, and goes on 
   expect([status, counts.done]).toEqual(["awaiting-approval", SMOKE_ITEMS]);
   expect(waiting.stderr).toContain(`weir approve ${id}`);
 
+  const shown = await workspace.weir(["approve", id, "--show"]);
+  expect(shown.exitCode, shown.stderr).toBe(0);
+  expect(shown.stdout.match(/"item":"u_\d+","ok":true/g)).toHaveLength(SMOKE_ITEMS);
+  expect(shown.stdout).toContain("awaiting-approval");
+
   const early = await workspace.weir(["run", "--resume", id, "--out", "rows.jsonl"]);
   expect(early.exitCode, early.stderr).toBe(5);
 
@@ -75,6 +80,15 @@ test("a smoke stage whose items fail waits at its automatic gate", async () => {
   expect(waiting.exitCode, waiting.stderr).toBe(5);
   expect(waiting.stderr).toContain(`${SMOKE_ITEMS} of ${SMOKE_ITEMS} items failed`);
   expect((await target.stats()).calls).toBe(SMOKE_ITEMS);
+});
+
+test("weir plan and --smoke say that the first items go alone; the flag asks for approval", async () => {
+  writeSpec({});
+  const planned = await workspace.weir(["plan", "spec.json", "--smoke", "5"]);
+  expect(planned.stdout).toContain("smoke stage: the first 5 items go alone, then it waits for approval");
+  const waiting = await workspace.weir(["run", "spec.json", "--smoke", "5"]);
+  expect(waiting.exitCode, waiting.stderr).toBe(5);
+  expect((await target.stats()).calls).toBe(5);
 });
 
 test("a smoke stage whose items are fine opens its automatic gate by itself", async () => {

@@ -27,6 +27,10 @@ const planSchema = z
     costUsd: z.number().openapi({
       description: "what the platform charges for it when deployed, above what the plan includes",
     }),
+    smoke: z
+      .object({ items: z.int(), gate: z.enum(["auto", "manual"]), maxFailureRate: z.number() })
+      .nullable()
+      .openapi({ description: "the stage in which the first items go alone; null without one" }),
     warnings: z.array(z.string()),
     firstRequest: z
       .object({
@@ -82,6 +86,7 @@ planRoutes.openapi(plan, async (c) => {
     limitedBy: estimate.limitedBy,
     etaSeconds,
     costUsd: Number(cost.usd.toFixed(4)),
+    smoke: spec.smoke,
     warnings: [
       ...(known === null ? [UNKNOWN_ITEMS] : estimate.warnings),
       ...warningsOf(c.env, spec),

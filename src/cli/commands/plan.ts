@@ -1,10 +1,11 @@
 /** `weir plan`: what a spec would do, how long it would take, what it would cost. Starts nothing, calls no target. */
+import type { SmokeSpec } from "../../core/spec.ts";
 import type { Arguments } from "../arguments.ts";
 import { connect } from "../connection.ts";
 import { draftSpec } from "../draft.ts";
 import { EXIT } from "../exit.ts";
 import { printJson } from "../output.ts";
-import { counted, duration, printable } from "../printable.ts";
+import { count, counted, duration, printable } from "../printable.ts";
 import { uploadInput } from "../upload.ts";
 import { askAboutSpec } from "./run.ts";
 
@@ -14,6 +15,7 @@ interface Plan {
   readonly limitedBy: string;
   readonly etaSeconds: number;
   readonly costUsd: number;
+  readonly smoke: SmokeSpec | null;
   readonly warnings: readonly string[];
   readonly firstRequest: FirstRequest | null;
 }
@@ -52,9 +54,18 @@ function planLines(plan: Plan): readonly string[] {
     `${counted(plan.items, "item")} in ${counted(plan.chunks, "chunk")}`,
     `about ${duration(plan.etaSeconds * 1000)}, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
     `Cloudflare cost: about $${plan.costUsd.toFixed(2)} beyond your plan (local: free)`,
+    ...(plan.smoke === null ? [] : [stageLine(plan.smoke)]),
     ...(plan.firstRequest === null ? [] : requestLines(plan.firstRequest)),
     ...plan.warnings.map((warning) => `warning: ${printable(warning)}`),
   ];
+}
+
+function stageLine({ items, gate, maxFailureRate }: SmokeSpec): string {
+  const then =
+    gate === "manual"
+      ? "it waits for approval"
+      : `it goes on by itself where at most ${Math.round(maxFailureRate * 1000) / 10} % of them failed, else it waits for approval`;
+  return `smoke stage: the first ${items === 1 ? "item goes" : `${count(items)} items go`} alone, then ${then}`;
 }
 
 function requestLines(request: FirstRequest): readonly string[] {

@@ -1,5 +1,6 @@
 /** `weir retry`: what is still failed of a run, once more, as a run of its own. */
 import type { RunView } from "../../core/runView.ts";
+import { tolerateFlag } from "../answerFlags.ts";
 import type { Arguments } from "../arguments.ts";
 import { ApiError } from "../client.ts";
 import { connectToDrive } from "../connection.ts";
@@ -13,7 +14,12 @@ export async function retryCommand({ words, flags }: Arguments): Promise<number>
   checkOut(flags.get("out"));
   const kinds = flags.all("kind").flatMap((text) => text.split(","));
   const task = draftTaskChange(flags);
-  const json = { ...(kinds.length === 0 ? {} : { kinds }), ...(task === null ? {} : { task }) };
+  const failureRate = tolerateFlag(flags);
+  const json = {
+    ...(kinds.length === 0 ? {} : { kinds }),
+    ...(task === null ? {} : { task }),
+    ...(failureRate === undefined ? {} : { tolerate: { failureRate } }),
+  };
   const connection = await connectToDrive(flags, "retry", null);
   try {
     const interrupts = takeInterrupts();

@@ -6,8 +6,10 @@ import type { Client } from "../client.ts";
 import { connect } from "../connection.ts";
 import { draftPatch } from "../draft.ts";
 import { EXIT, UsageError } from "../exit.ts";
+import { COMMANDS } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { statusAndWhy } from "../progress.ts";
+import { smokeLines } from "../smokeRows.ts";
 
 /** A large run is joined in less; what is not done then is done when the run's folder is used next. */
 const CANCEL_WAIT_MS = 60_000;
@@ -35,14 +37,29 @@ export function cancelCommand({ words, flags }: Arguments): Promise<number> {
 
 /** Opens the gate of the smoke stage. The run goes on where a process works on it, else with its next resume. */
 export function approveCommand({ words, flags }: Arguments): Promise<number> {
+  if (flags.has("show")) return showStage(words, flags);
   return steer(flags, "approve", (client) => client.ask("POST", `${pathOf(words)}/approve`));
+}
+
+/** The rows on which the gate is decided; nothing is changed. */
+async function showStage(words: readonly string[], flags: Flags): Promise<number> {
+  const connection = await connect(flags, "approve");
+  try {
+    const view = await connection.client.ask<RunView>("GET", pathOf(words));
+    const lines = await smokeLines(connection.client, view, connection.where);
+    process.stdout.write([statusAndWhy(view), ...lines].map((line) => `${line}\n`).join(""));
+    return EXIT.ok;
+  } finally {
+    await connection.close();
+  }
 }
 
 export async function setCommand({ words, flags }: Arguments): Promise<number> {
   const patch = draftPatch(flags);
+  const settable = COMMANDS.find(({ name }) => name === "set")?.flags.map(({ name }) => `--${name}`) ?? [];
   if (patch === null)
     throw new UsageError(
-      "weir set needs something to set: --rate, --burst, --per-host, --tokens, --budget-…, --parallel, --max-retry-after, --min-interval or --jitter",
+      `weir set needs something to set: ${settable.slice(0, -1).join(", ")} or ${settable.at(-1)}`,
     );
   return steer(flags, "set", (client) => client.ask("PATCH", pathOf(words), { json: patch }));
 }
