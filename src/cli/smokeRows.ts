@@ -1,5 +1,7 @@
 /** The rows of a smoke stage as lines for a person who has to say whether the run may go on. */
 import { createInterface } from "node:readline";
+import { parseJson, stringifyJson } from "../core/json.ts";
+import type { Row } from "../core/row.ts";
 import type { RunView } from "../core/runView.ts";
 import type { Client } from "./client.ts";
 import { counted, cut, printable } from "./printable.ts";
@@ -14,9 +16,17 @@ export async function smokeLines(client: Client, view: RunView, where: string): 
   const failed = await firstRows(client, path, "failed", ROWS_SHOWN);
   const ok = await firstRows(client, path, "ok", ROWS_SHOWN - failed.length);
   const columns = Math.max(COLUMNS_LEAST, process.stderr.columns ?? COLUMNS_LEAST);
-  const shown = [...failed, ...ok].map((line) => cut(`  ${printable(line)}`, columns));
+  const shown = [...failed, ...ok].map((line) => cut(`  ${printable(rowLine(line))}`, columns));
   const more = view.counts.done - shown.length;
   return more > 0 ? [...shown, `  and ${counted(more, "row")} more: weir results ${view.id}${where}`] : shown;
+}
+
+/** What tells a right answer from a wrong one: the item, the status, and the value or what went wrong. */
+function rowLine(line: string): string {
+  const row = parseJson(line) as unknown as Row;
+  const said = row.ok ? stringifyJson(row.value ?? null) : row.error?.message;
+  const mark = row.ok ? "ok    " : "failed";
+  return `${mark}  ${String(row.status ?? "").padEnd(3)}  ${stringifyJson(row.item)}  ${said ?? ""}`;
 }
 
 async function firstRows(client: Client, path: string, only: string, most: number): Promise<string[]> {

@@ -55,7 +55,7 @@ test("a smoke stage with a gate for people ends the command with 5, and goes on 
 
   const shown = await workspace.weir(["approve", id, "--show"]);
   expect(shown.exitCode, shown.stderr).toBe(0);
-  expect(shown.stdout.match(/"item":"u_\d+","ok":true/g)).toHaveLength(SMOKE_ITEMS);
+  expect(shown.stdout.match(/ok {6}200 {2}"u_\d+" {2}\{/g)).toHaveLength(SMOKE_ITEMS);
   expect(shown.stdout).toContain("awaiting-approval");
 
   const early = await workspace.weir(["run", "--resume", id, "--out", "rows.jsonl"]);
