@@ -65,19 +65,21 @@ export interface AnswerRule {
   readonly says: string | null;
 }
 
-export type PlannedRules =
-  | { readonly kind: "ok"; readonly rules: readonly AnswerRule[] }
-  | { readonly kind: "invalid"; readonly path: string; readonly message: string };
+export interface PlannedRules {
+  readonly rules: readonly AnswerRule[];
+  /** The first thing wrong with each rule that has something wrong with it; empty where all are in `rules`. */
+  readonly complaints: readonly { readonly path: string; readonly message: string }[];
+}
 
-/** The rules with their patterns compiled. `path` of a complaint begins with the rule's number. */
-export function planRules(texts: readonly RuleText[]): PlannedRules {
-  const rules: AnswerRule[] = [];
-  for (const [n, text] of texts.entries()) {
-    const planned = planRule(text);
-    if (planned.kind === "invalid") return { ...planned, path: `${n}.${planned.path}` };
-    rules.push(planned.rule);
-  }
-  return { kind: "ok", rules };
+/** The rules with their patterns compiled. Paths of complaints begin with `at` and the rule's number. */
+export function planRules(texts: readonly RuleText[], at: string): PlannedRules {
+  const planned = texts.map(planRule);
+  return {
+    rules: planned.flatMap((one) => (one.kind === "ok" ? [one.rule] : [])),
+    complaints: planned.flatMap((one, n) =>
+      one.kind === "invalid" ? [{ path: `${at}.${n}.${one.path}`, message: one.message }] : [],
+    ),
+  };
 }
 
 /** The first rule that fits; null: none does. */

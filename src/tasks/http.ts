@@ -4,18 +4,21 @@
  * Every request, each hop of a redirect too, goes through `context.fetch` and so takes its own permit. A redirect
  * to another origin carries no secret and no credential header.
  */
+import type { AnswerRule } from "../core/answerRules.ts";
 import { expandBody } from "../core/bodyTemplate.ts";
 import { expandHeader } from "../core/headerTemplate.ts";
 import type { Json } from "../core/spec.ts";
 import { CannotExpand, hideSecrets, type SecretText } from "../core/template.ts";
 import { expandUrl } from "../core/urlTemplate.ts";
 import { drain } from "./answer.ts";
+import { readFailedText } from "./failedBody.ts";
 import { outcomeOfFault } from "./faults.ts";
-import { outcomeOfStatus, outcomeOfValue } from "./httpAnswer.ts";
-import { callBatch, entryOf } from "./httpBatch.ts";
+import { classOfStatus, outcomeOfValue } from "./httpAnswer.ts";
+import { type Answered, callBatch, entryOf } from "./httpBatch.ts";
 import type { HttpSettings } from "./httpSchema.ts";
 import { type HttpPlan, planHttp, secretsOfPlan } from "./httpSettings.ts";
 import { isRedirect, redirected } from "./redirect.ts";
+import { holdAgainstRules, type Ruled } from "./ruledAnswer.ts";
 import {
   type BatchOutcome,
   describeComplaints,
@@ -66,6 +69,11 @@ function planOf(settings: HttpSettings): HttpPlan {
   return planned.plan;
 }
 
+/** The rules of a spec, for a task whose requests are like ours. */
+export function rulesOf(settings: HttpSettings): readonly AnswerRule[] {
+  return planOf(settings).rules;
+}
+
 /** The request of one item. Throws CannotExpand. */
 export function requestOf(settings: HttpSettings, item: Json): OutgoingRequest {
   return build(planOf(settings), settings, item);
@@ -114,13 +122,24 @@ async function callForAll(
 ): Promise<BatchOutcome> {
   const { batch, ...plan } = planOf(settings);
   if (batch === null) throw new Error("calls with several items have a plan");
-  // With results `failWhen` looks at each of them, not at the answer.
-  const answerPlan = { ...plan, batch, failWhen: batch.results === null ? plan.failWhen : null };
+  const whole = { ...plan, batch };
   return callBatch(
     items,
-    { ...plan, batch },
-    (entries) => build(answerPlan, settings, entries),
-    async (request) => follow(await withKey(request, context, settings), context, settings, answerPlan),
+    whole,
+    (entries) => build(whole, settings, entries),
+    async (request) => {
+      let answered: Answered | null = null;
+      const outcome = await follow(
+        await withKey(request, context, settings),
+        context,
+        settings,
+        whole,
+        (by) => {
+          answered = by;
+        },
+      );
+      return { outcome, answered };
+    },
     context.mask,
   );
 }
@@ -141,25 +160,62 @@ function saidBy({ method, url, body }: OutgoingRequest): string {
   return `${method} ${hideSecrets(url)}\n${body === null ? "" : hideSecrets(body)}`;
 }
 
+/** Most specs have no rules, and most answers wait for nothing. */
+function ruledBy(
+  plan: HttpPlan,
+  answer: Response,
+  of: {
+    readonly request: OutgoingRequest;
+    readonly context: TaskContext;
+    readonly settings: HttpSettings;
+    readonly isExpected: boolean;
+    readonly isRedirect: boolean;
+  },
+): Ruled | Promise<Ruled> {
+  if (plan.rules.length === 0) return { kind: "none", response: answer };
+  const { request, context, settings, isExpected, isRedirect } = of;
+  // What an expected answer says of each item is looked at by itself.
+  const isApart = isExpected && plan.batch !== null && plan.batch.results !== null;
+  return holdAgainstRules(answer, {
+    rules: isApart ? plan.rules.filter(({ looksAtValue }) => !looksAtValue) : plan.rules,
+    url: hideSecrets(request.url),
+    maxBytes: settings.maxResponseBytes,
+    isExpected,
+    isRedirect,
+    mask: context.mask,
+  });
+}
+
+/** `onAnswer` is told which answer has the value. */
 async function follow(
   first: OutgoingRequest,
   context: TaskContext,
   settings: HttpSettings,
   plan: HttpPlan,
+  onAnswer?: (answered: Answered) => void,
 ): Promise<TaskOutcome> {
   let request = first;
   for (let hops = 0; ; hops++) {
-    const response = await context.fetch(request);
-    if (plan.expected[response.status] === true)
+    const answer = await context.fetch(request);
+    const isExpected = plan.expected[answer.status] === true;
+    const leadsOn = !isExpected && isRedirect(answer);
+    const isLast = hops === settings.maxRedirects;
+    const ruling = { isExpected, isRedirect: leadsOn && !isLast };
+    const ruled = await ruledBy(plan, answer, { request, context, settings, ...ruling });
+    if (ruled.kind === "ended") return ruled.outcome;
+    const { response } = ruled;
+    if (isExpected || ruled.kind === "ok") {
+      onAnswer?.({ response, url: hideSecrets(request.url) });
       return outcomeOfValue(response, settings, plan, context.mask);
-    if (!isRedirect(response)) return outcomeOfStatus(response, context.mask, Date.now());
-    if (hops === settings.maxRedirects) {
-      return outcomeOfStatus(
-        response,
-        context.mask,
-        Date.now(),
-        `, beyond maxRedirects (${settings.maxRedirects})`,
-      );
+    }
+    if (!leadsOn || isLast) {
+      return classOfStatus(response, {
+        text: await readFailedText(response),
+        mask: context.mask,
+        nowMs: Date.now(),
+        note: leadsOn ? `, beyond maxRedirects (${settings.maxRedirects})` : "",
+        mayBeUnderWay: settings.idempotencyHeader !== null && context.mayBeUnderWay,
+      });
     }
     await drain(response);
     request = redirected(request, response);

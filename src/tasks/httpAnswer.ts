@@ -1,10 +1,10 @@
 /**
- * What an HTTP answer means: a value, or one of the classes of failure (throttled, transient, permanent).
- * An expected status is a value whatever its class would be.
+ * What an HTTP answer means that no rule of the spec speaks of: a value where its status is expected, else one of the
+ * classes of `core/answerClass.ts`.
  */
+import { classOfAnswer } from "../core/answerClass.ts";
 import { type AskedWait, askedWait, unclearNote } from "../core/askedWait.ts";
-import { parseJson, stringifyJson } from "../core/json.ts";
-import { jsonAt } from "../core/jsonPointer.ts";
+import { parseJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
 import { drain, readText } from "./answer.ts";
 import { withWords } from "./answerWords.ts";
@@ -20,6 +20,8 @@ const BODILESS = new Set([204, 205, 304]);
 /** Reasons for the statuses that come most, for answers that bring none (HTTP/2 has no place for them). */
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
+  201: "Created",
+  202: "Accepted",
   301: "Moved Permanently",
   302: "Found",
   303: "See Other",
@@ -28,6 +30,7 @@ const REASONS: Readonly<Record<number, string>> = {
   308: "Permanent Redirect",
   400: "Bad Request",
   401: "Unauthorized",
+  402: "Payment Required",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
@@ -35,6 +38,7 @@ const REASONS: Readonly<Record<number, string>> = {
   409: "Conflict",
   410: "Gone",
   422: "Unprocessable Content",
+  423: "Locked",
   425: "Too Early",
   429: "Too Many Requests",
   500: "Internal Server Error",
@@ -44,9 +48,9 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /** "404 Not Found": what a failed row says, and what failures are grouped by. */
-export function statusLine(response: Response): string {
-  const reason = response.statusText || REASONS[response.status];
-  return reason === undefined ? `${response.status}` : `${response.status} ${reason}`;
+export function statusLine({ status, statusText }: Pick<Head, "status" | "statusText">): string {
+  const reason = statusText || REASONS[status];
+  return reason === undefined ? `${status}` : `${status} ${reason}`;
 }
 
 /**
@@ -63,41 +67,49 @@ export async function outcomeOfStatus(
   return classOfStatus(response, { text, mask, nowMs, note });
 }
 
-/** The same for a body that was read already. */
+/** What the status of an answer says, or of a part of one that has a status of its own. */
+export type Head = Pick<Response, "status" | "statusText"> & { readonly headers: Pick<Headers, "get"> };
+
+/** The same for a body that was read already. `mayBeUnderWay`: an earlier try with the same key was not answered. */
 export function classOfStatus(
-  response: Response,
+  head: Head,
   of: {
     readonly text: string;
     readonly mask: (text: string) => string;
     readonly nowMs: number;
     readonly note?: string;
+    readonly mayBeUnderWay?: boolean;
   },
 ): TaskOutcome {
-  const { text, mask, nowMs, note = "" } = of;
-  const { status } = response;
-  const line = statusLine(response) + note;
-  const asked = askedWait((name) => response.headers.get(name), nowMs);
+  const { text, mask, nowMs, note = "", mayBeUnderWay = false } = of;
+  const { status } = head;
+  const header = (name: string) => head.headers.get(name);
+  const asked = askedWait(header, nowMs);
+  const asksToWait = asked.kind === "asked" && asked.plainly;
+  const line = statusLine(head) + note;
   const { words, ...detail } = failedBodyOf(text, line, mask);
   // The body of a redirect only repeats where it leads.
   const message = withWords(line, status >= 300 && status < 400 ? null : words);
-  const isPlain = asked.kind === "asked" && asked.plainly;
-  if (status === 429 || (status === 503 && isPlain)) {
-    return { kind: "throttled", message: message + unclearNote(asked), status, ...waitOf(asked), ...detail };
+  const said = { message, status, ...detail };
+  const plain = asksToWait ? waitOf(asked) : { retryAfterMs: null };
+  const kind = classOfAnswer({ status, header, text, asksToWait, mayBeUnderWay });
+  switch (kind) {
+    case "throttled":
+      return { kind, ...said, message: message + unclearNote(asked), ...waitOf(asked) };
+    case "again":
+      return { kind, ...said, ...plain };
+    case "transient":
+      return { kind, errorKind: "http", ...said, ...plain };
+    case "refused":
+      return { kind: "permanent", errorKind: "http", ...said, called: true, refused: true };
+    case "used-up":
+      return { kind: "permanent", errorKind: "http", ...said, called: true, refused: true, because: kind };
+    case "failed":
+      return { kind: "permanent", errorKind: "http", ...said, called: true };
+    default:
+      kind satisfies never;
+      throw new Error("unknown class of answer");
   }
-  if (status >= 500 || status === 408 || status === 425) {
-    const wait = isPlain ? waitOf(asked) : { retryAfterMs: null };
-    return { kind: "transient", errorKind: "http", message, status, ...wait, ...detail };
-  }
-  const refused = status === 401 || status === 403;
-  return {
-    kind: "permanent",
-    errorKind: "http",
-    message,
-    status,
-    called: true,
-    ...(refused && { refused }),
-    ...detail,
-  };
 }
 
 /** What was asked for, as an outcome carries it. */
@@ -132,18 +144,7 @@ export async function outcomeOfValue(
     const { words: _, ...detail } = failedBodyOf(answer.text, message, mask);
     return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null, ...detail };
   }
-  const { failWhen } = plan;
-  if (failWhen !== null && failsBy(value, failWhen)) {
-    const { words, ...detail } = failedBodyOf(answer.text, failWhen.says, mask);
-    const message = withWords(failWhen.says, isSentence(value) ? words : null);
-    return { kind: "permanent", errorKind: "http", message, status, called: true, ...detail };
-  }
   return { kind: "ok", value, status };
-}
-
-/** A value that may hold a sentence; a text is a whole page. */
-function isSentence(value: Json): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 /** Undefined: it was to be JSON and is none. */
@@ -158,10 +159,4 @@ function answerValue(text: string, wanted: HttpSettings["value"], { isJson }: Co
   } catch {
     return undefined;
   }
-}
-
-/** Whether a value is one that `failWhen` names. */
-export function failsBy(value: Json, failWhen: NonNullable<HttpPlan["failWhen"]>): boolean {
-  const found = jsonAt(value, failWhen.path);
-  return found !== undefined && stringifyJson(found) === failWhen.equals;
 }

@@ -10,13 +10,14 @@ import { expandBody } from "../core/bodyTemplate.ts";
 import { parseJson, stringifyJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
 import { CannotExpand, hideSecrets } from "../core/template.ts";
-import { withWords, wordsOfJson } from "./answerWords.ts";
-import { type FailedBody, failedBodyOf } from "./failedBody.ts";
+import { failedBodyOf } from "./failedBody.ts";
 import { outcomeOfFault } from "./faults.ts";
-import { failsBy } from "./httpAnswer.ts";
 import type { BatchPlan } from "./httpBatchSettings.ts";
+import { type Answered, outcomeOfResult, outcomeWithoutResults } from "./httpResult.ts";
 import type { HttpPlan } from "./httpSettings.ts";
 import type { BatchOutcome, TaskOutcome } from "./task.ts";
+
+export type { Answered };
 
 /** What stands for an item in `{{items}}`. Throws CannotExpand. */
 export function entryOf({ each }: BatchPlan, item: Json): Json {
@@ -32,7 +33,7 @@ export async function callBatch<Request>(
   items: readonly Json[],
   plan: HttpPlan & { readonly batch: BatchPlan },
   write: (entries: readonly Json[]) => Request,
-  send: (request: Request) => Promise<TaskOutcome>,
+  send: (request: Request) => Promise<{ readonly outcome: TaskOutcome; readonly answered: Answered | null }>,
   mask: (text: string) => string,
 ): Promise<BatchOutcome> {
   const outcomes = new Array<TaskOutcome | null>(items.length).fill(null);
@@ -60,34 +61,27 @@ function nextOf(outcomes: Iterator<TaskOutcome>): TaskOutcome {
   return value;
 }
 
-type FailedDetail = Omit<FailedBody, "words">;
-
-function detailOf(value: Json, mask: (text: string) => string): FailedDetail {
-  const { words: _, ...detail } = failedBodyOf(stringifyJson(value), "", mask);
-  return detail;
-}
-
 /** What an answer says of the items that were sent. */
 function outcomesOf(
   sent: readonly Json[],
-  { batch, failWhen }: HttpPlan & { readonly batch: BatchPlan },
-  answer: TaskOutcome,
+  plan: HttpPlan & { readonly batch: BatchPlan },
+  { outcome, answered }: { readonly outcome: TaskOutcome; readonly answered: Answered | null },
   mask: (text: string) => string,
 ): TaskOutcome[] | (BatchOutcome & { readonly kind: "whole" }) {
-  if (answer.kind !== "ok") return { kind: "whole", outcome: answer };
-  const status = answer.status === undefined ? {} : { status: answer.status };
-  if (batch.results === null) return sent.map(() => ({ kind: "ok", value: null, ...status }));
-  const found = findResults(answer.value, sent, batch.results);
-  const failed = (message: string, errorKind: "parse" | "http", detail?: FailedDetail) =>
-    ({ kind: "permanent", errorKind, message, called: true, ...status, ...detail }) as const;
-  const ofAnswer = () => detailOf(answer.value, mask);
-  if (found.kind === "misfit") return { kind: "whole", outcome: failed(found.message, "parse", ofAnswer()) };
-  return found.results.map((result) => {
-    if (result === undefined) return failed("the answer has no result for this item", "parse", ofAnswer());
-    if (failWhen !== null && failsBy(result, failWhen)) {
-      const words = wordsOfJson(result, failWhen.says);
-      return failed(withWords(failWhen.says, words), "http", detailOf(result, mask));
-    }
-    return { kind: "ok", value: result, ...status };
-  });
+  if (outcome.kind !== "ok") return { kind: "whole", outcome };
+  const status = outcome.status === undefined ? {} : { status: outcome.status };
+  const { results } = plan.batch;
+  if (results === null || answered === null) return sent.map(() => ({ kind: "ok", value: null, ...status }));
+  const found = findResults(outcome.value, sent, results);
+  const judge = { plan, answered, mask };
+  const unfit = (message: string) => {
+    const { words: _, ...detail } = failedBodyOf(stringifyJson(outcome.value), "", mask);
+    return { kind: "permanent", errorKind: "parse", message, called: true, ...status, ...detail } as const;
+  };
+  if (found.kind === "misfit") {
+    return { kind: "whole", outcome: outcomeWithoutResults(outcome.value, judge) ?? unfit(found.message) };
+  }
+  return found.results.map((result) =>
+    result === undefined ? unfit("the answer has no result for this item") : outcomeOfResult(result, judge),
+  );
 }

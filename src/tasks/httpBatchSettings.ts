@@ -15,6 +15,8 @@ export interface BatchPlan {
   readonly each: BodyTemplate | null;
   /** Null: an expected answer means that all went well. */
   readonly results: ResultsPlace | null;
+  /** Where in a result its own status stands; null: it is looked for in a 207. */
+  readonly statusAt: readonly string[] | null;
 }
 
 type PlannedBatch =
@@ -23,16 +25,21 @@ type PlannedBatch =
 
 /** Parses `each` and the pointers; a plan of null: every item has a call of its own. */
 export function planBatch(settings: HttpSettings): PlannedBatch {
-  const { batch = 1, each = null, results, match = null } = settings;
+  const { batch = 1, each = null, results, resultStatus, match = null } = settings;
   if (batch === 1) {
-    const given = (["each", "results", "match"] as const).find((key) => settings[key] !== undefined);
+    const given = (["each", "results", "resultStatus", "match"] as const).find(
+      (key) => settings[key] !== undefined,
+    );
     if (given === undefined) return { kind: "ok", plan: null };
     return invalid(given, 'is for calls with several items; accepted with "batch" above 1');
   }
   if (match !== null && results === undefined)
     return invalid("match", 'needs "results": where in the answer they are');
+  if (resultStatus !== undefined && results === undefined)
+    return invalid("resultStatus", 'needs "results": where in the answer they are');
+  const statusAt = resultStatus === undefined ? null : pointerSteps(resultStatus);
   const place: ResultsPlace | null = results === undefined ? null : placeOf(results, match);
-  if (each === null) return { kind: "ok", plan: { each: null, results: place } };
+  if (each === null) return { kind: "ok", plan: { each: null, results: place, statusAt } };
   const parsed = parseBodyTemplate(each, "application/json");
   if (parsed.kind === "invalid") return invalid("each", parsed.message);
   const { templates } = parsed.value;
@@ -42,7 +49,7 @@ export function planBatch(settings: HttpSettings): PlannedBatch {
     return invalid("each", "stands for one item; accepted are {{item}} and {{item.field}}");
   if (!templates.some((template) => insertionsOf(template, "one").length > 0))
     return invalid("each", "has no {{item}}, so every item would be the same");
-  return { kind: "ok", plan: { each: parsed.value, results: place } };
+  return { kind: "ok", plan: { each: parsed.value, results: place, statusAt } };
 }
 
 function placeOf(results: string, match: NonNullable<HttpSettings["match"]> | null): ResultsPlace {

@@ -4,24 +4,12 @@ import { MAX_BATCH, MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } fro
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
 import { oneOf, wholeNumber } from "../spec/fields.ts";
+import { answers, pointer, statuses } from "./answersSchema.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** Any JSON: outside text was parsed as JSON before it gets here. */
 const json = z.unknown() as unknown as z.ZodType<Json>;
-
-/** A URL pointer into JSON (RFC 6901): "" is the whole value, "/a/0/b" a part of it. */
-const pointer = z.string().regex(/^(?:\/.*)?$/s, 'must be a JSON pointer such as "/status"');
-
-const STATUSES = 'must be a list of statuses such as ["2xx", "404"]';
-const STATUS = 'must be a status such as "2xx" or "404"';
-const status = z.union(
-  [
-    z.string().regex(/^(?:[2-5]xx|[2-5][0-9]{2})$/, { error: STATUS }),
-    z.int({ error: STATUS }).min(200, { error: STATUS }).max(599, { error: STATUS }),
-  ],
-  { error: STATUS },
-);
 
 export const httpSchema = z.strictObject({
   kind: z.literal("http").meta(about("One HTTP request for each item, or for several.", "http")),
@@ -58,9 +46,7 @@ export const httpSchema = z.strictObject({
   timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS)
     .default(30_000)
     .meta(about("The longest one call may take, headers and body together.", 30_000)),
-  expect: z
-    .array(status, { error: STATUSES })
-    .min(1, { error: STATUSES })
+  expect: statuses
     .default(["2xx"])
     .meta(
       about(
@@ -78,6 +64,7 @@ export const httpSchema = z.strictObject({
         "With `json` an answer that is not JSON is a failed row, with `none` the body is not read.",
       ),
     ),
+  answers,
   failWhen: z
     .strictObject({
       pointer: pointer.meta(about("Where to look in the answer's value: a JSON pointer.", "/status")),
@@ -87,7 +74,7 @@ export const httpSchema = z.strictObject({
     .default(null)
     .meta(
       about(
-        "An expected answer that has this value at the pointer is a failed row all the same.",
+        "An expected answer that has this value at the pointer is a failed row all the same: the short form of a last rule of `answers`.",
         { pointer: "/status", equals: "error" },
         "Many interfaces answer 200 and say in the body that it went wrong.",
       ),
@@ -130,6 +117,15 @@ export const httpSchema = z.strictObject({
         "Where the answer has the items' results: a list in their order, or with `match` a list or an object by key.",
         "/results",
         "Left out, an expected answer means that all of them went well.",
+      ),
+    ),
+  resultStatus: pointer
+    .optional()
+    .meta(
+      about(
+        "Where in a result its own status stands: the item is judged by it as an answer would be.",
+        "/status",
+        "Left out, it is looked for in a 207 alone, at `status`, `statusCode` and `code`: elsewhere such a field may be data.",
       ),
     ),
   match: z

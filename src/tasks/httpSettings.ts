@@ -2,9 +2,10 @@
  * What a spec says about the task `http`, its templates parsed once.
  * Pure: the same settings always make the same requests.
  */
+import { type AnswerRule, planRules, type RuleText } from "../core/answerRules.ts";
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
 import { complainAboutHeaderName } from "../core/headerTemplate.ts";
-import { pointerSteps } from "../core/jsonPointer.ts";
+import { type Statuses, statusesOf } from "../core/statuses.ts";
 import { secretsOf, type Template, usesItem } from "../core/template.ts";
 import { parseUrlTemplate, type UrlTemplate } from "../core/urlTemplate.ts";
 import { headerEntries, type PlannedHeader, planHeaders } from "./headerSettings.ts";
@@ -19,12 +20,9 @@ export interface HttpPlan {
   readonly headers: readonly PlannedHeader[];
   readonly body: BodyTemplate | null;
   /** By status: whether it is expected. */
-  readonly expected: readonly boolean[];
-  readonly failWhen: {
-    readonly path: readonly string[];
-    readonly equals: string;
-    readonly says: string;
-  } | null;
+  readonly expected: Statuses;
+  /** What the spec says that answers mean, `failWhen` as the last of them. */
+  readonly rules: readonly AnswerRule[];
   /** How calls with several items are made; null where each item has a call of its own. */
   readonly batch: BatchPlan | null;
 }
@@ -39,10 +37,12 @@ export function planHttp(settings: HttpSettings): PlannedHttp {
   const { headers, complaints: ofHeaders } = planHeaders(headerEntries(settings.headers));
   const body = planBody(settings);
   const batch = planBatch(settings);
+  const rules = planRules([...(settings.answers ?? []), ...failRule(settings)], "answers");
   const complaints = [
     ...(url.kind === "invalid" ? [{ path: "url", message: url.message }] : []),
     ...ofHeaders,
     ...(body.kind === "invalid" ? [{ path: "body", message: body.message }] : []),
+    ...rules.complaints,
     ...(batch.kind === "invalid" ? [batch.complaint] : []),
   ];
   if (complaints.length > 0 || url.kind === "invalid" || body.kind === "invalid" || batch.kind === "invalid")
@@ -52,8 +52,8 @@ export function planHttp(settings: HttpSettings): PlannedHttp {
     url: url.value,
     headers: [...headers, ...defaultHeaders(headers, body.value)],
     body: body.value,
-    expected: expectedStatuses(settings.expect),
-    failWhen: planFailWhen(settings.failWhen),
+    expected: statusesOf(settings.expect),
+    rules: rules.rules,
     batch: batch.plan,
   };
   const together = complain(settings, plan);
@@ -78,21 +78,10 @@ function defaultHeaders(given: readonly { readonly name: string }[], body: BodyT
     .map(([name = "", text = ""]) => ({ name, template: [{ kind: "text", text }] as const }));
 }
 
-function expectedStatuses(patterns: readonly (string | number)[]): readonly boolean[] {
-  const wanted = patterns.map(String);
-  const isExpected = (status: string): boolean =>
-    wanted.includes(status) || wanted.includes(`${status[0]}xx`);
-  return Array.from({ length: 600 }, (_, status) => status >= 200 && isExpected(String(status)));
-}
-
-function planFailWhen(failWhen: HttpSettings["failWhen"]): HttpPlan["failWhen"] {
-  if (failWhen === null) return null;
-  const equals = JSON.stringify(failWhen.equals);
-  return {
-    path: pointerSteps(failWhen.pointer),
-    equals,
-    says: `the answer has ${equals} at ${failWhen.pointer === "" ? "its root" : failWhen.pointer}`,
-  };
+/** `failWhen` as a rule: an expected answer that has a value in its body. */
+function failRule({ failWhen, expect }: HttpSettings): readonly RuleText[] {
+  if (failWhen === null) return [];
+  return [{ when: { status: expect, pointer: failWhen.pointer, equals: failWhen.equals }, is: "failed" }];
 }
 
 /** What the parts allow one by one and not together. */

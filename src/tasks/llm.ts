@@ -12,9 +12,10 @@ import { CannotExpand, hideSecrets, type SecretText } from "../core/template.ts"
 import type { TokenCost } from "../core/tokenQuota.ts";
 import { expandUrl } from "../core/urlTemplate.ts";
 import { outcomeOfFault } from "./faults.ts";
-import { outcomeOfCompletion } from "./llmAnswer.ts";
+import { outcomeOfCompletion, spentBy } from "./llmAnswer.ts";
 import type { LlmSettings } from "./llmSchema.ts";
 import { type LlmPlan, planLlm, secretsOfPlan } from "./llmSettings.ts";
+import { holdAgainstRules } from "./ruledAnswer.ts";
 import {
   describeComplaints,
   type OutgoingRequest,
@@ -79,7 +80,38 @@ async function complete(item: Json, context: TaskContext, settings: LlmSettings)
     return outcomeOfFault(fault, false);
   }
   const response = await context.fetch({ ...built.request, tokens: () => costOf(built.messages, settings) });
-  return outcomeOfCompletion(response, settings, plan.validator, context.mask);
+  return outcomeByRules(response, plan, settings, {
+    url: hideSecrets(built.request.url),
+    mask: context.mask,
+  });
+}
+
+/** The rules of the spec come first; an answer that is ok by one is read as a completion whatever its status. */
+async function outcomeByRules(
+  response: Response,
+  { rules, validator }: LlmPlan,
+  settings: LlmSettings,
+  { url, mask }: { readonly url: string; readonly mask: (text: string) => string },
+): Promise<TaskOutcome> {
+  if (rules.length === 0) return outcomeOfCompletion(response, settings, validator, mask);
+  const { status } = response;
+  const maxBytes = settings.maxResponseBytes;
+  const isExpected = status === 200;
+  const ruled = await holdAgainstRules(response, {
+    rules,
+    url,
+    maxBytes,
+    isExpected,
+    isRedirect: false,
+    mask,
+  });
+  if (ruled.kind === "ended") return { ...ruled.outcome, ...spentBy(response, ruled.facts.value) };
+  if (ruled.kind === "none" || isExpected) {
+    return outcomeOfCompletion(ruled.response, settings, validator, mask);
+  }
+  const { body, headers } = ruled.response;
+  const outcome = await outcomeOfCompletion(new Response(body, { headers }), settings, validator, mask);
+  return { ...outcome, status };
 }
 
 interface Built {

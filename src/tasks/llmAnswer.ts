@@ -37,15 +37,9 @@ export async function outcomeOfCompletion(
   return { ...outcomeOf(completion, validator, status), ...spent, ...(usage === null ? {} : { usage }) };
 }
 
-/** A bill that is used up is not a "slow down": no later try is served. */
 async function outcomeOfError(response: Response, mask: (text: string) => string): Promise<TaskOutcome> {
   const text = await readFailedText(response);
-  const outcome = classOfStatus(response, { text, mask, nowMs: Date.now() });
-  if (outcome.kind !== "throttled" || field(field(parse(text), "error"), "code") !== "insufficient_quota") {
-    return outcome;
-  }
-  const { retryAfterMs: _, ...said } = outcome;
-  return { ...said, kind: "permanent", errorKind: "http", called: true, refused: true };
+  return classOfStatus(response, { text, mask, nowMs: Date.now() });
 }
 
 function outcomeOf(completion: Json | undefined, validator: Validator | null, status: number): TaskOutcome {
@@ -81,6 +75,13 @@ function outcomeOf(completion: Json | undefined, validator: Validator | null, st
 /** It may be well at the next try. */
 function unfit(message: string, status: number): TaskOutcome {
   return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null };
+}
+
+/** What an answer says of tokens, whatever becomes of it. */
+export function spentBy(response: Response, completion: Json | undefined): Spent {
+  const told = readRateLimit((name) => response.headers.get(name), Date.now());
+  const usage = usageOf(completion);
+  return { ...(told === null ? {} : { told }), ...(usage === null ? {} : { usage }) };
 }
 
 /** Null when the endpoint counts nothing. */

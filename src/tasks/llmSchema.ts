@@ -4,6 +4,7 @@ import { MAX_CALL_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
 import { wholeNumber } from "../spec/fields.ts";
+import { answers } from "./answersSchema.ts";
 
 const MAX_TEXT_CHARS = 1_000_000;
 const MAX_TOKENS = 10_000_000;
@@ -96,6 +97,7 @@ export const llmSchema = z.strictObject({
         outputPerMillion: 0.6,
       }),
     ),
+  answers,
   timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS)
     .default(120_000)
     .meta(about("The longest one call may take, headers and body together.", 120_000)),

@@ -3,6 +3,7 @@
  * Pure: the same settings always make the same requests.
  */
 import { Validator } from "@cfworker/json-schema";
+import { type AnswerRule, planRules } from "../core/answerRules.ts";
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";
 import type { Json } from "../core/spec.ts";
 import { secretsOf, type Template, usesItem } from "../core/template.ts";
@@ -20,6 +21,7 @@ export interface LlmPlan {
   readonly rest: BodyTemplate;
   /** Null: the answer is text. */
   readonly validator: Validator | null;
+  readonly rules: readonly AnswerRule[];
 }
 
 export type PlannedLlm =
@@ -34,11 +36,13 @@ export function planLlm(settings: LlmSettings): PlannedLlm {
   const messages = planMessages(settings);
   const rest = parseBodyTemplate(restOf(settings), null);
   const validator = settings.schema === null ? null : validatorOf(settings.schema);
+  const rules = planRules(settings.answers ?? [], "answers");
   const complaints = [
     ...(url.kind === "invalid" ? [url.complaint] : []),
     ...(key === null ? ofHeaders : [key, ...ofHeaders.filter(({ path }) => path !== key.path)]),
     ...(messages.kind === "invalid" ? [messages.complaint] : []),
     ...(rest.kind === "invalid" ? [{ path: "body", message: rest.message }] : []),
+    ...rules.complaints,
     ...(typeof validator === "string" ? [{ path: "schema", message: validator }] : []),
   ];
   if (
@@ -49,7 +53,14 @@ export function planLlm(settings: LlmSettings): PlannedLlm {
   )
     return { kind: "invalid", complaints };
   if (typeof validator === "string") return { kind: "invalid", complaints };
-  const plan = { url: url.url, headers, messages: messages.template, rest: rest.value, validator };
+  const plan = {
+    url: url.url,
+    headers,
+    messages: messages.template,
+    rest: rest.value,
+    validator,
+    rules: rules.rules,
+  };
   if (templatesOf(plan).some(usesItem)) return { kind: "ok", plan };
   const path = settings.messages === null ? "prompt" : "messages";
   const message =

@@ -10,13 +10,14 @@ import type { Json } from "../core/spec.ts";
 import { hideSecrets } from "../core/template.ts";
 import { drain, readBytes } from "./answer.ts";
 import { describeNetworkFault, outcomeOfFault } from "./faults.ts";
-import { httpTask, requestOf } from "./http.ts";
+import { httpTask, requestOf, rulesOf } from "./http.ts";
 import { outcomeOfStatus, statusLine } from "./httpAnswer.ts";
 import { type Page, readPage } from "./page.ts";
 import { decodePage } from "./pageText.ts";
 import { isRedirect, redirected } from "./redirect.ts";
 import { readRendered } from "./rendered.ts";
 import { fetchRobots, type RobotsAnswer, RobotsCache } from "./robots.ts";
+import { holdAgainstRules } from "./ruledAnswer.ts";
 import type { ScrapeSettings } from "./scrapeSchema.ts";
 import { asHttp, complainAboutFields, fieldRules } from "./scrapeSettings.ts";
 import {
@@ -82,9 +83,22 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
     const allowed = await allow(request, context, settings, redirects.length === 0);
     if (allowed.kind === "failed") return allowed.outcome;
     request = spaced(request, allowed.spacingMs, settings);
-    const response = await context.fetch(request);
-    if (!isRedirect(response)) return read({ request, response, redirects, context, settings });
-    if (redirects.length === settings.maxRedirects) {
+    const answer = await context.fetch(request);
+    const leadsOn = isRedirect(answer);
+    const isLast = redirects.length === settings.maxRedirects;
+    const ruled = await holdAgainstRules(answer, {
+      rules: rulesOf(httpOf(settings)),
+      url: hideSecrets(request.url),
+      maxBytes: settings.maxResponseBytes,
+      isExpected: answer.ok,
+      isRedirect: leadsOn && !isLast,
+      mask: context.mask,
+    });
+    if (ruled.kind === "ended") return ruled.outcome;
+    const { response } = ruled;
+    const isPage = answer.ok || ruled.kind === "ok";
+    if (isPage || !leadsOn) return read({ request, response, isPage, redirects, context, settings });
+    if (isLast) {
       return outcomeOfStatus(
         response,
         context.mask,
@@ -159,6 +173,8 @@ async function robotsOf(
 interface Answered {
   readonly request: OutgoingRequest;
   readonly response: Response;
+  /** Its status is a success, or a rule says so. */
+  readonly isPage: boolean;
   /** URLs that were called before, in order. */
   readonly redirects: readonly string[];
   readonly context: TaskContext;
@@ -166,9 +182,9 @@ interface Answered {
 }
 
 async function read(answered: Answered): Promise<TaskOutcome> {
-  const { request, response, context, settings } = answered;
+  const { request, response, isPage, context, settings } = answered;
   const { status } = response;
-  if (!response.ok) return outcomeOfPageStatus(answered);
+  if (!isPage) return outcomeOfPageStatus(answered);
   const type = response.headers.get("content-type");
   if (type !== null && !/^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(type)) {
     await drain(response);
@@ -208,7 +224,7 @@ async function outcomeOfPageStatus({ response, settings, context }: Answered): P
     return { ...said, kind: "throttled" };
   }
   if (outcome.kind === "permanent" && outcome.refused === true && scrapeTask.secrets(settings).length === 0) {
-    const { refused: _, ...permanent } = outcome;
+    const { refused: _, because: __, ...permanent } = outcome;
     return permanent;
   }
   return outcome;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import { about } from "../spec/about.ts";
 import { line, wholeNumber } from "../spec/fields.ts";
+import { answers } from "./answersSchema.ts";
 import { httpSchema } from "./httpSchema.ts";
 import { USER_AGENT } from "./scrapeSettings.ts";
 
@@ -32,6 +33,7 @@ export const scrapeSchema = z.strictObject({
       ),
     ),
   headers: httpSchema.shape.headers,
+  answers,
   userAgent: line(500)
     .default(USER_AGENT)
     .meta(

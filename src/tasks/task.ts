@@ -103,6 +103,7 @@ type Ended =
       readonly message: string;
       readonly status?: number;
       readonly retryAfterMs: number | null;
+      readonly askedBy?: string;
     }
   /**
    * Will not work: any other unexpected answer. `refused`: whoever calls is refused, unless others are answered;

@@ -23,9 +23,9 @@ function factsOf({ status = 200, headers = {}, url = "http://x/", value, text = 
 }
 
 function rulesOf(texts: readonly RuleText[]) {
-  const planned = planRules(texts);
-  if (planned.kind === "invalid") throw new Error(`${planned.path} ${planned.message}`);
-  return planned.rules;
+  const { rules, complaints } = planRules(texts, "answers");
+  expect(complaints).toEqual([]);
+  return rules;
 }
 
 function fits(when: RuleText["when"], answer: Answer): boolean {
@@ -119,23 +119,23 @@ describe("rules", () => {
   });
 
   it.each<[string, unknown, string, string]>([
-    ["no condition", {}, "0.when", "names nothing"],
-    ["equals without a pointer", { status: ["403"], equals: 1 }, "0.when", 'needs "pointer"'],
-    ["two wants", { pointer: "/a", equals: 1, exists: true }, "0.when", "one of"],
+    ["no condition", {}, "answers.1.when", "names nothing"],
+    ["equals without a pointer", { status: ["403"], equals: 1 }, "answers.1.when", 'needs "pointer"'],
+    ["two wants", { pointer: "/a", equals: 1, exists: true }, "answers.1.when", "one of"],
     [
       "two wants of a header",
       { header: { name: "a", equals: "1", matches: "1" } },
-      "0.when.header",
+      "answers.1.when.header",
       "one of",
     ],
-    ["a pattern that is none", { text: "(" }, "0.when.text", 'the pattern "(" has a "(" without ")"'],
-    ["a pattern that backtracks", { pointer: "/a", matches: "(a)\\1" }, "0.when", "back-reference"],
+    ["a pattern that is none", { text: "(" }, "answers.1.when.text", 'the pattern "(" has a "(" without ")"'],
+    ["a pattern that backtracks", { pointer: "/a", matches: "(a)\\1" }, "answers.1.when", "back-reference"],
   ])("are refused with the place: %s", (_case, when, path, message) => {
-    expect(planRules([{ when: when as RuleText["when"], is: "ok" }])).toEqual({
-      kind: "invalid",
-      path,
-      message: expect.stringContaining(message),
-    });
+    const right: RuleText = { when: { status: ["403"] }, is: "ok" };
+    const wrong: RuleText = { when: when as RuleText["when"], is: "ok" };
+    expect(planRules([right, wrong, right], "answers").complaints).toEqual([
+      { path, message: expect.stringContaining(message) },
+    ]);
   });
 });
 

@@ -42,6 +42,7 @@ describe("a spec", () => {
           timeoutMs: 30_000,
           expect: ["2xx"],
           value: "auto",
+          answers: [],
           failWhen: null,
           maxRedirects: 5,
           idempotencyHeader: null,

@@ -78,6 +78,7 @@ export interface TryOptions {
   readonly permits?: Permits;
   readonly signal?: AbortSignal;
   readonly index?: number;
+  readonly mayBeUnderWay?: boolean;
 }
 
 /** Checks the task's settings as a spec's and runs one try. */
@@ -112,6 +113,7 @@ function wayOut(task: TaskSpec, options: TryOptions) {
     client: undefined,
     permits: options.permits ?? new OpenPermits(),
     signal: options.signal ?? new AbortController().signal,
+    mayBeUnderWay: options.mayBeUnderWay ?? false,
   };
 }
 
