@@ -114,7 +114,7 @@ export async function tryBatch(
       continue;
     }
     const called = next.map(({ item }) => item);
-    tell(context, called, wholeOf(outcome));
+    tell(context, called, sharedBy(outcome));
     if (isRefused(outcome) && next.length > 1) {
       groups = afterRefusal(next, rest);
       continue;
@@ -129,6 +129,16 @@ const ANSWERED: TaskOutcome = { kind: "ok", value: null };
 
 function wholeOf(outcome: BatchOutcome): TaskOutcome {
   return outcome.kind === "whole" ? outcome.outcome : ANSWERED;
+}
+
+/** What a call says of more than its items: what all of them were answered, where that is to slow down or to go away. */
+function sharedBy(outcome: BatchOutcome): TaskOutcome {
+  if (outcome.kind === "whole") return outcome.outcome;
+  const [first] = outcome.outcomes;
+  const isShared = (is: (one: TaskOutcome) => boolean) => outcome.outcomes.every(is);
+  if (first === undefined) return ANSWERED;
+  const isRefusal = (one: TaskOutcome) => one.kind === "permanent" && one.refused === true;
+  return isShared(({ kind }) => kind === "throttled") || isShared(isRefusal) ? first : ANSWERED;
 }
 
 function callAll(

@@ -159,6 +159,44 @@ describe("lanes that send batches", () => {
     );
   });
 
+  test("have an item that was throttled or is not ready wait alone, and spend no attempt of it", async () => {
+    const slow: TaskOutcome = { kind: "throttled", message: "429", status: 429, retryAfterMs: null };
+    const pending: TaskOutcome = { kind: "again", message: "423 Locked", status: 423, retryAfterMs: null };
+    const seen = new Map<number, number>();
+    const outcomeOf = (index: number): TaskOutcome => {
+      const n = (seen.get(index) ?? 0) + 1;
+      seen.set(index, n);
+      if (n > 2 || index % 10 > 1) return { kind: "ok", value: index };
+      return index % 10 === 0 ? slow : pending;
+    };
+    const made = world({ batchOutcome: (indexes) => ({ kind: "each", outcomes: indexes.map(outcomeOf) }) });
+    made.keep(2);
+    await made.untilEnded();
+    expectOneRowEach(made);
+    expect(rowsOf(made).every((row) => row.ok && row.attempts === 1)).toBe(true);
+    expect(rowsOf(made).filter((row) => row.throttles === 2)).toHaveLength(40);
+    expect([...seen.values()].filter((n) => n === 1)).toHaveLength(320);
+  });
+
+  test("slow the run down where all items of a call were throttled, and not for one of them", async () => {
+    const slow: TaskOutcome = { kind: "throttled", message: "429", status: 429, retryAfterMs: null };
+    const throttledBy = async (isSlow: (index: number) => boolean): Promise<number> => {
+      const seen = new Set<number>();
+      const outcomeOf = (index: number): TaskOutcome => {
+        if (seen.has(index) || !isSlow(index)) return { kind: "ok", value: index };
+        seen.add(index);
+        return slow;
+      };
+      const made = world({ batchOutcome: (indexes) => ({ kind: "each", outcomes: indexes.map(outcomeOf) }) });
+      made.keep(2);
+      await made.untilEnded();
+      expectOneRowEach(made);
+      return made.run.state.counts.throttled;
+    };
+    expect(await throttledBy((index) => index % 20 === 0)).toBe(0);
+    expect(await throttledBy(() => true)).toBeGreaterThan(0);
+  });
+
   test("send a throttled or failed call again whole, and count its tries for every item", async () => {
     const outcomes: BatchOutcome[] = [
       { kind: "whole", outcome: { kind: "throttled", message: "429", status: 429, retryAfterMs: null } },
