@@ -95,7 +95,14 @@ export const rowSchema = z
     throttles: count,
     usage: z.object({ inputTokens: count, outputTokens: count }).optional(),
     value: jsonSchema.optional(),
-    error: z.object({ kind: z.enum(ERROR_KINDS), message: z.string(), retryable: z.boolean() }).optional(),
+    error: z
+      .object({
+        kind: z.enum(ERROR_KINDS),
+        message: z.string(),
+        retryable: z.boolean(),
+        detail: z.string().optional(),
+      })
+      .optional(),
   })
   .openapi("Row");
 

@@ -4,6 +4,7 @@ import type { Flags } from "./arguments.ts";
 import type { Connection } from "./connection.ts";
 import { endingLines, type Rows } from "./endingLines.ts";
 import { EXIT } from "./exit.ts";
+import { failedMost } from "./failureLines.ts";
 import { type Ending, follow } from "./follow.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { awaitNotice } from "./notice.ts";
@@ -36,7 +37,10 @@ export async function driveRun(
     followed.kind === "ended" ? await awaitNotice(connection, followed.view, interrupts) : followed.view;
   const ending: Ending = { ...followed, view: told };
   for (const line of endingLines(ending, rows, connection.where)) say(line);
-  if (followed.kind === "ended") for (const line of await endReport(connection, told)) say(line);
+  if (followed.kind === "ended") {
+    for (const line of await failedMost(connection, told)) say(line);
+    for (const line of await endReport(connection, told)) say(line);
+  }
   if (flags.has("json")) printJson(ending.view);
   return rows.kind === "broke-off" ? EXIT.error : exitCode(ending);
 }

@@ -407,6 +407,8 @@ export const ROWS_PER_DELETE = 20_000;
 export const CATALOG_PAGE_BYTES = 4_000_000;
 export const FAILURE_GROUPS = 100;
 export const SAMPLES_PER_GROUP = 3;
+/** An item in a summary is there to be recognised, not to be read. */
+export const SAMPLE_CHARS = 60;
 
 // --- schedules ---
 

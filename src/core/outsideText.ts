@@ -21,7 +21,7 @@ export function cutText(text: string, most: number): string {
   if (text.length <= most) return text;
   const end = most - 1;
   const last = text.charCodeAt(end - 1);
-  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? end - 1 : end)}…`;
+  return `${text.slice(0, last >= 0xd800 && last <= 0xdbff ? end - 1 : end)}\u2026`;
 }
 
 /** The longest beginning of whole characters within `most` bytes of UTF-8. */

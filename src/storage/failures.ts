@@ -5,8 +5,10 @@
  * Invariants: only committed parts are indexed; indexing a part again changes nothing.
  * Reading is in `stillFailed.ts`.
  */
+import { groupOf } from "../core/failureGroups.ts";
 import { D1_PARAMETER_BYTES, ROWS_PER_DELETE } from "../core/limits.ts";
 import type { PartMeta, RunSettings } from "../core/protocol.ts";
+import type { Json } from "../core/spec.ts";
 import { again } from "./again.ts";
 import { type Count, uncounted } from "./count.ts";
 import { type PartRow, readPart } from "./parts.ts";
@@ -102,10 +104,16 @@ const INSERT_RECOVERIES = `INSERT INTO recoveries (run, idx)
   SELECT ?1, value FROM json_each(?2) WHERE true
   ON CONFLICT DO NOTHING`;
 
-/** The row's text travels as a JSON string: D1 never reads the numbers in it. */
+/**
+ * The row's text travels as a JSON string: D1 never reads the numbers in it. Beside it stands what failures are grouped
+ * by, not the message as it is: with an id in every message there would be as many groups as rows.
+ */
 function failureEntry(row: PartRow): string {
-  const { error } = JSON.parse(row.line) as { readonly error?: { kind?: unknown; message?: unknown } };
-  return JSON.stringify([row.index, String(error?.kind), String(error?.message), row.line]);
+  const { item, error } = JSON.parse(row.line) as {
+    readonly item: Json;
+    readonly error?: { readonly kind?: unknown; readonly message?: unknown };
+  };
+  return JSON.stringify([row.index, String(error?.kind), groupOf(String(error?.message), item), row.line]);
 }
 
 /** JSON arrays of the entries, each below `D1_PARAMETER_BYTES` (UTF-16 to UTF-8 at worst triples it: still < 2 MB). */

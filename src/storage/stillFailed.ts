@@ -4,7 +4,8 @@
  * A descendant that is still going has no say yet.
  */
 
-import { FAILURE_GROUPS, SAMPLES_PER_GROUP } from "../core/limits.ts";
+import { FAILURE_GROUPS, SAMPLE_CHARS, SAMPLES_PER_GROUP } from "../core/limits.ts";
+import { cutText } from "../core/outsideText.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 import { descendants } from "./catalog.ts";
@@ -107,12 +108,12 @@ export async function wereRefused(
 /** 401, 402 and 403, by the message: it is there without reading the row's JSON. */
 const REFUSED = "kind = 'http' AND (message LIKE '401%' OR message LIKE '402%' OR message LIKE '403%')";
 
-/** Failures with the same kind and message. */
+/** Failures with the same kind and message, apart from what differs from item to item (`core/failureGroups.ts`). */
 export interface FailureGroup {
   readonly kind: ErrorKind;
   readonly message: string;
   readonly count: number;
-  /** The first few of them, at most `SAMPLES_PER_GROUP`. */
+  /** The first few of them, at most `SAMPLES_PER_GROUP`; a long item as the beginning of its text. */
   readonly samples: readonly { readonly index: number; readonly item: Json }[];
 }
 
@@ -131,10 +132,15 @@ export async function summariseFailures(
         kind,
         message,
         count: n,
-        samples: JSON.parse(samples) as FailureGroup["samples"],
+        samples: (JSON.parse(samples) as FailureGroup["samples"]).map(shortSample),
       })),
     ),
   );
+}
+
+function shortSample({ index, item }: FailureGroup["samples"][number]): FailureGroup["samples"][number] {
+  const text = typeof item === "string" ? item : JSON.stringify(item);
+  return { index, item: text.length <= SAMPLE_CHARS ? item : cutText(text, SAMPLE_CHARS) };
 }
 
 /** Which of `first … last` have a row in one of `runs` (which must all be retry runs), ascending. */

@@ -118,16 +118,18 @@ describe("what is still failed", () => {
     expect((await pin("r_kinds", ["throttled"])).items).toBe(1);
   });
 
-  test("the summary groups by kind and message, the largest first", async () => {
+  test("the summary groups by kind and message without ids, the largest first", async () => {
     const run = await handRun(env, "r_summary", { spec: { source: range(9), chunkSize: 9 } });
     const lease = (await run.lease())!;
-    const rows = Array.from({ length: 9 }, (_, i) => rowOf(i, false, i < 2 ? "410 Gone" : "404 Not Found"));
+    const rows = Array.from({ length: 9 }, (_, i) =>
+      rowOf(i, false, i < 2 ? "410 Gone" : `404 Not Found: no user i${i}`),
+    );
     await run.commit(lease, { n: 0, rows, cursor: 9 });
     await indexRun(env, "r_summary");
     expect(await summariseFailures(env.DB, { run: "r_summary" })).toEqual([
       {
         kind: "http",
-        message: "404 Not Found",
+        message: "404 Not Found: no user …",
         count: 7,
         samples: [2, 3, 4].map((index) => ({ index, item: `i${index}` })),
       },

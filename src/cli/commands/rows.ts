@@ -3,15 +3,9 @@ import type { Arguments, Flags } from "../arguments.ts";
 import type { Call } from "../client.ts";
 import { connect } from "../connection.ts";
 import { EXIT, UsageError } from "../exit.ts";
+import { type FailureSummary, groupLines } from "../failureLines.ts";
 import { checkOut, downloadRows, printJson, printRows, say } from "../output.ts";
-import { count, printable } from "../printable.ts";
-
-interface Group {
-  readonly kind: string;
-  readonly message: string;
-  readonly count: number;
-  readonly samples: readonly { readonly index: number; readonly item: unknown }[];
-}
+import { printable } from "../printable.ts";
 
 export async function resultsCommand({ words, flags }: Arguments): Promise<number> {
   const only = flags.get("only");
@@ -42,11 +36,15 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
   }
   const connection = await connect(flags, "failures");
   try {
-    const summary = await connection.client.ask<{ groups: readonly Group[] }>("GET", `${path}/summary`, {
-      query,
-    });
+    const summary = await connection.client.ask<FailureSummary>("GET", `${path}/summary`, { query });
     if (flags.has("json")) printJson(summary);
-    else process.stdout.write(summary.groups.map((group) => `${groupLine(group)}\n`).join(""));
+    else if (summary.groups.length === 0) say("nothing is failed");
+    else
+      process.stdout.write(
+        groupLines(summary)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
     return EXIT.ok;
   } finally {
     await connection.close();
@@ -67,9 +65,4 @@ async function writeRows(flags: Flags, command: string, path: string, call: Call
   } finally {
     await connection.close();
   }
-}
-
-function groupLine(group: Group): string {
-  const samples = group.samples.map(({ item }) => printable(JSON.stringify(item))).join(", ");
-  return `${count(group.count).padStart(9)}  ${printable(group.kind)}: ${printable(group.message)}  (${samples})`;
 }
