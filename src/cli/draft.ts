@@ -30,15 +30,17 @@ type JsonObject = { readonly [key: string]: Json };
 
 /**
  * The draft of `run` and `plan`. Throws UsageError with one line that names flag or field and what is accepted.
- * `parse`: what checks the spec, where it is not yet one that runs.
+ * `parse`: what checks the spec, where it is not yet one that runs; `instead`: what stands for a file of a spec
+ * where none is named, and flags come over it.
  */
 export function draftSpec(
   words: readonly string[],
   flags: Flags,
   parse: (spec: JsonObject) => { readonly kind: "ok" } | Invalid = parseSpec,
+  instead: JsonObject | null = null,
 ): Draft {
   const [file] = words;
-  const written = file === undefined ? null : readSpecFile(file);
+  const written = file === undefined ? instead : readSpecFile(file);
   if (written === null) requireFlags(flags);
   const limit = flags.wholeNumber("limit", { least: 1, most: Number.MAX_SAFE_INTEGER });
   const local = localInput(objectOf(written?.source), file ?? null, flags, limit);

@@ -142,10 +142,14 @@ export const COMMANDS: readonly Command[] = [
     help: "play a run against a described target: finish, rate, 429s, cost; calls nothing",
     flags: [
       ...SPEC_FLAGS,
-      { name: "items", value: "N", help: "how many items, where the source is not at hand" },
+      {
+        name: "items",
+        value: "N",
+        help: "how many items, where the source is not at hand; needs no --input",
+      },
       { name: "target-rate", value: "1000/s", help: "what the target truly allows (default: the quota)" },
       { name: "target-burst", value: "N", help: "calls at once that it truly tolerates (default 100)" },
-      { name: "latency", value: "200ms", help: "its median time to answer (default 200ms)" },
+      { name: "latency", value: "200ms", help: "its mean time to answer (default 200ms)" },
       { name: "errors", value: "1%", help: "share of calls that end in a 500" },
       { name: "missing", value: "1%", help: "share of items that it answers with 404" },
       { name: "outage", value: "5m+10s", help: "down after 5 minutes, for 10 seconds", repeats: true },

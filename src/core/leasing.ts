@@ -7,7 +7,7 @@ import { callTimeMs } from "./activity.ts";
 import { longestWaitMs } from "./backoff.ts";
 import { usefulLanes, willHave } from "./dispatch.ts";
 import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
-import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM, POLL_MS } from "./limits.ts";
+import { COSTED_LANES_SPARE, EXPIRIES_TO_FAIL_ITEM, ITEMS_PER_LANE, POLL_MS } from "./limits.ts";
 import type { ChunkWork, Lease, SyncRequest } from "./protocol.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { acquire, type LeaseRecord } from "./semaphore.ts";
@@ -129,9 +129,6 @@ export function chunksUnleased({ state, semaphore }: Run): number | null {
 function canHelp({ state }: Run, { takesHelp }: SyncRequest): boolean {
   return takesHelp === true && state.lingerMs === 0 && !isSmoking(state);
 }
-
-/** So many items have to be left for each lane on a chunk: fewer are not worth a side lane's requests. */
-const ITEMS_PER_LANE = 3;
 
 /**
  * Slots that no chunk is left for go to lanes that have much left of theirs: they work on several items at once.

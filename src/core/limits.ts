@@ -112,6 +112,11 @@ export const INSIST_MAX_MS = 5000;
 
 // --- lanes and slices ---
 
+/** A side lane goes on to a lane that has more items than this for each that works on them. */
+export const LEAST_ITEMS_EACH = 1;
+/** So many items have to be left for each lane on a chunk: fewer are not worth a side lane's requests. */
+export const ITEMS_PER_LANE = 3;
+
 /** Calls that wait for headers at once in one invocation: the platform queues a seventh invisibly. */
 export const LANES_PER_INVOCATION_DEPLOYED = 5;
 export const CHUNK_QUEUES = 4;

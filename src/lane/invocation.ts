@@ -9,7 +9,7 @@
 import { assert } from "../core/assert.ts";
 import { isCosted } from "../core/budget.ts";
 import { sharesChunks } from "../core/dispatch.ts";
-import { IDLE_ASK_MS, IDLE_MS } from "../core/limits.ts";
+import { IDLE_ASK_MS, IDLE_MS, LEAST_ITEMS_EACH } from "../core/limits.ts";
 import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Clock } from "./clock.ts";
 import {
@@ -32,8 +32,6 @@ import { Turns } from "./turns.ts";
 
 /** Of lanes that begin together, the smallest first part as a share of a full one. */
 const FIRST_PART_LEAST = 0.25;
-/** A side lane goes on to a lane that has more items than this for each that works on them. */
-const LEAST_ITEMS_EACH = 1;
 
 export interface InvocationInput {
   readonly clock: Clock;

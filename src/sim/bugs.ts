@@ -58,7 +58,9 @@ function withoutFence(run: Run, request: SyncRequest, nowMs: number, wallMs: num
 }
 
 function currentFence(run: Run, commit: Commit): number {
-  for (const lease of run.semaphore.live.values()) if (lease.chunk === commit.chunk) return lease.fence;
+  const isOwn = run.semaphore.live.get(commit.fence)?.helps != null;
+  for (const { chunk, helps, fence } of run.semaphore.live.values())
+    if (!isOwn && helps === null && chunk === commit.chunk) return fence;
   return commit.fence;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Fences: they only grow, and a commit moves a chunk only under the newest lease of that chunk, by its own holder,
- * before the lease is over. Also gathers the parts that a request committed.
+ * before the lease is over; the lease of a side lane moves none. Also gathers the parts that a request committed.
  */
 import type { PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import type { Run } from "../core/run.ts";
@@ -15,6 +15,8 @@ export class FenceCheck {
   #highest = 0;
   /** The newest lease of each chunk. */
   readonly #newest = new Map<number, Issued>();
+  /** Leases of side lanes. */
+  readonly #helping = new Set<number>();
   /** Parts that chunks had before the request. */
   #before: readonly number[] = [];
   /** The same request was answered before: it changes nothing. */
@@ -31,6 +33,11 @@ export class FenceCheck {
     const committed: PartMeta[] = [];
     request.commits.forEach(({ chunk, fence, part }, at) => {
       if (answer.commits[at]?.kind !== "committed") return;
+      if (this.#helping.has(fence)) {
+        if (part !== null)
+          throw new Violation("fences", `side lane ${fence} committed a part of chunk ${chunk}`);
+        return;
+      }
       const holder = this.#newest.get(chunk);
       if (holder?.fence !== fence || holder.invocation !== request.invocation) {
         throw new Violation(
@@ -41,11 +48,12 @@ export class FenceCheck {
       const parts = run.ledger.get(chunk)?.parts ?? 0;
       if (part !== null && parts > (this.#before[at] ?? 0)) committed.push(part);
     });
-    for (const { fence, work } of answer.leases) {
+    for (const { fence, work, helps } of answer.leases) {
       if (fence <= this.#highest)
         throw new Violation("fences", `fence ${fence} was issued after ${this.#highest}`);
       this.#highest = fence;
-      this.#newest.set(work.chunk, { fence, invocation: request.invocation });
+      if (helps !== undefined) this.#helping.add(fence);
+      else this.#newest.set(work.chunk, { fence, invocation: request.invocation });
     }
     return committed;
   }

@@ -8,7 +8,7 @@ import type { RunHost } from "./runHost.ts";
 import type { Storage } from "./storage.ts";
 
 const PLAN_STEP_MS = 100;
-const JOIN_MS = 500;
+const JOIN_MS = 100;
 
 export class Errands {
   readonly #host: RunHost;

@@ -2,9 +2,11 @@
  * One simulated invocation: asks the Run for chunks, works each in a lane, ends after its slice or when there is
  * nothing to do: the rules of `lane/invocation.ts`.
  */
-import { IDLE_ASK_MS, IDLE_MS } from "../core/limits.ts";
+import { sharesChunks } from "../core/dispatch.ts";
+import { IDLE_ASK_MS, IDLE_MS, LEAST_ITEMS_EACH } from "../core/limits.ts";
 import type { Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
+import { Progress } from "../lane/progress.ts";
 import { Tally } from "../lane/report.ts";
 import type { Cancel } from "./eventLoop.ts";
 import { type Answered, type Composed, Exchange, type ExchangeHost } from "./exchange.ts";
@@ -13,6 +15,7 @@ import { lanesOfOne } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 import { type Process, type Routine, Signal, until } from "./process.ts";
 import type { Random } from "./random.ts";
+import { SideLane } from "./sideLane.ts";
 import type { World } from "./world.ts";
 
 export interface InvocationInput {
@@ -34,7 +37,7 @@ export class Invocation implements ExchangeHost {
   readonly exchange: Exchange;
   readonly pacer: Pacer;
   readonly #input: InvocationInput;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #lanes = new Map<number, Lane | SideLane>();
   readonly #wake = new Signal();
   #backgrounds = 0;
   #phase: "working" | "winding" | "draining" | "gone" = "working";
@@ -131,7 +134,12 @@ export class Invocation implements ExchangeHost {
       want,
       ...(leadMs !== undefined && { leadMs }),
       ...(rounds !== undefined && { rounds }),
-      report: this.tally.take(this.pacer.takeForfeited(), this.process.now()),
+      ...(this.#takesHelp() && { takesHelp: true, itemsLeft: this.#sumOfLanes((lane) => lane.itemsLeft) }),
+      report: this.tally.take(
+        this.pacer.takeForfeited(),
+        this.process.now(),
+        this.#sumOfLanes((lane) => lane.retrying),
+      ),
       settingsVersion: this.#settings?.version ?? 0,
     };
   }
@@ -194,8 +202,49 @@ export class Invocation implements ExchangeHost {
     }
   }
 
+  /** The lane that has most items for each who works on them; null: none has enough. */
+  laneWithMost(): Lane | null {
+    let best: Lane | null = null;
+    let most = LEAST_ITEMS_EACH;
+    for (const lane of this.#lanes.values()) {
+      if (!(lane instanceof Lane)) continue;
+      const { itemsEach } = lane;
+      if (itemsEach <= most) continue;
+      best = lane;
+      most = itemsEach;
+    }
+    return best;
+  }
+
+  #sumOfLanes(of: (lane: Lane) => number): number {
+    let sum = 0;
+    for (const lane of this.#lanes.values()) if (lane instanceof Lane) sum += of(lane);
+    return sum;
+  }
+
+  #takesHelp(): boolean {
+    return this.#phase === "working" && this.#settings !== null && sharesChunks(this.#settings.spec);
+  }
+
+  /** The lease of a chunk, or a slot that helps one; null: the lane that it is for is about to end. */
+  #laneOf(lease: Lease, deadlineMs: number): Lane | SideLane | null {
+    if (lease.helps === undefined) return new Lane(this, lease, deadlineMs);
+    const helped = this.#lanes.get(lease.helps);
+    return helped instanceof Lane && helped.takesHelp ? new SideLane(this, lease, deadlineMs, helped) : null;
+  }
+
+  #giveBack({ fence, work: { chunk, checkpoint } }: Lease): void {
+    const nowMs = this.process.now();
+    const snapshot = new Progress(checkpoint, nowMs).snapshot(nowMs);
+    this.exchange.commit({ fence, chunk, part: null, snapshot, release: true }, 0)(() => {});
+  }
+
   #start(lease: Lease, deadlineMs: number): void {
-    const lane = new Lane(this, lease, deadlineMs);
+    const lane = this.#laneOf(lease, deadlineMs);
+    if (lane === null) {
+      this.#giveBack(lease);
+      return;
+    }
     this.#lanes.set(lane.fence, lane);
     this.process.spawn(lane.run(), () => {
       this.#lanes.delete(lane.fence);

@@ -1,279 +1,261 @@
 /**
  * One lane of the simulation: works one chunk under one lease by the rules of `lane/lane.ts`, with the real progress
- * and the real verdicts. Sources do not fail here, and credentials are always right.
+ * and the real verdicts, and gives items to the side lanes that help it. Sources do not fail here, and credentials are
+ * always right.
  */
-import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
-import type { Lease } from "../core/protocol.ts";
-import { restMs } from "../core/throttling.ts";
+import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS } from "../core/limits.ts";
+import type { ChunkWork, Lease } from "../core/protocol.ts";
 import { NO_TRIES, type Tries } from "../core/tries.ts";
-import type { Instant } from "../lane/instants.ts";
-import { downOf, evidenceOf, settleOrWait } from "../lane/itemTry.ts";
-import { Progress } from "../lane/progress.ts";
+import { NO_DOWNS, Progress, type Waiting } from "../lane/progress.ts";
 import { Settlement } from "../lane/settlement.ts";
-import { isDown, judge } from "../lane/verdict.ts";
-import type { Item } from "../sources/source.ts";
-import type { TaskOutcome } from "../tasks/task.ts";
 import type { Invocation } from "./invocation.ts";
-import type { Seat } from "./pacer.ts";
 import { PartWriter } from "./partWriter.ts";
-import { type Routine, Signal, until, type Wait } from "./process.ts";
+import { type Routine, Signal, until } from "./process.ts";
+import type { SideLane } from "./sideLane.ts";
+import { type Chunk, Stream } from "./stream.ts";
 
-type Next =
+/** An item to try now, or how long until one is due. */
+export type Taken =
   | { readonly kind: "item"; readonly ordinal: number; readonly tries: Tries }
-  | { readonly kind: "pause"; readonly ms: number }
-  | { readonly kind: "end" };
+  | { readonly kind: "wait"; readonly ms: number };
 
-/** What a call ended with. */
-interface Called {
-  readonly outcome: TaskOutcome;
-  readonly instant: Instant;
-  readonly leftMs: number;
-}
+/** How often a lane whose items are all under way with others looks again. */
+const LOOK_MS = 250;
 
-export class Lane {
+export class Lane implements Chunk {
   readonly fence: number;
   deadlineMs: number;
+  readonly work: ChunkWork;
+  readonly progress: Progress;
+  readonly writer: PartWriter;
+  readonly settlement: Settlement;
   readonly #host: Invocation;
-  readonly #lease: Lease;
-  readonly #seat: Seat;
-  readonly #progress: Progress;
-  readonly #writer: PartWriter;
-  readonly #settlement: Settlement;
-  readonly #wake = new Signal();
-  #isLost = false;
-  #cutCall: (() => void) | null = null;
-  #nextStartMs = Number.NEGATIVE_INFINITY;
+  readonly #stream: Stream;
+  readonly #sides = new Set<SideLane>();
+  readonly #changed = new Signal();
+  #isKnown = false;
+  #isClosing = false;
+  /** Others take items of the chunk too. */
+  #isShared = false;
+  /** Its own item under way, while nobody helps. */
+  #own: number | null = null;
 
   constructor(host: Invocation, lease: Lease, deadlineMs: number) {
     this.fence = lease.fence;
     this.deadlineMs = deadlineMs;
+    this.work = lease.work;
     this.#host = host;
-    this.#lease = lease;
-    this.#progress = new Progress(lease.work.checkpoint, host.process.now());
-    this.#seat = host.pacer.join(
-      () => lease.work.count - this.#progress.cursor + this.#progress.waiting.size,
-    );
-    this.#writer = new PartWriter({
+    this.progress = new Progress(lease.work.checkpoint, host.process.now());
+    this.#stream = new Stream(host, {
+      fence: lease.fence,
+      deadlineMs: () => this.deadlineMs,
+      callsLeft: () => this.callsLeft,
+    });
+    this.writer = new PartWriter({
       process: host.process,
       random: host.random,
       storage: host.world.storage,
       spec: host.spec,
       fence: lease.fence,
       work: lease.work,
-      progress: this.#progress,
-      isLost: () => this.#isLost,
+      progress: this.progress,
+      isLost: () => this.#stream.isLost,
       lose: () => this.abandon(),
       commit: (commit, withinMs) => host.exchange.commit(commit, withinMs),
       indexed: (chunk, n) => host.exchange.indexed(chunk, n),
       background: (work) => host.background(work),
     });
-    this.#settlement = new Settlement(host.settling, this.#progress, {
-      isAdopted: (ordinal) => this.#writer.isAdopted(ordinal),
-      add: ({ index, ok }) => this.#writer.add(index, ok),
+    this.settlement = new Settlement(host.settling, this.progress, {
+      isAdopted: (ordinal) => this.writer.isAdopted(ordinal),
+      add: ({ index, ok }) => this.writer.add(index, ok),
     });
   }
 
   *run(): Routine<void> {
-    if (!this.#mustStop() && this.#lease.work.adopt) yield* this.#writer.adoptWritten();
+    if (!this.#stream.mustStop && this.work.adopt) yield* this.writer.adoptWritten();
     if (this.#host.isTargetDown) this.refund();
+    this.#isKnown = true;
+    this.#changed.fire();
     yield* this.#workItems();
-    this.#host.pacer.leave(this.#seat);
-    if (!this.#isLost) yield* this.#writer.handBack(null);
-    this.#isLost = true;
+    this.#isClosing = true;
+    this.#stream.leave();
+    yield* this.#untilAlone();
+    if (!this.#stream.isLost) yield* this.writer.handBack(null);
+    this.#stream.abandon();
   }
 
   stop(): void {
-    this.#host.pacer.stop(this.#seat);
-    this.#wake.fire();
+    this.#stream.stop();
+    for (const side of this.#sides) side.stop();
   }
 
   /** The lease is over or lost: no call goes on, nothing is written. */
   abandon(): void {
-    if (this.#isLost) return;
-    this.#isLost = true;
-    this.#cutCall?.();
-    this.stop();
+    this.#stream.abandon();
+    for (const side of this.#sides) side.abandon();
   }
 
   look(): void {
-    this.#writer.cutIfDue();
-    if (this.#host.isEnding) this.#wake.fire();
+    this.writer.cutIfDue();
+    if (this.#host.isEnding) this.#stream.wake();
   }
 
   refund(): void {
-    this.#settlement.refund();
+    this.settlement.refund();
+  }
+
+  // --- for lanes beside it ---
+
+  /** True where another slot may help: it is not about to end. */
+  get takesHelp(): boolean {
+    return !this.#isClosing && !this.#stream.isLost;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** It is known what a lost lane has written of the chunk. */
+  *known(): Routine<void> {
+    while (!this.#isKnown) yield* until(this.#changed.wait);
+  }
+
+  enter(side: SideLane): void {
+    this.#sides.add(side);
+  }
+
+  leave(side: SideLane): void {
+    this.#sides.delete(side);
+    this.wake();
+  }
+
+  wake(): void {
+    this.#stream.wake();
+    this.#changed.fire();
+  }
+
+  get hasMore(): boolean {
+    return !this.#isClosing && (this.#hasNew || this.progress.timed > 0);
+  }
+
+  /** Items left for each that works on them; 0: no lane is to come. */
+  get itemsEach(): number {
+    const isWhole = !this.work.careful && this.work.until === undefined;
+    const isOpen = isWhole && this.#isKnown && this.hasMore && this.writer.trouble === null;
+    const left = this.work.count - this.progress.cursor + this.progress.timed;
+    return isOpen && !this.#stream.mustStop ? left / (this.#sides.size + 1) : 0;
+  }
+
+  /** Items of the chunk without a row. */
+  get itemsLeft(): number {
+    return this.#end - this.progress.cursor + this.progress.waiting.size;
+  }
+
+  get callsLeft(): number {
+    return Math.ceil(this.itemsLeft / (1 + this.#sides.size));
+  }
+
+  /** Items of the chunk that wait for another try after one that failed. */
+  get retrying(): number {
+    let items = 0;
+    for (const { attempts, excused } of this.progress.waiting.values())
+      if (attempts + excused > 0) items += 1;
+    return items;
+  }
+
+  /** The next item for a side lane, from now on under way; null: there is none. */
+  take(): Taken | null {
+    this.#share();
+    if (!this.hasMore) return null;
+    const due = this.progress.firstDue();
+    const inMs = due === null ? Number.POSITIVE_INFINITY : due.dueMs - this.#host.process.now();
+    if (due !== null && inMs <= 0) return this.#again(due);
+    if (!this.#hasNew) return inMs > DEFERRED_WAIT_MS ? null : { kind: "wait", ms: inMs };
+    const ordinal = this.progress.cursor;
+    this.#begin(ordinal);
+    return { kind: "item", ordinal, tries: NO_TRIES };
+  }
+
+  /** The item had no outcome. */
+  putBack(ordinal: number): void {
+    const own = this.progress.waiting.get(ordinal);
+    if (own?.dueMs === Number.POSITIVE_INFINITY)
+      this.progress.wait({ ...own, dueMs: this.#host.process.now() });
+    this.wake();
+  }
+
+  // --- inside ---
+
+  get #end(): number {
+    return this.work.until ?? this.work.count;
+  }
+
+  get #hasNew(): boolean {
+    return this.progress.cursor < this.#end && this.progress.waiting.size < DEFERRED_PER_CHUNK;
+  }
+
+  /** From now on several items are under way: the lane's own is the first. */
+  #share(): void {
+    if (this.#isShared) return;
+    this.#isShared = true;
+    if (this.#own !== null && this.#own === this.progress.cursor) this.#begin(this.#own);
+  }
+
+  #begin(ordinal: number): void {
+    const dueMs = Number.POSITIVE_INFINITY;
+    this.progress.wait({ ordinal, position: ordinal, ...NO_TRIES, dueMs, item: null, ...NO_DOWNS });
+  }
+
+  #again(due: Waiting): Taken {
+    this.progress.wait({ ...due, dueMs: Number.POSITIVE_INFINITY });
+    return { kind: "item", ordinal: due.ordinal, tries: due };
   }
 
   *#workItems(): Routine<void> {
     for (;;) {
-      if (this.#mustStop() || this.#writer.trouble !== null) return;
-      this.#writer.cutIfDue();
-      if (this.#writer.isFull) {
-        this.#host.pacer.idleUntil(this.#seat, Number.POSITIVE_INFINITY);
+      if (this.#stream.mustStop || this.writer.trouble !== null) return;
+      this.writer.cutIfDue();
+      if (this.writer.isFull) {
+        this.#stream.idleUntil(Number.POSITIVE_INFINITY);
         this.#host.exchange.hurry(0);
-        yield* this.#writer.settle();
+        yield* this.writer.settle();
         continue;
       }
       const next = this.#next();
-      if (next.kind === "end") return;
-      if (next.kind === "pause") yield* this.#pause(next.ms);
-      else if (!(yield* this.#work(next.ordinal, next.tries))) return;
+      if (next === null) return;
+      if (next.kind === "wait") yield* this.#stream.pause(next.ms);
+      else {
+        const goesOn = yield* this.#stream.work(this, next.ordinal, next.tries);
+        this.#own = null;
+        if (!goesOn) return;
+      }
     }
   }
 
-  #mustStop(): boolean {
-    return this.#isLost || this.#seat.isStopping || !this.#host.pacer.hasSpare;
-  }
-
-  #next(): Next {
-    const { waiting } = this.#progress;
-    const due = waiting.size === 0 ? null : this.#progress.firstDue();
+  /** Null: the chunk is done, or what is left of it is not due soon. */
+  #next(): Taken | null {
+    const { waiting } = this.progress;
+    const due = waiting.size === 0 ? null : this.progress.firstDue();
     const nowMs = this.#host.process.now();
-    if (due !== null && due.dueMs <= nowMs) return { kind: "item", ordinal: due.ordinal, tries: due };
-    const isAtEnd = this.#progress.cursor >= this.#lease.work.count;
-    if (!isAtEnd && waiting.size < DEFERRED_PER_CHUNK)
-      return { kind: "item", ordinal: this.#progress.cursor, tries: NO_TRIES };
-    if (due === null || this.#host.isEnding || due.dueMs - nowMs > DEFERRED_WAIT_MS) return { kind: "end" };
-    return { kind: "pause", ms: due.dueMs - nowMs };
-  }
-
-  /** One try of one item. False: the lane cannot go on. */
-  *#work(ordinal: number, tries: Tries): Routine<boolean> {
-    if (this.#lease.work.condemned?.includes(ordinal) === true) {
-      this.#writer.add(this.#indexOf(ordinal), false);
-      this.#progress.settle(ordinal);
-      return true;
+    if (due !== null && due.dueMs <= nowMs) return this.#again(due);
+    if (this.#hasNew) {
+      const ordinal = this.progress.cursor;
+      this.#own = ordinal;
+      if (this.#isShared) this.#begin(ordinal);
+      return { kind: "item", ordinal, tries: NO_TRIES };
     }
-    if (!(yield* this.#pace())) return false;
-    if (this.#lease.work.careful) yield* until(this.#host.exchange.announce(this.fence, ordinal));
-    if (this.#mustStop()) return false;
-    const called = yield* this.#call(ordinal);
-    if (called === null || this.#isLost) return false;
-    this.#tell(ordinal, called);
-    yield* this.#conclude(ordinal, tries, called);
-    if (this.#lease.work.careful) yield* this.#writer.commitNow();
-    return true;
+    if (waiting.size === 0 || this.#host.isEnding) return null;
+    if (due === null) return this.#sides.size > 0 ? { kind: "wait", ms: LOOK_MS } : null;
+    return due.dueMs - nowMs > DEFERRED_WAIT_MS ? null : { kind: "wait", ms: due.dueMs - nowMs };
   }
 
-  *#pace(): Routine<boolean> {
-    const { minIntervalMs, jitterMs } = this.#host.spec.pacing;
-    if (minIntervalMs === 0 && jitterMs === 0) return true;
-    const { process, random } = this.#host;
-    while (process.now() < this.#nextStartMs) {
-      if (this.#mustStop() || this.#host.isEnding) return false;
-      yield* this.#pause(this.#nextStartMs - process.now());
+  /** No item is under way any more. Where all have their row others leave by themselves, for another lane. */
+  *#untilAlone(): Routine<void> {
+    const isOver = this.progress.cursor >= this.#end && this.progress.waiting.size === 0;
+    for (const side of this.#sides) {
+      if (!isOver) side.stop();
+      side.wake();
     }
-    this.#nextStartMs = process.now() + minIntervalMs + jitterMs * random.next();
-    return true;
-  }
-
-  /** Null: no outcome, the item stays where it was. */
-  *#call(ordinal: number): Routine<Called | null> {
-    for (;;) {
-      const instant = yield* until(this.#host.pacer.take(this.#seat, () => this.#isOver()));
-      if (instant === null) return null;
-      if (!this.#host.pacer.use(this.#seat, instant, this.#isOver())) {
-        if (this.#isOver()) return null;
-        continue;
-      }
-      const leftMs = this.#host.process.now();
-      const outcome = yield* until(this.#leave(ordinal));
-      return outcome === null ? null : { outcome, instant, leftMs };
-    }
-  }
-
-  #isOver(): boolean {
-    return this.#isLost || this.#host.process.now() >= this.deadlineMs;
-  }
-
-  #leave(ordinal: number): Wait<TaskOutcome | null> {
-    return (resume) => {
-      const { tally, process } = this.#host;
-      const startedMs = process.now();
-      tally.callLeft();
-      const end = (outcome: TaskOutcome | null): void => {
-        this.#cutCall = null;
-        tally.callEnded(process.now() - startedMs);
-        resume(outcome);
-      };
-      const cut = this.#host.world.call(this.#host, this.#indexOf(ordinal), end);
-      this.#cutCall = () => {
-        cut();
-        end(null);
-      };
-    };
-  }
-
-  #tell(ordinal: number, { outcome, instant, leftMs }: Called): void {
-    const { tally, exchange, process } = this.#host;
-    const { epoch, probe } = instant;
-    const kind = outcome.kind === "throttled" ? "throttled" : isDown(outcome) ? "down" : null;
-    if (kind === null) tally.answer(probe, leftMs, process.now());
-    else {
-      const retryAfterMs =
-        outcome.kind === "throttled" ? restMs(outcome.retryAfterMs, this.#host.spec.retry) : null;
-      const evidence = kind === "down" ? evidenceOf(this.#settlement, [{ ordinal }], outcome) : {};
-      tally.trouble({ kind, index: this.#indexOf(ordinal), epoch, retryAfterMs, probe, ...evidence });
-    }
-    if (probe) exchange.hurry(0);
-    else if (kind !== null && epoch === this.#host.epoch) exchange.hurry(TROUBLE_WITHIN_MS);
-  }
-
-  *#conclude(ordinal: number, tries: Tries, { outcome, instant }: Called): Routine<void> {
-    const { process, random, spec } = this.#host;
-    const targetDown = this.#host.isTargetDown || instant.probe;
-    const isSuspect = this.#settlement.isSuspect(ordinal);
-    const verdict = judge(outcome, tries, {
-      retry: spec.retry,
-      targetDown,
-      isSuspect,
-      random: random.next(),
-    });
-    const item = this.#itemAt(ordinal);
-    switch (verdict.kind) {
-      case "row":
-      case "unless-refused":
-        this.#settlement.settle(item, verdict.settled, String);
-        return;
-      case "again": {
-        const down = downOf(outcome, tries, verdict.tries);
-        this.#settlement.defer(item, verdict.tries, process.now() + verdict.inMs, down);
-        return;
-      }
-      case "unless-down": {
-        const failedAtMs = process.now();
-        yield* until(this.#host.exchange.nextAnswer(0));
-        if (this.#isLost) return;
-        const of = { settlement: this.#settlement, progress: this.#progress, task: { mask: String } };
-        const host = this.#host.settling;
-        settleOrWait({ ...of, host }, { item, tries, outcome, failedAtMs }, verdict);
-        return;
-      }
-      default:
-        verdict satisfies never;
-    }
-  }
-
-  #itemAt(ordinal: number): Item {
-    return { ordinal, index: this.#indexOf(ordinal), position: ordinal, value: ordinal };
-  }
-
-  *#pause(ms: number): Routine<void> {
-    this.#host.pacer.idleUntil(this.#seat, this.#host.process.now() + ms);
-    yield* until<void>((resume) => {
-      let isOver = false;
-      const once = (): void => {
-        if (isOver) return;
-        isOver = true;
-        cancel();
-        resume();
-      };
-      const cancel = this.#host.process.after(ms, once);
-      this.#wake.wait(once);
-    });
-  }
-
-  #indexOf(ordinal: number): number {
-    return this.#lease.work.first + ordinal;
+    while (this.#sides.size > 0) yield* until(this.#changed.wait);
   }
 }

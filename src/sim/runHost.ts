@@ -36,6 +36,7 @@ interface StoredLease {
   readonly chunk: number;
   readonly invocation: string;
   readonly generation: string;
+  readonly helps: number | null;
 }
 
 export type Send = (queue: number, kind: "work" | core.Errand) => void;
@@ -202,7 +203,7 @@ export class RunHost {
     const semaphore = createSemaphore(state.nextFence);
     for (const lease of this.#leases.values()) {
       semaphore.nextFence = Math.max(semaphore.nextFence, lease.fence + 1);
-      restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false, helps: null, isUnhelpful: false });
+      restore(semaphore, { ...lease, expiresAtMs: nowMs, shedding: false, isUnhelpful: false });
     }
     this.run = core.restartRun(state, this.#tables(semaphore), nowMs);
     this.#savedVersion = state.quota.version;
@@ -253,8 +254,8 @@ export class RunHost {
   #saveLeases(): void {
     const { live } = this.run.semaphore;
     for (const fence of this.#leases.keys()) if (!live.has(fence)) this.#leases.delete(fence);
-    for (const { fence, chunk, invocation, generation } of live.values()) {
-      if (!this.#leases.has(fence)) this.#leases.set(fence, { fence, chunk, invocation, generation });
+    for (const { fence, chunk, invocation, generation, helps } of live.values()) {
+      if (!this.#leases.has(fence)) this.#leases.set(fence, { fence, chunk, invocation, generation, helps });
     }
   }
 

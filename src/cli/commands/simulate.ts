@@ -30,7 +30,7 @@ const BURST = 100;
 
 /** Returns the exit code: whatever the run would come to, simulating it is no failure. */
 export async function simulateCommand({ words, flags }: Arguments): Promise<number> {
-  const draft = draftSpec(words, flags);
+  const draft = draftSpec(words, flags, parseSpec, itemsAlone(flags));
   const parsed = parseSpec(draft.spec);
   if (parsed.kind === "invalid") throw new UsageError(`${draft.nameOf(parsed.path)}: ${parsed.message}`);
   const spec = withoutTokens(parsed.spec);
@@ -47,6 +47,14 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
   return EXIT.ok;
 }
 
+/** A spec for items of which only the number is given; null where it is not, or they are at hand. */
+function itemsAlone(flags: Flags): Draft["spec"] | null {
+  const items = flags.wholeNumber("items", { least: 1, most: MOST_ITEMS });
+  if (items === null || flags.has("input")) return null;
+  const source = { kind: "range", from: 0, to: items };
+  return { source, task: { kind: "http", url: "https://target.example/{{item}}" } };
+}
+
 /** Tokens and budgets are not simulated: the lanes and requests of the run are. */
 function withoutTokens(spec: Spec): Spec {
   const { quota } = spec;
@@ -57,7 +65,7 @@ function withoutTokens(spec: Spec): Spec {
 }
 
 function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target">): SimOptions {
-  const faults = { ...FAIR_WEATHER, timerLate: 0.002, stalled: 0.01 };
+  const faults = FAIR_WEATHER;
   const safetyMs = MOST_DAYS * DAY_MS;
   return {
     ...of,
@@ -78,7 +86,8 @@ function targetOf(flags: Flags, spec: Spec): TargetOptions {
     flags.wholeNumber("target-burst", { least: 1, most: 1_000_000 }) ?? spec.quota?.burst ?? BURST;
   return {
     limit: perSecond === null ? null : { perSecond, burst },
-    latencyMs: durationFlag(flags, "latency") ?? LATENCY_MS,
+    // Of a log-normal distribution with that mean, the median.
+    latencyMs: (durationFlag(flags, "latency") ?? LATENCY_MS) / Math.exp(LATENCY_SPREAD ** 2 / 2),
     latencySpread: LATENCY_SPREAD,
     mostLatencyMs: 30_000,
     missing: shareFlag(flags, "missing"),
