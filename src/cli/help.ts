@@ -48,6 +48,9 @@ const NOTES: Readonly<Record<string, string>> = {
   Ctrl-C pauses: no new call, what is under way is committed. A second one ends at once.
   After a crash the same command with --resume goes on where it was.
 `,
+  status: `
+  What the line "why" says, and what to do about it: docs/why.md
+`,
   approve: `
   weir approve RUN --show prints the rows of the stage and opens nothing.
   A run whose smoke stage waits at its gate goes on where a process works on it (weir dev, --remote, a weir run that
