@@ -79,9 +79,11 @@ function usageLines({ usage }: RunView): readonly string[] {
   // A budget of calls alone: no answer told of tokens.
   if (tokens + spent.unreportedTokens === 0) return [];
   const price = spent.dollars === null ? "" : `, $${spent.dollars.toFixed(4)}`;
-  const wasted = tokens - rows.inputTokens - rows.outputTokens + spent.unreportedTokens;
+  const wasted = tokens - rows.inputTokens - rows.outputTokens;
   const lost = wasted > 0 ? `; ${count(wasted)} of them for tries that gave no row` : "";
-  return [`tokens: ${count(spent.inputTokens)} in, ${count(spent.outputTokens)} out${price}${lost}`];
+  const unknown = spent.unreportedTokens;
+  const more = unknown > 0 ? `; up to ${count(unknown)} more for calls that did not say what they used` : "";
+  return [`tokens: ${count(spent.inputTokens)} in, ${count(spent.outputTokens)} out${price}${lost}${more}`];
 }
 
 /** " after 12 s"; where it was less than a second, that. */

@@ -60,6 +60,9 @@ export const TOKEN_CREDIT_SHARE = 0.9;
 export const TOKEN_TOLD_MAX_MS = 60_000;
 /** Reserved for an answer of which nothing is known: no `maxTokens`, no answer seen. */
 export const UNKNOWN_OUTPUT_TOKENS = 1000;
+/** Prompts whose tokens are counted for a plan, and their characters together: a second's work at most. */
+export const PROMPTS_COUNTED = 200;
+export const PROMPTS_COUNTED_CHARS = 1_000_000;
 /** Answers whose length is remembered: 100 give a 95th percentile, and a changed prompt is learnt in as many calls. */
 export const OUTPUTS_KEPT = 100;
 export const OUTPUTS_TO_LEARN = 3;

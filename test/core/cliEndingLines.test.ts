@@ -76,6 +76,16 @@ describe("the closing lines", () => {
     expect(ended({ usage }).join("\n")).not.toContain("tokens");
   });
 
+  test("name tokens of tries without a row as a part of the sum, and those that nobody reported beside it", () => {
+    const rows = { inputTokens: 17_000, outputTokens: 10_731, dollars: 0.02 };
+    const spent = { inputTokens: 22_821, outputTokens: 33_270, dollars: 0.0341, calls: 660 };
+    const lines = (unreportedTokens: number) =>
+      ended({ usage: { rows, spent: { ...spent, unreportedTokens } } });
+    const sum = "tokens: 22,821 in, 33,270 out, $0.0341; 28,360 of them for tries that gave no row";
+    expect(lines(0)).toContain(sum);
+    expect(lines(1200)).toContain(`${sum}; up to 1,200 more for calls that did not say what they used`);
+  });
+
   test("of a run that waits say why, how far it is, and how to go on", () => {
     const paused = view({ status: "paused", why: "paused: the budget is used up" });
     const waits = { kind: "waits", view: paused, interrupted: false } as const;

@@ -154,6 +154,9 @@ describe("llm", () => {
     writeSpec({ quota: { tokens: "600000/min", tokenBurst: 900 } });
     const plan = await workspace.weir(["plan", "spec.json"], ENV);
     expect(plan.stdout).toMatch(/judged by the first item, which reserves \d+ tokens/);
+    expect(plan.stdout).toMatch(
+      /prompts: [\d,]+ tokens in, at most 18,000 out: \$0\.\d{4} to \$0\.\d{4}, one call an item\n/,
+    );
     const done = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], ENV);
     expect(done.exitCode, done.stderr).toBe(3);
     const failed = workspace.rows("rows.jsonl").filter(({ ok }) => !ok);

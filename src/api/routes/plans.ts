@@ -13,6 +13,7 @@ import { taskOf } from "../../tasks/registry.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
+import { promptCost } from "../promptCost.ts";
 import { describedBody, json, noQuery } from "../schemas.ts";
 import { readySpec } from "../startRun.ts";
 
@@ -31,6 +32,19 @@ const planSchema = z
       .object({ items: z.int(), gate: z.enum(["auto", "manual"]), maxFailureRate: z.number() })
       .nullable()
       .openapi({ description: "the stage in which the first items go alone; null without one" }),
+    prompts: z
+      .object({
+        counted: z.int().openapi({ description: "items whose prompts were counted; the rest is reckoned" }),
+        inputTokens: z.int(),
+        outputTokensMost: z.int().nullable().openapi({ description: "null: answers have no bound" }),
+        dollarsLeast: z.number().nullable().openapi({ description: "the prompts alone, at task.price" }),
+        dollarsMost: z.number().nullable().openapi({ description: "with the longest answers" }),
+      })
+      .nullable()
+      .openapi({
+        description:
+          "what the prompts cost at the target with one call an item; null where no tokens are counted",
+      }),
     warnings: z.array(z.string()),
     firstRequest: z
       .object({
@@ -58,7 +72,8 @@ const plan = createRoute({
   responses: { 200: json(planSchema, "The plan."), ...errorResponses },
 });
 planRoutes.openapi(plan, async (c) => {
-  const { spec, items: known, first } = await readySpec(c.env, (await readJson(c.req.raw)).value);
+  const ready = await readySpec(c.env, (await readJson(c.req.raw)).value);
+  const { spec, items: known, first } = ready;
   const items = known ?? 0;
   const { chunkSize, maxParallelism } = spec;
   const tokens = await tokensPerCall(spec, first);
@@ -87,6 +102,7 @@ planRoutes.openapi(plan, async (c) => {
     etaSeconds,
     costUsd: Number(cost.usd.toFixed(4)),
     smoke: spec.smoke,
+    prompts: await promptCost(c.env, ready),
     warnings: [
       ...(known === null ? [UNKNOWN_ITEMS] : estimate.warnings),
       ...warningsOf(c.env, spec),

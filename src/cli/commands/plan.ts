@@ -6,6 +6,7 @@ import { draftSpec } from "../draft.ts";
 import { EXIT } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { count, counted, duration, printable } from "../printable.ts";
+import { type PromptCost, promptLine } from "../promptLine.ts";
 import { uploadInput } from "../upload.ts";
 import { askAboutSpec } from "./run.ts";
 
@@ -16,6 +17,7 @@ interface Plan {
   readonly etaSeconds: number;
   readonly costUsd: number;
   readonly smoke: SmokeSpec | null;
+  readonly prompts: PromptCost | null;
   readonly warnings: readonly string[];
   readonly firstRequest: FirstRequest | null;
 }
@@ -55,6 +57,7 @@ function planLines(plan: Plan): readonly string[] {
     `about ${duration(plan.etaSeconds * 1000)}, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
     `Cloudflare cost: about $${plan.costUsd.toFixed(2)} beyond your plan (local: free)`,
     ...(plan.smoke === null ? [] : [stageLine(plan.smoke)]),
+    ...(plan.prompts === null ? [] : [promptLine(plan.prompts, plan.items)]),
     ...(plan.firstRequest === null ? [] : requestLines(plan.firstRequest)),
     ...plan.warnings.map((warning) => `warning: ${printable(warning)}`),
   ];
