@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Flags } from "./arguments.ts";
 import { type Client, checkRemote, createClient } from "./client.ts";
 import { CommandError, UsageError } from "./exit.ts";
-import { type Owner, type Ownership, readOwner, takeOwnership } from "./owner.ts";
+import { isElsewhere, type Owner, type Ownership, readOwner, takeOwnership } from "./owner.ts";
 import { isAlive } from "./processes.ts";
 import { hasState, type StateFolder, stateFolder } from "./stateFolder.ts";
 import type { Runtime } from "./supervisor.ts";
@@ -191,6 +191,7 @@ async function waitForOwner(folder: StateFolder, wanted: (owner: Owner) => boole
   const untilMs = Date.now() + WAIT_MS;
   for (;;) {
     const owner = readOwner(folder);
+    if (owner !== null && isElsewhere(owner) && wanted(owner)) throw inUse(owner);
     if (owner === null || (wanted(owner) && owner.address !== null)) return owner;
     if (Date.now() > untilMs) {
       if (wanted(owner))
@@ -203,6 +204,11 @@ async function waitForOwner(folder: StateFolder, wanted: (owner: Owner) => boole
 
 function inUse(owner: Owner): UsageError {
   const run = owner.run === null ? "" : `, which works on ${owner.run}`;
+  if (isElsewhere(owner)) {
+    return new UsageError(
+      `in use by weir ${owner.command} in another container or on another machine${run}; run this command there, or wait`,
+    );
+  }
   return new UsageError(
     `in use by weir ${owner.command} (pid ${owner.pid})${run}; give another --state, or wait`,
   );

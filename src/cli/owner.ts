@@ -1,23 +1,27 @@
 /**
  * Ownership of a state folder: one process at a time runs a workerd on it.
  *
- * The owner file says who, and how to talk to it. An owner that is dead (its pid is gone, or is another process by
- * now) owns nothing. Ownership changes hands under a file lock that the kernel drops with its holder.
+ * The owner holds the folder's lock for as long as it lives, and the kernel drops it with its holder (`folderLock.ts`).
+ * The owner file says who that is, and how to talk to it. An owner in another container or on another machine has a
+ * pid and an address that mean nothing here: only the lock says that it lives, and nothing is asked of it.
  *
  * Invariant: whoever takes over has first ended the former owner's workerd and seen that it is gone, and then
  * drives under a strictly greater generation. Two workerds never work on one folder.
  */
 import { rmSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { CommandError } from "./exit.ts";
-import { endProcess, isAlive, ownProcess } from "./processes.ts";
+import { isFolderLocked, lockFolder } from "./folderLock.ts";
+import { endProcess, isAlive, ownPlace, ownProcess } from "./processes.ts";
 import { nextGeneration, prepareStateFolder, readOr, replaceFile, type StateFolder } from "./stateFolder.ts";
 import { recordedWorkerd } from "./watchdog.ts";
 
 const processId = z.object({ pid: z.int().positive(), startTime: z.string() });
 
 const ownerFile = processId.extend({
+  /** Where its pid means what it meant to it; see `ownPlace`. */
+  place: z.string().optional(),
   /** `run` and `dev` drive runs until they end; `brief` is a reading command that is gone in a moment. */
   kind: z.enum(["run", "dev", "brief"]),
   /** The command as the user knows it: run, retry, resume, dev, status … */
@@ -47,13 +51,23 @@ export type Taking =
   | { readonly kind: "taken"; readonly ownership: Ownership }
   | { readonly kind: "owned"; readonly owner: Owner };
 
-const LOCK_WAIT_MS = 10_000;
 const END_FORMER_MS = 5000;
+/** A watchdog looks for its workerd this long after the command has died. */
+const WATCHDOG_MS = 5000;
+/** An owner writes down who it is within this. */
+const OWNER_FILE_MS = 10_000;
+const LOOK_AGAIN_MS = 20;
 
 /** The live owner of the folder, or null. */
 export function readOwner(folder: StateFolder): Owner | null {
   const owner = readOwnerFile(folder);
-  return owner !== null && isAlive(owner) ? owner : null;
+  if (owner === null) return null;
+  return (isElsewhere(owner) ? isFolderLocked(folder) : isAlive(owner)) ? owner : null;
+}
+
+/** True for an owner in another container or on another machine. */
+export function isElsewhere(owner: Owner): boolean {
+  return owner.place !== undefined && owner.place !== ownPlace();
 }
 
 /** Takes the folder unless a live process owns it. Throws CommandError when a former workerd does not end. */
@@ -62,13 +76,14 @@ export async function takeOwnership(
   as: Pick<Owner, "kind" | "command">,
 ): Promise<Taking> {
   prepareStateFolder(folder);
-  const unlock = lock(folder);
+  const taken = await lockOrOwner(folder);
+  if (taken.kind === "owned") return taken;
+  const { unlock } = taken;
   try {
-    const owner = readOwner(folder);
-    if (owner !== null) return { kind: "owned", owner };
     await endFormerWorkerd(folder);
     let mine: Owner = {
       ...ownProcess(),
+      place: ownPlace(),
       ...as,
       generation: nextGeneration(folder),
       run: null,
@@ -91,16 +106,51 @@ export async function takeOwnership(
           mine = { ...mine, ...news };
           write();
         },
-        release: () => rmSync(folder.ownerFile, { force: true }),
+        release: () => {
+          rmSync(folder.ownerFile, { force: true });
+          unlock();
+        },
       },
     };
-  } finally {
+  } catch (error) {
     unlock();
+    throw error;
+  }
+}
+
+/** The folder's lock, or who has it. */
+async function lockOrOwner(
+  folder: StateFolder,
+): Promise<
+  { readonly kind: "locked"; readonly unlock: () => void } | { readonly kind: "owned"; readonly owner: Owner }
+> {
+  const untilMs = Date.now() + OWNER_FILE_MS;
+  for (;;) {
+    const unlock = lockFolder(folder);
+    const owner = readOwner(folder);
+    // Alive without the lock: the folder is on a file system that has none, or this process owns it already.
+    if (owner !== null && (unlock === null || !isElsewhere(owner))) {
+      unlock?.();
+      return { kind: "owned", owner };
+    }
+    if (unlock !== null) return { kind: "locked", unlock };
+    if (Date.now() > untilMs) {
+      throw new CommandError(
+        `the state folder ${folder.path} is in use by a process that does not say who it is`,
+      );
+    }
+    await sleep(LOOK_AGAIN_MS);
   }
 }
 
 async function endFormerWorkerd(folder: StateFolder): Promise<void> {
-  for (const workerd of [readOwnerFile(folder)?.workerd ?? null, recordedWorkerd(folder)]) {
+  const former = readOwnerFile(folder);
+  if (former !== null && isElsewhere(former)) {
+    // Whatever has that pid here is another process: the watchdog beside the former owner ends its workerd.
+    if (former.workerd !== null) await sleep(WATCHDOG_MS);
+    return;
+  }
+  for (const workerd of [former?.workerd ?? null, recordedWorkerd(folder)]) {
     if (workerd !== null && !(await endProcess(workerd, END_FORMER_MS))) {
       throw new CommandError(`a former runtime (pid ${workerd.pid}) does not end; end it, then try again`);
     }
@@ -113,16 +163,4 @@ function readOwnerFile(folder: StateFolder): Owner | null {
   } catch {
     return null;
   }
-}
-
-/** SQLite's lock on a file of its own: Node has no other that the kernel drops when its holder dies. */
-function lock(folder: StateFolder): () => void {
-  const database = new DatabaseSync(folder.lockFile, { timeout: LOCK_WAIT_MS });
-  try {
-    database.exec("BEGIN EXCLUSIVE");
-  } catch {
-    database.close();
-    throw new CommandError(`the state folder ${folder.path} is changing hands; try again in a moment`);
-  }
-  return () => database.close();
 }

@@ -4,7 +4,8 @@
  * Invariant: nothing is signalled unless its start time is the one that was written down.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface ProcessId {
@@ -21,6 +22,19 @@ export function startTimeOf(pid: number): string | null {
 /** This process. */
 export function ownProcess(): ProcessId {
   return { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" };
+}
+
+/**
+ * Where a pid means the same process as here: this start of this machine, this container. Opaque; the machine's name
+ * where the system does not say more.
+ */
+export function ownPlace(): string {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return hostname();
+  }
 }
 
 /** True while exactly this process lives. */

@@ -6,14 +6,14 @@
  */
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { UsageError } from "./exit.ts";
 
 export interface StateFolder {
   readonly path: string;
   /** Who owns the folder now. */
   readonly ownerFile: string;
-  /** Held for the moment in which ownership changes hands. */
+  /** Held by the owner while it lives. */
   readonly lockFile: string;
   readonly generationFile: string;
   readonly workerdPidFile: string;
@@ -48,12 +48,24 @@ export function stateFolder(path: string): StateFolder {
 /** Makes the folder if need be and closes it to others. Throws UsageError where that cannot be. */
 export function prepareStateFolder(folder: StateFolder): void {
   try {
-    mkdirSync(folder.path, { recursive: true, mode: 0o700 });
+    makeFolder(folder.path);
     chmodSync(folder.path, 0o700);
     writeFileSync(join(folder.path, ".gitignore"), "*\n");
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(`--state: the folder ${folder.path} cannot be used: ${reason}`);
+  }
+}
+
+/** One level after another: Node's own way never ends where the system says that a parent which is there is not. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 
@@ -63,9 +75,14 @@ export function emptyTmp(folder: StateFolder): void {
   mkdirSync(folder.tmp, { mode: 0o700 });
 }
 
-/** True when something was ever kept here. */
+/** True when something was ever kept here. Throws UsageError where this user may not look. */
 export function hasState(folder: StateFolder): boolean {
-  return statSync(folder.generationFile, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return statSync(folder.generationFile, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`--state: the folder ${folder.path} cannot be used: ${reason}`);
+  }
 }
 
 /** The next generation, already stored: strictly greater than every one before it, whatever dies when. */

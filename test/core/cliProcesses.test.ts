@@ -1,13 +1,13 @@
 /** One process owns a state folder; nothing outlives it; presses and items are counted once. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createPresses } from "../../src/cli/interrupts.ts";
-import { readOwner, takeOwnership } from "../../src/cli/owner.ts";
+import { isElsewhere, readOwner, takeOwnership } from "../../src/cli/owner.ts";
 import { isAlive, ownProcess, type ProcessId, startTimeOf } from "../../src/cli/processes.ts";
 import { type StateFolder, stateFolder } from "../../src/cli/stateFolder.ts";
 import { takeItems } from "../../src/cli/takeItems.ts";
@@ -61,25 +61,92 @@ describe("ownership", () => {
     expect((await take()).kind).toBe("taken");
   });
 
+  /** A process that owns the folder, `workerd` announced, until it is ended. */
+  const owner = async (workerd: ProcessId | null = null) => {
+    const program = `
+      const { stateFolder } = await import("${CLI}/stateFolder.ts");
+      const { takeOwnership } = await import("${CLI}/owner.ts");
+      const taking = await takeOwnership(stateFolder(${JSON.stringify(folder.path)}), { kind: "run", command: "run" });
+      taking.ownership.announce(${JSON.stringify({ workerd })});
+      console.log(taking.ownership.generation);
+      setInterval(() => {}, 1000);
+    `;
+    const child = start(process.execPath, "--input-type=module", "--eval", program);
+    const [line] = (await once(child.stdout ?? child, "data")) as [Buffer];
+    const kill = async () => {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    };
+    return { generation: Number(line.toString()), kill };
+  };
+  /** Makes the folder's owner one of another container. */
+  const moveElsewhere = () => {
+    const written = JSON.parse(readFileSync(folder.ownerFile, "utf8"));
+    writeFileSync(folder.ownerFile, JSON.stringify({ ...written, place: "elsewhere", startTime: "0" }));
+  };
+
   test("passes on when its holder is dead, under a greater generation", async () => {
-    const generations: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      const taking = await take();
-      if (taking.kind === "taken") generations.push(Number(taking.ownership.generation));
-      const owner = JSON.parse(readFileSync(folder.ownerFile, "utf8"));
-      writeFileSync(folder.ownerFile, JSON.stringify({ ...owner, startTime: "0" }));
+    for (const generation of [1, 2, 3]) {
+      const holder = await owner();
+      expect(holder.generation).toBe(generation);
+      expect((await take()).kind).toBe("owned");
+      await holder.kill();
     }
-    expect(generations).toEqual([1, 2, 3]);
+    expect(await take()).toMatchObject({ kind: "taken", ownership: { generation: "4" } });
   });
 
   test("passes on only after the former workerd is gone", async () => {
     const workerd = start("sleep", "60");
-    const taking = await take();
-    if (taking.kind === "taken") taking.ownership.announce({ workerd: idOf(workerd.pid) });
-    const owner = JSON.parse(readFileSync(folder.ownerFile, "utf8"));
-    writeFileSync(folder.ownerFile, JSON.stringify({ ...owner, startTime: "0" }));
+    const holder = await owner(idOf(workerd.pid));
+    await holder.kill();
     expect((await take()).kind).toBe("taken");
     expect(startTimeOf(workerd.pid)).toBeNull();
+  });
+
+  test("of a process in another container lasts as long as that process", async () => {
+    const holder = await owner();
+    moveElsewhere();
+    expect(isElsewhere(readOwner(folder) ?? expect.fail("it lives"))).toBe(true);
+    expect(await take()).toMatchObject({ kind: "owned", owner: { command: "run" } });
+    await holder.kill();
+    expect(readOwner(folder)).toBeNull();
+    expect((await take()).kind).toBe("taken");
+  });
+
+  test("lasts while its holder does though the owner file is lost", async () => {
+    const holder = await owner();
+    rmSync(folder.ownerFile);
+    const taking = take();
+    let isOver = false;
+    void taking.then(() => {
+      isOver = true;
+    });
+    await once(start("sleep", "0.2"), "exit");
+    expect(isOver).toBe(false);
+    await holder.kill();
+    expect((await taking).kind).toBe("taken");
+  });
+
+  test("is taken though the lock's file holds bytes from elsewhere", async () => {
+    mkdirSync(folder.path);
+    writeFileSync(folder.lockFile, "not a database at all".repeat(400));
+    const holder = await owner();
+    expect((await take()).kind).toBe("owned");
+    await holder.kill();
+  });
+
+  test.runIf(process.platform === "linux").each(["/proc/x", "/proc/x/y", "/dev/null/x"])(
+    "of a folder at %s is refused with a sentence",
+    async (path) => {
+      folder = stateFolder(path);
+      await expect(take()).rejects.toThrow(/^--state: the folder .* cannot be used: E/);
+      folder = stateFolder(join(mkdtempSync(join(tmpdir(), "weir-owner-")), "state"));
+    },
+  );
+
+  test("of a folder with too long a path is refused with a sentence", async () => {
+    folder = stateFolder(join(folder.path, "x".repeat(200), "x".repeat(200), "x".repeat(200)));
+    await expect(take()).rejects.toThrow(/--state: .* is too long/);
   });
 
   test("never ends a process that merely has the pid of a former workerd", async () => {
