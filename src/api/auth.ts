@@ -16,9 +16,11 @@ export const MIN_TOKEN_CHARS = 32;
 const PUBLIC_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json", "/spec.schema.json"]);
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-/** Lets a request pass, or refuses it: `forbidden`, `unavailable`, `unauthorized`. */
+/** Lets a request pass, or refuses it: `invalid`, `forbidden`, `unavailable`, `unauthorized`. */
 export async function authorise(c: Context<ApiEnv>, next: Next): Promise<void> {
-  const url = new URL(c.req.url);
+  const url = URL.parse(c.req.url);
+  if (url === null)
+    throw new Refusal("invalid", "the request's path or its Host header is not a valid address");
   if (c.env.WEIR_GENERATION !== undefined) refuseForeign(url, c.req.header("origin"));
   if (url.pathname !== "/healthz") {
     const token = c.env.WEIR_TOKEN ?? "";

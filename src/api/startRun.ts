@@ -18,6 +18,7 @@ import { familyOf, wereRefused } from "../storage/stillFailed.ts";
 import { missingSecrets } from "../tasks/missingSecrets.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { missingSecretMessage } from "../tasks/secrets.ts";
+import { atAStretch } from "./atAStretch.ts";
 import { Refusal, refuseAll, refuseField } from "./errors.ts";
 import { type Parentage, parentage } from "./family.ts";
 import { controlRun } from "./runRpc.ts";
@@ -36,7 +37,7 @@ export interface ReadySpec {
 
 /** Outside text as a spec whose source is there and whose secrets are set; refuses with the field's path. */
 export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> {
-  const parsed = parseSpec(outside);
+  const parsed = atAStretch(env, () => parseSpec(outside));
   if (parsed.kind === "invalid") throw refuseField(parsed);
   const { spec } = parsed;
   const missing = refuseAll([

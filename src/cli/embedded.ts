@@ -6,7 +6,6 @@
  * answers development paths without a token.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { type Bundle, loadBundle } from "./bundle.ts";
@@ -14,6 +13,7 @@ import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { keepSchema } from "./migrations.ts";
 import { endProcess, type ProcessId } from "./processes.ts";
+import { openRuntimeLog, type RuntimeLog } from "./runtimeLog.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
 import { TaskLines } from "./taskLines.ts";
 import { recordedWorkerd, recordWorkerd, startWatchdog, type Watchdog } from "./watchdog.ts";
@@ -25,6 +25,8 @@ export interface Embedded {
   readonly workerd: ProcessId | null;
   /** The cron triggers' turn: the runtime does not fire them by itself. */
   tick(): Promise<void>;
+  /** A request to the API began to compute and has not ended since: whatever hangs or died, no item did it. */
+  isComputingRequest(): boolean;
   /** Ends workerd and waits until it is gone. */
   stop(): Promise<void>;
 }
@@ -40,8 +42,6 @@ const V8_FLAGS = [
   "--memory-balancer",
   "--memory-balancer-c-value=3e-9",
 ].join(" ");
-/** Log lines kept of one start; what follows is dropped. */
-const MAX_LOG_BYTES = 10_000_000;
 const STOP_MS = 5000;
 /** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -76,11 +76,11 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
   );
   const watchdog = startWatchdog(folder);
   const token = options.token ?? randomBytes(32).toString("base64url");
-  const log = openLog(folder, options.succeeds.length > 0);
+  const log = openRuntimeLog(folder.workerdLog, options.succeeds.length > 0);
   const taskLines = new TaskLines(folder.workerdLog);
-  const logged = (level: string, message: string) => {
-    log.write(`${level} ${message}`);
-    for (const line of taskLines.of(message, performance.now())) options.taskSaid(line);
+  const logged: RuntimeLog["write"] = (line) => {
+    log.write(line);
+    for (const said of taskLines.of(line.message, performance.now())) options.taskSaid(said);
   };
   const miniflare = withoutExitHooks(() => createMiniflare(bundle, { folder, ...options, token, logged }));
   const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
@@ -90,7 +90,8 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
     await keepSchema(folder, entrance, options.repairs);
     const url = await miniflare.unsafeGetDirectURL(WEIR);
     const tick = () => fireCron(miniflare);
-    return { address: url.origin, token, workerd: recordedWorkerd(folder), tick, stop };
+    const { isComputingRequest } = log;
+    return { address: url.origin, token, workerd: recordedWorkerd(folder), tick, isComputingRequest, stop };
   } catch (error) {
     await stop();
     throw explain(error, options.port);
@@ -107,7 +108,7 @@ function createMiniflare(
     readonly port: number;
     readonly token: string;
     readonly drivesSchedules: boolean;
-    readonly logged: (level: string, message: string) => void;
+    readonly logged: RuntimeLog["write"];
   },
 ): Miniflare {
   const secrets = Object.entries(process.env).filter(([name]) => name.startsWith("WEIR_SECRET_"));
@@ -121,7 +122,7 @@ function createMiniflare(
       telemetry: { enabled: false },
       unsafeTriggerHandlers: true,
       resourcePersistencePath: input.folder.data,
-      handleStructuredLogs: ({ level, message }) => input.logged(level, message),
+      handleStructuredLogs: input.logged,
       workers: embeddedWorkers(bundle, {
         bucket: bucketName(input.folder),
         bindings: {
@@ -173,25 +174,6 @@ function withoutExitHooks<T>(create: () => T): T {
     }
   }
   return created;
-}
-
-/** `isContinued`: what the former runtime said is kept. */
-function openLog(
-  folder: StateFolder,
-  isContinued: boolean,
-): { write: (line: string) => void; close: () => void } {
-  const file = openSync(folder.workerdLog, isContinued ? "a" : "w", 0o600);
-  let bytes = 0;
-  let isOpen = true;
-  return {
-    write: (line) => {
-      if (isOpen && bytes < MAX_LOG_BYTES) bytes += writeSync(file, `${new Date().toISOString()} ${line}\n`);
-    },
-    close: () => {
-      if (isOpen) closeSync(file);
-      isOpen = false;
-    },
-  };
 }
 
 function explain(error: unknown, port: number): Error {

@@ -175,9 +175,11 @@ class Supervisor implements Runtime {
 
   async #restart(trouble: string): Promise<void> {
     if (this.#former.length >= MAX_RESTARTS) throw new Error(`there were ${MAX_RESTARTS} restarts`);
-    const blameless = trouble === CLOCK_SET;
+    const isRequest = this.#embedded.isComputingRequest();
+    const blameless = trouble === CLOCK_SET || isRequest;
     const search = blameless ? "" : ", and looking for the item that did it";
-    this.#voice.say(`the runtime ${trouble}: starting it again${search}`);
+    const cause = isRequest ? " over a request to its API" : "";
+    this.#voice.say(`the runtime ${trouble}${cause}: starting it again${search}`);
     for (let start = 1; !this.#isStopping; start++) {
       await this.#endFormer();
       try {

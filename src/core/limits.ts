@@ -222,6 +222,11 @@ export const TOLERATE_FROM_ITEMS = 50;
 export const MAX_SPEC_BYTES = 1_500_000;
 /** Mistakes of one spec that are reported at once: who makes more of them has mistaken the file. */
 export const PROBLEMS_SHOWN = 20;
+/** Levels of lists and objects in a body: what walks through them calls itself for each, and 1,800 were too many. */
+export const MAX_JSON_LEVELS = 100;
+/** As many as servers take by default (Apache: 100), and 8 KB in each as most do. */
+export const MAX_HEADERS = 100;
+export const MAX_HEADER_CHARS = 8192;
 export const MAX_CHUNK_SIZE = 100_000;
 export const MAX_CHUNKS = 1_000_000;
 export const MAX_PARALLELISM = 5000;

@@ -175,6 +175,7 @@ export const failuresSchema = z.strictObject({
   kinds: z
     .array(z.enum(ERROR_KINDS))
     .min(1)
+    .max(ERROR_KINDS.length)
     .nullable()
     .default(null)
     .meta(about("Only failures of these kinds.", ["timeout", "network"])),

@@ -3,7 +3,7 @@
  * with the field, that sentence is what the user reads, with the field's path in front.
  */
 import { z } from "zod";
-import { MAX_BUDGET } from "../core/limits.ts";
+import { MAX_BUDGET, MAX_HEADER_CHARS, MAX_HEADERS } from "../core/limits.ts";
 import { parseRate } from "../core/rate.ts";
 
 /** A whole number from `least` to `most`, both included. */
@@ -52,6 +52,14 @@ export function line(most: number) {
     .string({ error })
     .max(most, { error })
     .regex(/^\P{Cc}*$/u, { error });
+}
+
+/** Headers of a request by name; their values are templates. */
+export function headers() {
+  const error = `must be an object of at most ${MAX_HEADERS} names and texts`;
+  return z
+    .record(z.string(), z.string().max(MAX_HEADER_CHARS))
+    .refine((fields) => Object.keys(fields).length <= MAX_HEADERS, { error });
 }
 
 /** A rate such as "1000/s". */

@@ -357,6 +357,7 @@ export const retrySchema = z.strictObject({
   kinds: z
     .array(oneOf(ERROR_KINDS))
     .min(1)
+    .max(ERROR_KINDS.length)
     .optional()
     .meta(about("Only failures of these kinds; left out, all that is still failed.", ["timeout", "network"])),
   task: z

@@ -3,6 +3,7 @@
  * Fed in small slices, so that a bomb cannot make more than some megabytes at once.
  */
 import { INFLATE_FEED_BYTES } from "../core/limits.ts";
+import { nextOf } from "./bodyChunks.ts";
 
 /** The body could not be unpacked: the sender's fault, not the platform's. */
 export class NotGzip extends Error {
@@ -30,7 +31,7 @@ export async function openIncoming(body: ReadableStream<Uint8Array>): Promise<In
   let broken = false;
   const next = async (): Promise<Uint8Array | null> => {
     try {
-      const { value } = await reader.read();
+      const { value } = await nextOf(reader);
       received += value?.byteLength ?? 0;
       return value ?? null;
     } catch (error) {

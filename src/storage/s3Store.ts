@@ -7,7 +7,8 @@
 import { AwsClient } from "aws4fetch";
 import { STORE_ANSWER_MS, STORE_LIST_BYTES } from "../core/limits.ts";
 import { parseRetryAfter } from "../core/retryAfter.ts";
-import { type ObjectStore, type StoredObject, StoreFault } from "./objectStore.ts";
+import { type ObjectStore, StoreFault } from "./objectStore.ts";
+import { parseListing } from "./s3Listing.ts";
 
 export interface S3Place {
   readonly endpoint: string;
@@ -37,7 +38,8 @@ export class S3Store implements ObjectStore {
     const response = await this.#ask(`${this.#bucketUrl}?${query}`, null);
     if (!response.ok) throw await faultOf(response, "listing the bucket");
     const page = parseListing(await boundedText(response, STORE_LIST_BYTES));
-    if (page === null) throw new StoreFault("the store's listing is none", null);
+    if (page === null)
+      throw new StoreFault(`${new URL(this.#bucketUrl).host} does not answer like an S3 store`, null);
     return page;
   }
 
@@ -65,8 +67,8 @@ export class S3Store implements ObjectStore {
       const message = fault instanceof Error ? fault.message : String(fault);
       throw new StoreFault(
         late.signal.aborted
-          ? `the store did not answer within ${STORE_ANSWER_MS} ms`
-          : `the store: ${message}`,
+          ? `the store at ${new URL(url).host} did not answer within ${STORE_ANSWER_MS} ms`
+          : `the store at ${new URL(url).host} cannot be reached: ${message}`,
         null,
       );
     } finally {
@@ -105,38 +107,4 @@ async function boundedText(response: Response, maxBytes: number): Promise<string
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
-}
-
-/** ListBucketResult; null when the text is none. */
-export function parseListing(
-  xml: string,
-): { readonly objects: readonly StoredObject[]; readonly next: string | null } | null {
-  if (!/<ListBucketResult[\s>]/.test(xml)) return null;
-  const isEncoded = element(xml, "EncodingType") === "url";
-  const objects: StoredObject[] = [];
-  for (const [, contents = ""] of xml.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-    const key = element(contents, "Key");
-    const size = Number(element(contents, "Size") ?? Number.NaN);
-    if (key === null || !Number.isSafeInteger(size)) return null;
-    const etag = (element(contents, "ETag") ?? "").replace(/^"|"$/g, "");
-    objects.push({ key: isEncoded ? decodeURIComponent(key.replaceAll("+", " ")) : key, size, etag });
-  }
-  const isTruncated = element(xml, "IsTruncated") === "true";
-  return { objects, next: isTruncated ? (objects.at(-1)?.key ?? null) : null };
-}
-
-/** The text of the first element of that name, its entities resolved. */
-function element(xml: string, name: string): string | null {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
-  return text === undefined ? null : unescapeXml(text);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
-
-function unescapeXml(text: string): string {
-  return text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal, hex, name) => {
-    if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
-    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
-    return ENTITIES[name] ?? whole;
-  });
 }

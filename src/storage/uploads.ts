@@ -3,6 +3,7 @@
  * then they pass through the same scanner as a plain upload, and are removed.
  */
 import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES, UPLOAD_ABANDONED_MS } from "../core/limits.ts";
+import { bodyChunks } from "./bodyChunks.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { newUploadId, openMarkKey, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
 import { type InputBounds, refuseName, type StoreOutcome, storeInput } from "./inputs.ts";
@@ -46,7 +47,7 @@ export async function storePiece(
   const writer = openObjectWriter(bucket, pieceKey(name, id, n), { count });
   try {
     let bytes = 0;
-    for await (const chunk of body) {
+    for await (const chunk of bodyChunks(body)) {
       bytes += chunk.byteLength;
       if (bytes > MAX_UPLOAD_BODY_BYTES) {
         await writer.abort();

@@ -22,8 +22,13 @@ const status = z.union(
   ],
   { error: STATUS },
 );
+/** There are no more. */
+const MAX_STATUSES = 500;
 /** A list of statuses. */
-export const statuses = z.array(status, { error: STATUSES }).min(1, { error: STATUSES });
+export const statuses = z
+  .array(status, { error: STATUSES })
+  .min(1, { error: STATUSES })
+  .max(MAX_STATUSES, { error: STATUSES });
 
 const PATTERN = `must be a regular expression of at most ${PATTERN_CHARS_MOST} characters`;
 const pattern = z.string({ error: PATTERN }).max(PATTERN_CHARS_MOST, { error: PATTERN });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_BATCH, MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
-import { oneOf, wholeNumber } from "../spec/fields.ts";
+import { headers, oneOf, wholeNumber } from "../spec/fields.ts";
 import { answers, pointer, statuses } from "./answersSchema.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -26,8 +26,7 @@ export const httpSchema = z.strictObject({
         "Items are encoded for the place where they stand: none can leave its part of the URL.",
       ),
     ),
-  headers: z
-    .record(z.string(), z.string().max(8192))
+  headers: headers()
     .default({})
     .meta(
       about("The request's headers; values may hold `{{item}}` and `{{secret:NAME}}`.", {

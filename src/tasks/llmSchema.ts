@@ -3,7 +3,7 @@ import { z } from "zod";
 import { MAX_CALL_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
-import { wholeNumber } from "../spec/fields.ts";
+import { headers, wholeNumber } from "../spec/fields.ts";
 import { answers } from "./answersSchema.ts";
 
 const MAX_TEXT_CHARS = 1_000_000;
@@ -65,8 +65,7 @@ export const llmSchema = z.strictObject({
     .meta(
       about("Sent as `authorization: Bearer …`; the name of a secret, never the key.", "{{secret:LLM_KEY}}"),
     ),
-  headers: z
-    .record(z.string(), z.string().max(8192))
+  headers: headers()
     .default({})
     .meta(about("Further headers, as with `http`.", { "api-key": "{{secret:LLM_KEY}}" })),
   body: z

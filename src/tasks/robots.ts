@@ -6,7 +6,6 @@
  * nothing is, for now: the item is tried again later. What is kept is plain text and rules, never a promise: an
  * isolate's events must not wait for each other.
  */
-import robotsParser from "robots-parser";
 import {
   CRAWL_DELAY_MAX_MS,
   ROBOTS_BYTES,
@@ -18,6 +17,7 @@ import {
 import { drain, readStart } from "./answer.ts";
 import { outcomeOfStatus } from "./httpAnswer.ts";
 import { isRedirect, redirected } from "./redirect.ts";
+import { groupOf } from "./robotsRules.ts";
 import {
   CallFailed,
   CallTimedOut,
@@ -81,12 +81,15 @@ export class RobotsCache {
 
 /** What `text` says to `userAgent` about the pages of `origin`. */
 export function parseRobots(origin: string, text: string, userAgent: string): Robots {
-  const rules = robotsParser(`${origin}/robots.txt`, text);
-  const product = productOf(userAgent);
-  const delayS = rules.getCrawlDelay(product) ?? 0;
+  const group = groupOf(text, productOf(userAgent));
+  const delayMs = (group.crawlDelayS ?? 0) * 1000;
   return {
-    allows: (url) => rules.isAllowed(url, product) !== false,
-    crawlDelayMs: Math.min(Math.max(0, delayS * 1000), CRAWL_DELAY_MAX_MS),
+    allows(page) {
+      const url = URL.parse(page);
+      // It says nothing about other places.
+      return url === null || url.origin !== origin || group.allows(url.pathname + url.search);
+    },
+    crawlDelayMs: Math.min(Math.max(0, delayMs), CRAWL_DELAY_MAX_MS),
   };
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { objectsSchema } from "../../src/sources/schemas.ts";
 import { type ObjectStore, StoreFault } from "../../src/storage/objectStore.ts";
+import { parseListing } from "../../src/storage/s3Listing.ts";
 import { S3Store } from "../../src/storage/s3Store.ts";
 import { openStore } from "../../src/storage/storePlace.ts";
 import { storeSchema } from "../../src/storage/storePlaceSchema.ts";
@@ -80,6 +81,39 @@ describe("a store that speaks S3", () => {
       message: "there is no R2 binding named EXPORTS",
     });
   });
+});
+
+describe("a listing", () => {
+  const page = (inner: string) =>
+    `<ListBucketResult><EncodingType>url</EncodingType>${inner}</ListBucketResult>`;
+  const entry = (key: string) => `<Contents><Key>${key}</Key><Size>1</Size><ETag>"e"</ETag></Contents>`;
+
+  test.each([
+    ["a+b%2Fc", "a b/c"],
+    ["a&amp;&#65;&#x42;&apos;", "a&AB'"],
+    ["&#99999999999;", "&#99999999999;"],
+    ["&#x110000;&#1114112;", "&#x110000;&#1114112;"],
+    ["&unknown;", "&unknown;"],
+  ])("has the key %s as %s", (key, read) => {
+    expect(parseListing(page(entry(key)))?.objects).toEqual([{ key: read, size: 1, etag: "e" }]);
+  });
+
+  test.each([
+    ["a key that is not percent-encoded", page(entry("%zz"))],
+    ["an entry without a key", page("<Contents><Size>1</Size></Contents>")],
+    ["an entry without a size", page("<Contents><Key>a</Key></Contents>")],
+    ["another document", "<html><Contents></Contents></html>"],
+  ])("with %s is not one", (_, xml) => {
+    expect(parseListing(xml)).toBeNull();
+  });
+
+  test.each(["<Contents>", "<Contents><Key>", "<Contents><Key>a", "<ETag>", "&#", "&#9"])(
+    "is read once, however often it says %s",
+    (piece) => {
+      // Eight megabytes of it: looking for an end again and again would take longer than all tests.
+      expect(parseListing(page(piece.repeat(8_000_000 / piece.length)))?.objects).toEqual([]);
+    },
+  );
 });
 
 describe("source objects", () => {

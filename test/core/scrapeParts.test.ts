@@ -1,4 +1,7 @@
 /** The parts of `scrape` that need no HTML reader: references, encodings, robots.txt, settings. */
+
+import fc from "fast-check";
+import robotsParser from "robots-parser";
 import { describe, expect, it } from "vitest";
 import { parseSpec } from "../../src/spec/schema.ts";
 import { collapseSpace, decodeReferences } from "../../src/tasks/characterReferences.ts";
@@ -101,6 +104,31 @@ describe("robots.txt", () => {
     const delay = (value: string) =>
       parseRobots("http://h", `User-agent: *\nCrawl-delay: ${value}`, "w").crawlDelayMs;
     expect([delay("86400"), delay("-1"), delay("soon"), delay("0.5")]).toEqual([60_000, 0, 0, 500]);
+  });
+
+  it("says of every page what the reference says", () => {
+    const piece = fc.constantFrom("/", "a", "b", "*", "$", "%2f", "%2F", "é", "ab", "?", ".");
+    const path = fc.array(piece, { maxLength: 6 }).map((pieces) => `/${pieces.join("")}`);
+    const key = fc.constantFrom("Allow", "disallow", "Disallow", "User-agent", "Crawl-delay", "Sitemap", "X");
+    const value = fc.oneof(path, fc.constantFrom("*", "weir", "Weir/2", "other", "", "3", "x # c"));
+    const line = fc.tuple(key, value).map(([name, text]) => `${name}: ${text}`);
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 12 }), path, (lines, page) => {
+        const file = ["User-agent: *", ...lines].join("\n");
+        const reference = robotsParser("http://h.example/robots.txt", file);
+        const ours = parseRobots("http://h.example", file, "Weir/1");
+        const url = `http://h.example${page}`;
+        expect(ours.allows(url)).toBe(reference.isAllowed(url, "weir") !== false);
+        expect(ours.crawlDelayMs).toBe(1000 * (reference.getCrawlDelay("weir") ?? 0));
+      }),
+    );
+  });
+
+  it("of wildcards alone is read in no more steps than it has rules and parts", () => {
+    const rules = Array.from({ length: 2500 }, () => `Disallow: /${"*a".repeat(100)}b`).join("\n");
+    const robots = parseRobots("http://h", `User-agent: *\n${rules}`, "w");
+    // With backtracking one page would take longer than all tests.
+    for (let n = 0; n < 10; n++) expect(robots.allows(`http://h/${"a".repeat(1000)}`)).toBe(true);
   });
 
   it("that is garbage allows everything", () => {

@@ -28,6 +28,34 @@ describe("schemas", () => {
   });
 });
 
+describe("headers", () => {
+  const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`x-${i}`, "1"]));
+
+  it("are at most 100, also of a model's endpoint and of pages", () => {
+    expect(task({ headers: many(100) })).toMatchObject({ kind: "ok" });
+    const refused = { kind: "invalid", path: "task.headers", message: expect.stringMatching(/at most 100/) };
+    expect(task({ headers: many(101) })).toMatchObject(refused);
+    expect(task({ headers: many(60_000) })).toMatchObject(refused);
+    const url = "https://h.example/{{item}}";
+    expect(run({ task: { kind: "scrape", url, headers: many(101) } })).toMatchObject(refused);
+    const llm = { kind: "llm", url: "https://h.example", model: "m", prompt: "{{item}}" };
+    expect(run({ task: { ...llm, headers: many(101) } })).toMatchObject(refused);
+  });
+
+  it("stand there once, in whatever case", () => {
+    expect(task({ headers: { "X-A": "1", "x-b": "2", "x-a": "3" } })).toMatchObject({
+      kind: "invalid",
+      path: "task.headers.x-a",
+      message: "is set twice: x-a stands there already",
+    });
+  });
+});
+
+it("statuses that are expected are no more than there are", () => {
+  const refused = { kind: "invalid", path: "task.expect" };
+  expect(task({ expect: Array.from({ length: 100_000 }, () => "404") })).toMatchObject(refused);
+});
+
 describe("a spec", () => {
   it("gets every default of the contract", () => {
     expect(run({})).toEqual({

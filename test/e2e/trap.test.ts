@@ -1,8 +1,9 @@
-/** Items that end the runtime: each costs one failed row, and nothing else. */
+/** Items that end the runtime: each costs one failed row, and nothing else. Requests that do cost none. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { copyWithTask } from "../support/ownWeir.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";
+import { until } from "../support/until.ts";
 import { Workspace } from "../support/weir.ts";
 
 const ITEMS = 120;
@@ -52,6 +53,50 @@ test("an item on which the task throws, returns what is not JSON, never yields o
     expect(rows[77]).toMatchObject({ ok: true, value: "1970-01-01T00:00:00.000Z" });
     expect(ended.stderr).toContain("task: say is the item, and \\u001b[31mthis is not red { a: 1 }\n");
     expect(ended.stderr).toContain("task: it may be wrong\n");
+  } finally {
+    await workspace.close();
+    await places.close();
+    await target.close();
+  }
+});
+
+test("a request that hangs the runtime again and again costs no item a row", async () => {
+  const places = new Workspace();
+  const trap = join(import.meta.dirname, "../support/trapTask.ts");
+  const workspace = new Workspace(copyWithTask(join(places.folder, "own"), "trap", trap));
+  // So slow that every restart finds the same items under way.
+  const target = await spawnTarget({ latencyMs: [9000, 9000] });
+  try {
+    const dev = workspace.start(["dev", "--port", "0"]);
+    const [, address = "", token = ""] = await until("weir dev to be ready", () =>
+      dev.stderr.includes("ready") ? /^(\S+)\/#token=(\S+)/.exec(dev.stdout) : null,
+    );
+    const spec = (url: string) => ({
+      source: { kind: "items", items: ["a", "b", "c", "d"] },
+      task: { kind: "trap", url },
+      chunkSize: 2,
+      maxParallelism: 4,
+    });
+    workspace.write("spec.json", JSON.stringify(spec(`${target.url}/v1/users/`)));
+    const run = workspace.start(["run", "spec.json", "--out", "rows.jsonl"]);
+    await until("calls to be under way", async () => (await target.stats()).inFlight > 0);
+    const headers = { authorization: `Bearer ${token}` };
+    for (let hangs = 1; hangs <= 3; hangs++) {
+      const body = JSON.stringify(spec(`${target.url}/hang`));
+      const answer = fetch(`${address}/v1/plans`, { method: "POST", headers, body });
+      await expect(answer, "its connection ends with the runtime").rejects.toThrow();
+      const restart = "does not yield any more over a request to its API: starting it again\n";
+      await until("the restart to be said", () => dev.stderr.split(restart).length > hangs);
+      await until("it to answer again", () =>
+        fetch(`${address}/healthz`).then(
+          (response) => response.ok,
+          () => false,
+        ),
+      );
+    }
+    const ended = await run.finished();
+    expect(ended.exitCode, ended.stderr).toBe(0);
+    expect(workspace.rows("rows.jsonl").map((row) => row.ok)).toEqual([true, true, true, true]);
   } finally {
     await workspace.close();
     await places.close();

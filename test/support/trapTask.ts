@@ -1,6 +1,7 @@
 /**
  * The task `trap`: calls its URL, and then does what its item says: `loop` never yields, `memory` takes all there
- * is, `throw` throws, some return what is not JSON or not an outcome, `say` speaks; every other item is ordinary.
+ * is, `throw` throws, some return what is not JSON or not an outcome, `say` speaks; every other item is ordinary. A
+ * spec whose URL ends in `/hang` is never checked to its end.
  * Registered in copies of the project only (`ownWeir.ts`).
  */
 import { z } from "zod";
@@ -13,7 +14,10 @@ type TrapSettings = z.infer<typeof trapSchema>;
 
 export const trapTask: Task<TrapSettings> = {
   kind: "trap",
-  check: () => null,
+  check({ url }) {
+    while (url.endsWith("/hang")) if (Date.now() < 0) break;
+    return null;
+  },
   urls: ({ url }) => [url],
   secrets: () => [],
   preview: ({ url }, item) => ({ method: "GET", url: url + item, headers: {}, body: null }),

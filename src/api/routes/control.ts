@@ -86,7 +86,7 @@ const patch = createRoute({
 });
 controlRoutes.openapi(patch, async (c) => {
   const { id } = c.req.valid("param");
-  const { value } = await readJson(c.req.raw);
+  const { value } = await readJson(c);
   const change = parsePatch(value);
   if (change.kind === "invalid") throw refuseField(change);
   return c.json(await controlRun(c.env, id, (run) => run.patch(change.patch)), 200);

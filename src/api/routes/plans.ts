@@ -72,7 +72,7 @@ const plan = createRoute({
   responses: { 200: json(planSchema, "The plan."), ...errorResponses },
 });
 planRoutes.openapi(plan, async (c) => {
-  const ready = await readySpec(c.env, (await readJson(c.req.raw)).value);
+  const ready = await readySpec(c.env, (await readJson(c)).value);
   const { spec, items: known, first } = ready;
   const items = known ?? 0;
   const { chunkSize, maxParallelism } = spec;

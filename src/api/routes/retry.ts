@@ -25,7 +25,7 @@ const retry = createRoute({
 });
 retryRoutes.openapi(retry, async (c) => {
   const { id } = c.req.valid("param");
-  const parsed = parseRetry((await readJson(c.req.raw, {})).value);
+  const parsed = parseRetry((await readJson(c, {})).value);
   if (parsed.kind === "invalid") throw refuseField(parsed);
   const parent = await viewEndedRun(c.env, id, "retried");
   const ready = await readySpec(c.env, childSpec(parent, parsed.retry));

@@ -2,10 +2,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { isEnded, RUN_STATUSES, type RunView } from "../../core/runView.ts";
 import type { Env } from "../../env.ts";
+import { SourceError } from "../../sources/source.ts";
 import { oneOf } from "../../spec/fields.ts";
 import { deleteRun, listRuns, pinnedUpload } from "../../storage/catalog.ts";
 import { deleteFailures } from "../../storage/failures.ts";
-import { claimIdempotencyKey } from "../../storage/idempotency.ts";
+import { claimIdempotencyKey, releaseIdempotencyKey } from "../../storage/idempotency.ts";
 import { deleteUnneededUploads } from "../../storage/inputCleaning.ts";
 import { sha256Hex } from "../../storage/parts.ts";
 import { deleteRunObjects } from "../../storage/runRecord.ts";
@@ -26,7 +27,7 @@ import {
   runParams,
   runSchema,
 } from "../schemas.ts";
-import { readySpec, startRun } from "../startRun.ts";
+import { type ReadySpec, readySpec, startRun } from "../startRun.ts";
 
 export const runRoutes = newApi();
 
@@ -44,11 +45,13 @@ const create = createRoute({
   responses: { 201: created(runSchema, "The run."), ...errorResponses },
 });
 runRoutes.openapi(create, async (c) => {
-  const body = await readJson(c.req.raw);
+  const body = await readJson(c);
   const key = c.req.valid("header")["idempotency-key"];
   const id = newId();
   const earlier = key === undefined ? { id, view: null } : await earlierRun(c.env, key, body.bytes);
-  const view = earlier.view ?? (await startRun(c.env, earlier.id, await readySpec(c.env, body.value)));
+  const claim = key === undefined ? null : { key, run: earlier.id };
+  const view =
+    earlier.view ?? (await startRun(c.env, earlier.id, await readyOrGivenBack(c.env, claim, body.value)));
   c.header("location", `/v1/runs/${view.id}`);
   return c.json(view, 201);
 });
@@ -107,6 +110,21 @@ runRoutes.openapi(remove, async (c) => {
   if (input !== null) c.executionCtx.waitUntil(deleteUnneededUploads(c.env, input.name, Date.now()));
   return c.body(null, 204);
 });
+
+/** The spec, ready; a key whose spec is refused has made nothing, and may come again with another one. */
+async function readyOrGivenBack(
+  env: Env,
+  claim: { readonly key: string; readonly run: string } | null,
+  body: unknown,
+): Promise<ReadySpec> {
+  try {
+    return await readySpec(env, body);
+  } catch (error) {
+    const isRefused = error instanceof Refusal || error instanceof SourceError;
+    if (isRefused && claim !== null) await releaseIdempotencyKey(env.DB, claim);
+    throw error;
+  }
+}
 
 function newId(): string {
   return newRunId(Date.now(), crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));

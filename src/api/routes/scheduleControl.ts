@@ -54,7 +54,7 @@ const fire = createRoute({
 scheduleControlRoutes.openapi(fire, async (c) => {
   const { id } = c.req.valid("param");
   const nowMs = Date.now();
-  const parsed = parseFire((await readJson(c.req.raw, {})).value, nowMs);
+  const parsed = parseFire((await readJson(c, {})).value, nowMs);
   if (parsed.kind === "invalid") throw refuseField(parsed);
   const atMs = parsed.atMs ?? nowMs;
   return c.json(await controlSchedule(c.env, id, (schedule) => schedule.fire(atMs)), 200);

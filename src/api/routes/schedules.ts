@@ -14,6 +14,7 @@ import {
   listSchedules,
   writeScheduleRecord,
 } from "../../storage/schedules.ts";
+import { atAStretch } from "../atAStretch.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, Refusal, refuseField } from "../errors.ts";
@@ -42,9 +43,9 @@ const create = createRoute({
   responses: { 201: created(scheduleViewSchema, "The schedule."), ...errorResponses },
 });
 scheduleRoutes.openapi(create, async (c) => {
-  const { value, bytes } = await readJson(c.req.raw);
+  const { value, bytes } = await readJson(c);
   const nowMs = Date.now();
-  const parsed = parseSchedule(value, nowMs);
+  const parsed = atAStretch(c.env, () => parseSchedule(value, nowMs));
   if (parsed.kind === "invalid") throw refuseField(parsed);
   if ((await countSchedules(c.env.DB)) >= MAX_SCHEDULES) {
     throw new Refusal("too_many", `there are ${MAX_SCHEDULES} schedules, the most there may be`);
@@ -104,11 +105,11 @@ const change = createRoute({
 });
 scheduleRoutes.openapi(change, async (c) => {
   const { id } = c.req.valid("param");
-  const { value } = await readJson(c.req.raw);
+  const { value } = await readJson(c);
   await viewScheduleById(c.env, id);
   const before = await scheduleById(c.env, id).settings();
   if (before === null) throw noSchedule(id);
-  const parsed = parseScheduleChange(value, before, Date.now());
+  const parsed = atAStretch(c.env, () => parseScheduleChange(value, before, Date.now()));
   if (parsed.kind === "invalid") throw refuseField(parsed);
   const { settings, watermarkMs } = parsed;
   const input = { settings, ...(watermarkMs === undefined ? {} : { watermarkMs }) };
