@@ -46,6 +46,7 @@ const BESIDE = [
   "answers",
   "badInput",
   "command",
+  "out",
   "places",
   "postgres",
   "postgresLoad",

@@ -21,6 +21,8 @@ export interface Call {
   /** Sent as it is. */
   readonly body?: Readable | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Ends the request and its answer. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Client {
@@ -82,7 +84,7 @@ export function createClient(address: string, token: string): Client {
       if (body instanceof Uint8Array) headers["content-length"] = String(body.byteLength);
       const request = transport.request(
         `${base}${path}${search(call.query)}`,
-        { method, headers, agent },
+        { method, headers, agent, signal: call.signal },
         resolve,
       );
       request.on("error", (error: Error) => reject(unreachable(base, error)));

@@ -93,7 +93,8 @@ export function isUntouched(flags: Flags): boolean {
   return !flags.has("remote") && !hasState(folderOf(flags));
 }
 
-function folderOf(flags: Flags): StateFolder {
+/** The state folder that the flags name; of a deployed Weir only what the command remembers lies in it. */
+export function folderOf(flags: Flags): StateFolder {
   const path = flags.get("state") ?? DEFAULT_STATE;
   if (path === "") throw new UsageError("--state: needs the path of a folder");
   return stateFolder(path);

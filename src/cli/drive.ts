@@ -6,33 +6,46 @@ import { endingLines, type Rows } from "./endingLines.ts";
 import { EXIT } from "./exit.ts";
 import { failedMost } from "./failureLines.ts";
 import { type Ending, follow } from "./follow.ts";
+import { type GrowingPartial, growPartial } from "./growingPartial.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { awaitNotice } from "./notice.ts";
-import { downloadRows, printJson, say, wantsColour } from "./output.ts";
+import { printJson, say, wantsColour } from "./output.ts";
+import { orderedOf } from "./outTarget.ts";
 import { printable } from "./printable.ts";
-import { createProgress } from "./progress.ts";
+import { createProgress, type Progress } from "./progress.ts";
 import { type Report, reportLines } from "./report.ts";
+import { writeRows } from "./rowsOut.ts";
+import { pathToRemember, type RunOut, recallFiles, rememberFiles } from "./runFiles.ts";
+import type { StateFolder } from "./stateFolder.ts";
+
+export interface Drive {
+  readonly flags: Flags;
+  readonly interrupts: Interrupts;
+  readonly isDetached: boolean;
+  /** Where what goes with the run is remembered. */
+  readonly folder: StateFolder;
+  /** Where its rows go; null: nowhere but into Weir. */
+  readonly out: RunOut | null;
+}
 
 /** Follows `view`'s run (or, detached, leaves it alone) and returns the exit code. */
-export async function driveRun(
-  connection: Connection,
-  view: RunView,
-  input: { readonly flags: Flags; readonly interrupts: Interrupts; readonly isDetached: boolean },
-): Promise<number> {
-  const { flags, interrupts } = input;
+export async function driveRun(connection: Connection, view: RunView, drive: Drive): Promise<number> {
+  const { flags, interrupts, folder, out } = drive;
   connection.announceRun(view.id);
   say(view.id);
-  if (input.isDetached) {
+  if (out !== null) rememberFiles(folder, view.id, { out: pathToRemember(out), mergedOf: out.mergedOf });
+  if (drive.isDetached) {
     if (flags.has("json")) printJson(view);
     else say(`running in the background; check with: weir status ${view.id}${connection.where}`);
     return EXIT.ok;
   }
   const progress = createProgress(process.stderr, { colour: wantsColour(process.stderr) });
-  const followed = await follow(connection, view.id, { progress, interrupts });
+  const growing = await growRows(connection, view.id, drive, progress);
+  const followed = await follow(connection, view.id, { progress, interrupts }).finally(() =>
+    growing?.stop("complete"),
+  );
   const rows: Rows =
-    followed.kind === "ended"
-      ? await writeRows(connection, followed.view, flags.get("out"))
-      : { kind: "not-wanted" };
+    followed.kind === "ended" ? await rowsOf(connection, followed.view, out) : { kind: "not-wanted" };
   const told =
     followed.kind === "ended" ? await awaitNotice(connection, followed.view, interrupts) : followed.view;
   const ending: Ending = { ...followed, view: told };
@@ -59,15 +72,42 @@ async function endReport(connection: Connection, view: RunView): Promise<readonl
   }
 }
 
-async function writeRows(connection: Connection, view: RunView, file: string | null): Promise<Rows> {
-  if (file === null) return { kind: "not-wanted" };
+/** Null where no file is wanted: a pipe gets its rows at the end, in their order. */
+async function growRows(
+  connection: Connection,
+  run: string,
+  { out, folder }: Drive,
+  progress: Progress,
+): Promise<GrowingPartial | null> {
+  if (out?.target.kind !== "file") return null;
+  return growPartial({
+    client: connection.client,
+    run,
+    file: out.target.path,
+    mine: recallFiles(folder, run).partial,
+    remember: (partial) => rememberFiles(folder, run, { partial }),
+    note: (line) => progress.note(line),
+  });
+}
+
+async function rowsOf(connection: Connection, view: RunView, out: RunOut | null): Promise<Rows> {
+  if (out === null) return { kind: "not-wanted" };
+  const { target, mergedOf } = out;
   const isWhole = view.status === "completed" || view.status === "completed-with-failures";
+  const isMerged = isWhole && mergedOf !== null;
+  const gathered = target.kind === "file" ? { gatheredIn: orderedOf(target.path) } : {};
   try {
-    const path = `/v1/runs/${view.id}/results`;
-    return { kind: "written", to: await downloadRows(connection.client, { path, file, isWhole }) };
+    const to = await writeRows(connection.client, {
+      path: `/v1/runs/${isMerged ? mergedOf : view.id}/results`,
+      call: isMerged ? { query: { merged: true } } : {},
+      target,
+      isWhole,
+      ...gathered,
+    });
+    return { kind: "written", to, mergedOf: isMerged ? mergedOf : null };
   } catch (error) {
     // The run is done: what cannot be written now can be had again.
-    return { kind: "broke-off", to: file, reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "broke-off", reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

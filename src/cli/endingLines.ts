@@ -7,9 +7,9 @@ import { count, counted, duration, printable } from "./printable.ts";
 /** What became of the rows that were wanted as a file. */
 export type Rows =
   | { readonly kind: "not-wanted" }
-  | { readonly kind: "written"; readonly to: string }
-  /** `to`: what was given as `--out`. */
-  | { readonly kind: "broke-off"; readonly to: string; readonly reason: string };
+  /** `mergedOf`: the run whose rows they are, merged with those of its retries; null: the run's own. */
+  | { readonly kind: "written"; readonly to: string; readonly mergedOf: string | null }
+  | { readonly kind: "broke-off"; readonly reason: string };
 
 /** The closing lines; `where`: what a `weir` command needs to reach the same Weir. */
 export function endingLines(ending: Ending, rows: Rows, where: string): readonly string[] {
@@ -61,7 +61,7 @@ function rowsLine({ id, status }: RunView, rows: Rows, where: string): string {
     case "not-wanted":
       return `rows: weir results ${id}${where}`;
     case "written":
-      return `rows: ${printable(rows.to)}`;
+      return `rows: ${printable(rows.to)}${rows.mergedOf === null ? "" : ` (${rows.mergedOf}, merged with its retries)`}`;
     case "broke-off": {
       const again = `weir results ${id}${where} --out FILE`;
       return `rows: ${printable(rows.reason)}; the run itself is ${status}, and its rows are kept: ${again}`;

@@ -93,7 +93,7 @@ export const SPEC_FLAGS: readonly Flag[] = [
 export const OUT_FLAG: Flag = {
   name: "out",
   value: "FILE",
-  help: "where the rows go: FILE.partial, renamed when complete",
+  help: "where the rows go: FILE.partial while it runs, renamed when complete; - is stdout; resume and retry keep it",
 };
 const DETACH_FLAG: Flag = {
   name: "detach",

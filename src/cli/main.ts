@@ -7,6 +7,7 @@ import { CommandError, EXIT, UsageError } from "./exit.ts";
 import { helpText } from "./help.ts";
 import { tieToOuterProcess } from "./outerProcess.ts";
 import { printable } from "./printable.ts";
+import { closeStdout, print, watchStdout } from "./stdout.ts";
 
 type Run = (args: Arguments) => Promise<number>;
 
@@ -44,19 +45,20 @@ const RUN: Readonly<Record<string, () => Promise<Run>>> = {
 /** Runs the command and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   tieToOuterProcess();
-  // A reader that has gone away is no fault of the command.
-  process.stdout.on("error", () => {});
-  // Nor is a closed terminal, or a `tee` that has died: what was to be said is not worth a run.
+  watchStdout();
+  // A closed terminal, or a `tee` that has died: what was to be said is not worth a run.
   process.stderr.on("error", () => {});
   const exitCode = await run(argv).catch(explain);
   // Whatever was printed goes out first; whatever is still open does not hold the process.
-  process.stdout.write("", () => process.exit(exitCode));
+  const fault = await closeStdout();
+  if (fault !== null) process.stderr.write(`weir: ${fault}\n`);
+  process.exit(fault === null ? exitCode : EXIT.error);
 }
 
 async function run(argv: readonly string[]): Promise<number> {
   const args = parseArguments(argv);
-  if (args.flags.has("version")) return print(version());
-  if (args.flags.has("help")) return print(helpText(args.command));
+  if (args.flags.has("version")) return printText(version());
+  if (args.flags.has("help")) return printText(helpText(args.command));
   if (args.command === null) {
     process.stderr.write(helpText(null));
     return EXIT.usage;
@@ -96,8 +98,8 @@ function sentence(error: unknown): string {
   return isDebug ? (error.stack ?? error.message) : printable(`${error.name}: ${error.message}`);
 }
 
-function print(text: string): number {
-  process.stdout.write(text);
+function printText(text: string): number {
+  print(text);
   return EXIT.ok;
 }
 

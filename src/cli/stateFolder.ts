@@ -25,6 +25,8 @@ export interface StateFolder {
   readonly tmp: string;
   readonly migratedFile: string;
   readonly bucketFile: string;
+  /** What the command remembers of each run (`runFiles.ts`). */
+  readonly runFiles: string;
 }
 
 /** The folder at `path`, not made yet. */
@@ -42,6 +44,7 @@ export function stateFolder(path: string): StateFolder {
     tmp: at("tmp"),
     migratedFile: at("migrated"),
     bucketFile: at("bucket"),
+    runFiles: at("files"),
   };
 }
 

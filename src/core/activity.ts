@@ -53,6 +53,11 @@ export function currentPerSecond(activity: Activity, nowMs: number): number {
   return (total * 1000) / spanMs;
 }
 
+/** Since the first call that was reported; 0 before. After a restart it is counted anew. */
+export function activeForMs(activity: Activity, nowMs: number): number {
+  return activity.oldest === null ? 0 : Math.max(0, nowMs - activity.oldest * BUCKET_MS);
+}
+
 /** Mean duration of a call in ms, measured or assumed. */
 export function callTimeMs(activity: Activity): number {
   return activity.callMs ?? ASSUMED_CALL_MS;

@@ -324,6 +324,12 @@ export const PART_MS = 30_000;
 /** By time a part is cut only with this many rows, else after `PART_IDLE_MS`. */
 export const PART_MIN_ROWS = 10;
 export const PART_IDLE_MS = 5 * 60_000;
+/** While a run is young rows wait no longer than this: with commit and delivery somebody sees them within 5 s. */
+export const ROWS_WAIT_LEAST_MS = 2000;
+/** … or this share of the time that the run has gone: after 20 minutes half a minute is soon enough. */
+export const ROWS_WAIT_SHARE = 1 / 40;
+/** Parts cut early, of all lanes together: 100 lanes keep the 2 s nearly, and a thousand are no load. */
+export const EARLY_PARTS_PER_SECOND = 40;
 
 // --- inputs ---
 
@@ -455,3 +461,4 @@ assert(LEAD_MS < DEPTH_MS, "the depth holds at least one lead");
 assert(FREE_MS <= POLL_MS, "free calls end before the next poll is due");
 assert(LISTED_PER_PAGE <= CHUNKS_PER_PLAN_CALL, "a page of a listing is planned in one step");
 assert(PART_MS < PART_IDLE_MS, "an idle part waits longer than a busy one");
+assert(ROWS_WAIT_LEAST_MS + 2 * POLL_MS < 5000, "early rows are seen within 5 s");

@@ -371,6 +371,8 @@ export interface SyncAnswer {
   readonly leaseTtlMs: number;
   /** Ask again no later than this, needed or not. */
   readonly pollMs: number;
+  /** A row waits no longer than this for its part; absent: as the spec's checkpoint says. */
+  readonly rowsWaitMs?: number;
   readonly settings: RunSettings | null;
   /** The circuit: while not closed, network failures and 5xx of items that are no suspects spend no attempt. */
   readonly circuit: "closed" | "open";

@@ -33,6 +33,7 @@ import type {
 import { observe, settleCosted, waitOut } from "./quota.ts";
 import { mergeTotals } from "./reduce.ts";
 import { pauseRefusals, refusalSentence, seeRefusals } from "./refusals.ts";
+import { rowsWaitMs } from "./rowsWait.ts";
 import { fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { expire, heldBy, type LeaseRecord, release, renew } from "./semaphore.ts";
 import { judgeSmoke, parkAtBorder } from "./smoke.ts";
@@ -79,6 +80,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     commits,
     leaseTtlMs: LEASE_TTL_MS,
     pollMs,
+    ...(works && { rowsWaitMs: rowsWaitMs(run, nowMs) }),
     settings: request.settingsVersion === run.state.settingsVersion ? null : settingsOf(run),
     circuit: run.state.quota.circuit.open === null ? "closed" : "open",
     ...(run.answeredMs !== null && { answeredAgoMs: Math.max(0, nowMs - run.answeredMs) }),

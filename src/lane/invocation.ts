@@ -220,6 +220,10 @@ export class Invocation implements ExchangeHost, LaneHost {
     return this.#isFirstRound ? FIRST_PART_LEAST + (1 - FIRST_PART_LEAST) * this.clock.random() : 1;
   }
 
+  rowsWaitMs(): number {
+    return this.#answer?.rowsWaitMs ?? Number.POSITIVE_INFINITY;
+  }
+
   laneWithMost(): Lane | null {
     let best: Lane | null = null;
     let most = LEAST_ITEMS_EACH;

@@ -100,6 +100,7 @@ export class Lane implements Helped {
       work,
       progress: this.progress,
       firstPartShare: host.firstPartShare(),
+      rowsWaitMs: () => host.rowsWaitMs(),
       turns: host.turns,
       signal,
       commit: (commit, withinMs) => host.commit(commit, withinMs),

@@ -30,6 +30,8 @@ export interface LaneHost {
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number };
   /** How large the lane's first part is, as a share of a full one. */
   firstPartShare(): number;
+  /** How long rows may wait for their part as things are now. */
+  rowsWaitMs(): number;
   /** Where a side lane is of most use: the lane with the most items left for each that works on them; null: nowhere. */
   laneWithMost(): Helped | null;
   hold(items: number): void;

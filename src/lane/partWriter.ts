@@ -29,6 +29,8 @@ export interface WriterContext {
   readonly progress: Progress;
   /** Size of the first part as a share of a full one, above 0 to 1. */
   readonly firstPartShare: number;
+  /** A row waits no longer than this for its part, whatever the spec's checkpoint says; Infinity: as that says. */
+  rowsWaitMs(): number;
   readonly turns: Turns;
   /** Ends with the lease. */
   readonly signal: AbortSignal;
@@ -137,7 +139,8 @@ export class PartWriter {
     if (isFirst && rows >= items * this.#context.firstPartShare) return true;
     if (rows >= items || this.#rows.byteLength >= bytes) return true;
     const ageMs = this.#context.clock.now() - this.#firstRowMs;
-    return ageMs >= (rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS));
+    const byTimeMs = rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS);
+    return ageMs >= Math.min(byTimeMs, this.#context.rowsWaitMs());
   }
 
   /** Takes the rows and the state that goes with them in one step. */

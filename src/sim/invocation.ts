@@ -98,6 +98,10 @@ export class Invocation implements ExchangeHost {
     return this.#answer?.epoch ?? 0;
   }
 
+  get rowsWaitMs(): number {
+    return this.#answer?.rowsWaitMs ?? Number.POSITIVE_INFINITY;
+  }
+
   get isTargetDown(): boolean {
     return this.#answer?.circuit === "open";
   }

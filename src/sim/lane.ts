@@ -59,6 +59,7 @@ export class Lane implements Chunk {
       fence: lease.fence,
       work: lease.work,
       progress: this.progress,
+      rowsWaitMs: () => host.rowsWaitMs,
       isLost: () => this.#stream.isLost,
       lose: () => this.abandon(),
       commit: (commit, withinMs) => host.exchange.commit(commit, withinMs),

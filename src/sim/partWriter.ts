@@ -37,6 +37,7 @@ export interface WriterContext {
   readonly fence: number;
   readonly work: ChunkWork;
   readonly progress: Progress;
+  rowsWaitMs(): number;
   isLost(): boolean;
   lose(): void;
   commit(commit: LaneCommit, withinMs: number): Wait<Said>;
@@ -128,7 +129,8 @@ export class PartWriter {
     const { items, ms } = this.#context.spec.checkpoint;
     if (rows >= items) return true;
     const ageMs = this.#context.process.now() - this.#firstRowMs;
-    return ageMs >= (rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS));
+    const byTimeMs = rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS);
+    return ageMs >= Math.min(byTimeMs, this.#context.rowsWaitMs());
   }
 
   /** Rows and the state that goes with them are taken in one step. */

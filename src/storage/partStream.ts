@@ -12,20 +12,30 @@ import { decodePart, encodePart } from "./parts.ts";
 
 export type RowFilter = "ok" | "failed";
 
-/** Streams the rows of `parts`; `filter` keeps only rows that are ok, or only failed ones. */
+export interface StreamOptions {
+  /** Only rows that are ok, or only failed ones. */
+  readonly filter?: RowFilter | undefined;
+  /** Rows left out at the beginning, of those that the filter keeps. */
+  readonly skip?: number;
+  readonly count?: ObjectCount;
+}
+
+/** Streams the rows of `parts`: of those that `filter` keeps all but the first `skip`. */
 export function streamParts(
   bucket: R2Bucket,
   parts: AsyncIterable<PartMeta>,
-  filter?: RowFilter,
-  count: ObjectCount = uncounted,
+  { filter, skip = 0, count = uncounted }: StreamOptions = {},
 ): ReadableStream<Uint8Array> {
-  const fetched = fetchAhead(wanted(parts, filter), PARTS_AHEAD, (part) => partBytes(bucket, part, count));
+  const fetched = fetchAhead(wanted(parts, filter, skip), PARTS_AHEAD, ({ part }) =>
+    partBytes(bucket, part, count),
+  );
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       for (;;) {
         const next = await fetched.next();
         if (next.done) return controller.close();
-        const bytes = kept(next.value.of, next.value.result, filter);
+        const { of, result } = next.value;
+        const bytes = withoutFirst(kept(of.part, result, filter), of.skip);
         if (bytes.byteLength > 0) return controller.enqueue(bytes);
       }
     },
@@ -68,14 +78,33 @@ export async function* partsInOrder(
   }
 }
 
-/** Parts that hold no row of the kind asked for are not even read. */
+/** A part, and how many of its rows are left out. */
+interface WantedPart {
+  readonly part: PartMeta;
+  readonly skip: number;
+}
+
+/** Parts of which no row is wanted are not even read. */
 async function* wanted(
   parts: AsyncIterable<PartMeta>,
   filter: RowFilter | undefined,
-): AsyncGenerator<PartMeta> {
+  skip: number,
+): AsyncGenerator<WantedPart> {
+  let left = skip;
   for await (const part of parts) {
-    if (filter === undefined || part[filter] > 0) yield part;
+    const rows = filter === undefined ? part.ok + part.failed : part[filter];
+    if (rows > left) yield { part, skip: left };
+    left = Math.max(0, left - rows);
   }
+}
+
+const LINE_END = 10;
+
+/** The rows after the first `skip`. */
+function withoutFirst(bytes: Uint8Array, skip: number): Uint8Array {
+  let at = 0;
+  for (let row = 0; row < skip; row++) at = bytes.indexOf(LINE_END, at) + 1;
+  return bytes.subarray(at);
 }
 
 function kept(part: PartMeta, bytes: Uint8Array, filter: RowFilter | undefined): Uint8Array {

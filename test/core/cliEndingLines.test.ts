@@ -28,7 +28,10 @@ describe("the closing lines", () => {
       "completed after 20 s: 100 ok, 0 failed; 103 calls, 2 throttled",
       "rows: weir results r_1",
     ]);
-    expect(ended({}, { kind: "written", to: "rows.jsonl" })[1]).toBe("rows: rows.jsonl");
+    expect(ended({}, { kind: "written", to: "rows.jsonl", mergedOf: null })[1]).toBe("rows: rows.jsonl");
+    expect(ended({}, { kind: "written", to: "rows.jsonl", mergedOf: "r_0" })[1]).toBe(
+      "rows: rows.jsonl (r_0, merged with its retries)",
+    );
   });
 
   test("say less than a second where it was less", () => {
@@ -62,7 +65,6 @@ describe("the closing lines", () => {
   test("say that the run is done although its file could not be written, and how to have the rows", () => {
     const rows = {
       kind: "broke-off",
-      to: "rows.jsonl",
       reason: "rows.jsonl.partial: no space left",
     } as const;
     expect(ended({}, rows).join("\n")).toMatch(

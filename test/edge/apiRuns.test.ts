@@ -4,7 +4,7 @@ import type { Row } from "../../src/core/row.ts";
 import { isEnded } from "../../src/core/runView.ts";
 import { resultsKey } from "../../src/storage/runRecord.ts";
 import { answer, call, rowsOf } from "./callApi.ts";
-import { fifty, numbers, start, USERS, view } from "./runsOverApi.ts";
+import { fifty, numbers, SLOW, start, USERS, view } from "./runsOverApi.ts";
 
 describe("a run", () => {
   it("goes from a spec to one row for every item", async () => {
@@ -28,6 +28,27 @@ describe("a run", () => {
     expect(ok).toHaveLength(45);
     const followed = await rowsOf(await call("GET", `/v1/runs/${id}/results?follow=true`));
     expect(followed.map((row) => row.index).sort((a, b) => a - b)).toEqual(numbers(50).map(Number));
+  });
+
+  it("gives a follower who lost the stream the rest of the rows, whether it goes on or has ended", async () => {
+    const { id } = await fifty();
+    const all = await (await call("GET", `/v1/runs/${id}/results?order=commits`)).text();
+    const lines = all.trimEnd().split("\n");
+    for (const query of ["order=commits&skip=17", "follow=true&skip=17", "follow=true&skip=50"]) {
+      const rest = await (await call("GET", `/v1/runs/${id}/results?${query}`)).text();
+      const skipped = query.endsWith("50") ? 50 : 17;
+      expect(rest.split("\n").filter((line) => line !== "")).toEqual(lines.slice(skipped));
+    }
+    const failed = await rowsOf(await call("GET", `/v1/runs/${id}/results?follow=true&only=failed&skip=3`));
+    expect(failed).toHaveLength(2);
+    const refused = await call("GET", `/v1/runs/${id}/results?skip=3`);
+    expect(await answer(refused)).toMatchObject({ status: 400, body: { error: { path: "skip" } } });
+  });
+
+  it("gives the rows so far of a run that goes on, in the order of commits, and ends there", async () => {
+    const run = await start({ source: { kind: "items", items: numbers(5) }, ...SLOW });
+    expect(await rowsOf(await call("GET", `/v1/runs/${run.id}/results?order=commits`))).toEqual([]);
+    await call("POST", `/v1/runs/${run.id}/cancel`);
   });
 
   it("is followed to its end by a reader who came early", async () => {

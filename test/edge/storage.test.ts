@@ -375,7 +375,21 @@ describe("parts", () => {
     expect(await new Response(streamParts(bucket, each(parts))).text()).toBe(linesOf(all));
     for (const only of ["ok", "failed"] as const) {
       const kept = all.filter((row) => row.ok === (only === "ok"));
-      expect(await new Response(streamParts(bucket, each(parts), only)).text()).toBe(linesOf(kept));
+      expect(await new Response(streamParts(bucket, each(parts), { filter: only })).text()).toBe(
+        linesOf(kept),
+      );
+    }
+  });
+
+  test("leave out as many of the wanted rows as are not wanted again, wherever a part ends", async () => {
+    const parts = [await written(0, [0, 1, 2]), await written(1, [4, 5]), await written(2, [6])];
+    const all = [0, 1, 2, 4, 5, 6].map((index) => rowOf(index, index % 3 !== 0));
+    for (const filter of [undefined, "ok", "failed"] as const) {
+      const kept = all.filter((row) => filter === undefined || row.ok === (filter === "ok"));
+      for (let skip = 0; skip <= kept.length + 1; skip++) {
+        const stream = streamParts(bucket, each(parts), { filter, skip });
+        expect(await new Response(stream).text()).toBe(linesOf(kept.slice(skip)));
+      }
     }
   });
 

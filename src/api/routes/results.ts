@@ -1,7 +1,9 @@
 /**
  * Results: committed rows as NDJSON. Of an ended run the joined object in item order; before that its parts so
- * far in chunk order; with `follow` parts in the order of their commits until the run has ended; with `merged` the
- * rows of its retries take the place of its own.
+ * far in chunk order; with `order=commits` in the order of their commits, and with `follow` so until the run has
+ * ended; with `merged` the rows of its retries take the place of its own.
+ *
+ * The order of commits never changes, so whoever lost the stream goes on with `skip`, the rows that arrived.
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PartMeta } from "../../core/protocol.ts";
@@ -24,7 +26,15 @@ export const resultRoutes = newApi();
 const PARTS_PER_PAGE = 100;
 /** A follower asks this often for new parts, and, while there are none, less and less often up to the second. */
 const FOLLOW_MS = 300;
-const FOLLOW_IDLE_MS = 2000;
+const FOLLOW_IDLE_MS = 1000;
+
+const SKIP = "must be a whole number from 0";
+const skipped = z.coerce
+  .number({ error: SKIP })
+  .int({ error: SKIP })
+  .min(0, { error: SKIP })
+  .optional()
+  .openapi({ description: "in the order of commits: how many of the wanted rows to leave out at first" });
 
 const results = createRoute({
   method: "get",
@@ -40,6 +50,10 @@ const results = createRoute({
         description: "true: of every item the newest row among the run and its retries, in item order",
       }),
       only: oneOf(["ok", "failed"]).optional(),
+      order: oneOf(["items", "commits"]).optional().openapi({
+        description: "commits: in the order of commits, which new rows only add to (with follow always)",
+      }),
+      skip: skipped,
     }),
   },
   responses: {
@@ -49,36 +63,56 @@ const results = createRoute({
 });
 resultRoutes.openapi(results, async (c) => {
   const { id } = c.req.valid("param");
-  const { follow, merged, only } = c.req.valid("query");
-  if (merged && follow) {
-    throw refuseField({ path: "merged", message: "does not go with follow: merged rows come in item order" });
+  const { follow, merged, only, order, skip } = c.req.valid("query");
+  const byCommit = follow || order === "commits";
+  if (merged && byCommit) {
+    const asked = follow ? "follow" : "order=commits";
+    throw refuseField({
+      path: "merged",
+      message: `does not go with ${asked}: merged rows come in item order`,
+    });
+  }
+  if (skip !== undefined && !byCommit) {
+    throw refuseField({ path: "skip", message: "goes with follow=true or order=commits alone" });
   }
   const view = await viewRun(c.env, id);
   if (merged) return ndjson(streamMerged(c.env.BUCKET, await familyOfRows(c.env, view), only));
-  if (follow) return ndjson(streamParts(c.env.BUCKET, partsByCommit(c.env, id), only));
+  if (byCommit) {
+    const parts = partsByCommit(c.env, id, { follow });
+    return ndjson(
+      streamParts(c.env.BUCKET, parts, { filter: only, ...(skip === undefined ? {} : { skip }) }),
+    );
+  }
   const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.head(resultsKey(id)) : null;
   return ndjson(
     joined !== null
       ? streamObject(c.env.BUCKET, joined)
-      : streamParts(c.env.BUCKET, committedParts(c.env, id), only),
+      : streamParts(c.env.BUCKET, committedParts(c.env, id), { filter: only }),
   );
 });
 
-/** Ends once the run was seen ended and no part came after that. */
-async function* partsByCommit(env: Env, id: string): AsyncGenerator<PartMeta> {
+/** `follow`: ends once the run was seen ended and no part came after that; else with the last part there is. */
+async function* partsByCommit(
+  env: Env,
+  id: string,
+  { follow }: { readonly follow: boolean },
+): AsyncGenerator<PartMeta> {
   await requireObject(env, id);
   let after = 0;
   let waitMs = FOLLOW_MS;
+  let isLast = !follow;
   for (;;) {
-    const ended = isEnded((await viewRun(env, id)).status);
     const page = await callRun(env, id, (run) => run.partsByCommit(after, PARTS_PER_PAGE));
     for (const { seq, part } of page) {
       after = seq;
       yield part;
     }
     if (page.length > 0) waitMs = FOLLOW_MS;
-    else if (ended) return;
-    else waitMs = Math.min(waitMs * 1.5, FOLLOW_IDLE_MS);
-    if (page.length < PARTS_PER_PAGE) await scheduler.wait(waitMs);
+    else if (isLast) return;
+    else if (isEnded((await viewRun(env, id)).status)) {
+      isLast = true;
+      continue;
+    } else waitMs = Math.min(waitMs * 1.5, FOLLOW_IDLE_MS);
+    if (follow && !isLast && page.length < PARTS_PER_PAGE) await scheduler.wait(waitMs);
   }
 }

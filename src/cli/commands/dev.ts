@@ -13,6 +13,7 @@ import { drainMs } from "../follow.ts";
 import { takeInterrupts } from "../interrupts.ts";
 import { say } from "../output.ts";
 import { listLine } from "../scheduleLines.ts";
+import { print } from "../stdout.ts";
 import { allSchedules } from "./schedule.ts";
 
 const DEFAULT_PORT = 8787;
@@ -24,7 +25,7 @@ export async function devCommand({ flags }: Arguments): Promise<number> {
   const connection = await connectDev(flags, port);
   try {
     const interrupts = takeInterrupts();
-    process.stdout.write(`${connection.client.address}/#token=${connection.token}\n`);
+    print(`${connection.client.address}/#token=${connection.token}\n`);
     connection.listen(say);
     say("weir dev: ready; commands in other terminals reach it. Ctrl-C ends it.");
     await saySchedules(connection.client);

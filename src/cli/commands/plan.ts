@@ -7,6 +7,7 @@ import { EXIT } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { count, counted, duration, printable } from "../printable.ts";
 import { type PromptCost, promptLine } from "../promptLine.ts";
+import { print } from "../stdout.ts";
 import { uploadInput } from "../upload.ts";
 import { askAboutSpec } from "./run.ts";
 
@@ -38,7 +39,7 @@ export async function planCommand({ words, flags }: Arguments): Promise<number> 
       connection.client.ask<Plan>("POST", "/v1/plans", { json: draft.spec }),
     );
     if (flags.has("json")) printJson(plan);
-    else process.stdout.write(`${planLines(plan).join("\n")}\n`);
+    else print(`${planLines(plan).join("\n")}\n`);
     return EXIT.ok;
   } finally {
     await connection.close();

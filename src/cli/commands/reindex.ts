@@ -4,6 +4,7 @@ import { connect } from "../connection.ts";
 import { EXIT } from "../exit.ts";
 import { printJson, say } from "../output.ts";
 import { count } from "../printable.ts";
+import { print } from "../stdout.ts";
 
 interface Counts {
   readonly schedules: number;
@@ -32,7 +33,7 @@ export async function reindexCommand({ flags }: Arguments): Promise<number> {
       say(`so far ${sentence(total)}`);
     }
     if (flags.has("json")) printJson(total);
-    else process.stdout.write(`${sentence(total)}\n`);
+    else print(`${sentence(total)}\n`);
     return EXIT.ok;
   } finally {
     await connection.close();

@@ -4,6 +4,7 @@ import { connect } from "../connection.ts";
 import { EXIT } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { type Report, reportLines } from "../report.ts";
+import { print } from "../stdout.ts";
 
 export async function reportCommand({ words, flags }: Arguments): Promise<number> {
   const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/report`;
@@ -13,7 +14,7 @@ export async function reportCommand({ words, flags }: Arguments): Promise<number
     const report = await connection.client.ask<Report>("GET", path, { query });
     if (flags.has("json")) printJson(report);
     else
-      process.stdout.write(
+      print(
         reportLines(report)
           .map((line) => `${line}\n`)
           .join(""),

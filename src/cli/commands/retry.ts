@@ -3,15 +3,17 @@ import type { RunView } from "../../core/runView.ts";
 import { tolerateFlag } from "../answerFlags.ts";
 import type { Arguments } from "../arguments.ts";
 import { ApiError } from "../client.ts";
-import { connectToDrive } from "../connection.ts";
+import { connectToDrive, folderOf } from "../connection.ts";
 import { draftTaskChange, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { fieldName } from "../fieldName.ts";
 import { takeInterrupts } from "../interrupts.ts";
-import { checkOut } from "../output.ts";
+import { outOfRetry, recallFiles, rememberFiles } from "../runFiles.ts";
 
 export async function retryCommand({ words, flags }: Arguments): Promise<number> {
-  checkOut(flags.get("out"));
+  const [parent = ""] = words;
+  const folder = folderOf(flags);
+  const out = outOfRetry(flags, folder, parent);
   const kinds = flags.all("kind").flatMap((text) => text.split(","));
   const task = draftTaskChange(flags);
   const failureRate = tolerateFlag(flags);
@@ -23,13 +25,15 @@ export async function retryCommand({ words, flags }: Arguments): Promise<number>
   const connection = await connectToDrive(flags, "retry", null);
   try {
     const interrupts = takeInterrupts();
-    const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/retry`;
+    const path = `/v1/runs/${encodeURIComponent(parent)}/retry`;
     const view = await connection.client.ask<RunView>("POST", path, { json }).catch((error: unknown) => {
       if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
       const nameOf = (path: string) => (path.startsWith("kinds") ? "--kind" : fieldName(path, flags, null));
       throw usageError(error.problems, nameOf);
     });
-    return await driveRun(connection, view, { flags, interrupts, isDetached: flags.has("detach") });
+    rememberFiles(folder, view.id, { reads: recallFiles(folder, parent).reads });
+    const isDetached = flags.has("detach");
+    return await driveRun(connection, view, { flags, interrupts, isDetached, folder, out });
   } finally {
     await connection.close();
   }

@@ -1,11 +1,15 @@
 /** Commands that print rows: `weir results` and `weir failures`. One row a line, ready for other programs. */
 import type { Arguments, Flags } from "../arguments.ts";
 import type { Call } from "../client.ts";
-import { connect } from "../connection.ts";
+import { connect, folderOf } from "../connection.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { type FailureSummary, groupLines } from "../failureLines.ts";
-import { checkOut, downloadRows, printJson, printRows, say } from "../output.ts";
+import { printJson, say } from "../output.ts";
+import { outTarget } from "../outTarget.ts";
 import { printable } from "../printable.ts";
+import { printRows, writeRows } from "../rowsOut.ts";
+import { recallFiles } from "../runFiles.ts";
+import { print } from "../stdout.ts";
 
 export async function resultsCommand({ words, flags }: Arguments): Promise<number> {
   const only = flags.get("only");
@@ -18,7 +22,7 @@ export async function resultsCommand({ words, flags }: Arguments): Promise<numbe
     follow: flags.has("follow") ? true : undefined,
     merged: flags.has("merged") ? true : undefined,
   };
-  return writeRows(flags, "results", `/v1/runs/${encodeURIComponent(words[0] ?? "")}/results`, { query });
+  return giveRows(flags, "results", `/v1/runs/${encodeURIComponent(words[0] ?? "")}/results`, { query });
 }
 
 export async function failuresCommand({ words, flags }: Arguments): Promise<number> {
@@ -32,7 +36,7 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
     kind: kinds.length === 0 ? undefined : kinds.join(","),
   };
   if (!flags.has("summary")) {
-    return writeRows(flags, "failures", path, { query, headers: { accept: "application/x-ndjson" } });
+    return giveRows(flags, "failures", path, { query, headers: { accept: "application/x-ndjson" } });
   }
   const connection = await connect(flags, "failures");
   try {
@@ -40,7 +44,7 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
     if (flags.has("json")) printJson(summary);
     else if (summary.groups.length === 0) say("nothing is failed");
     else
-      process.stdout.write(
+      print(
         groupLines(summary)
           .map((line) => `${line}\n`)
           .join(""),
@@ -51,18 +55,23 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
   }
 }
 
-async function writeRows(flags: Flags, command: string, path: string, call: Call): Promise<number> {
-  const file = flags.get("out");
-  checkOut(file);
+async function giveRows(flags: Flags, command: string, path: string, call: Call): Promise<number> {
+  const out = flags.get("out");
+  const target = out === null ? null : outTarget(out, recallFiles(folderOf(flags), runOf(path)).reads);
   const connection = await connect(flags, command);
   try {
-    if (file === null) await printRows(connection.client, path, call);
+    if (target === null) await printRows(connection.client, path, call);
     else {
-      const written = await downloadRows(connection.client, { path, call, file, isWhole: true });
+      const written = await writeRows(connection.client, { path, call, target, isWhole: true });
       say(`rows: ${printable(written)}`);
     }
     return EXIT.ok;
   } finally {
     await connection.close();
   }
+}
+
+/** The run in a path of the API. */
+function runOf(path: string): string {
+  return path.split("/")[3] ?? "";
 }

@@ -1,31 +1,37 @@
 /** `weir run`: a new run from flags or a spec, or the going on of one; `weir resume` is the latter. */
 import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
 import { isEnded, type RunView } from "../../core/runView.ts";
 import { parseSpec } from "../../spec/schema.ts";
 import { missingSecrets } from "../../tasks/missingSecrets.ts";
 import { missingSecretMessage } from "../../tasks/secrets.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import { ApiError } from "../client.ts";
-import { type Connection, connectToDrive, usesOwnSecrets } from "../connection.ts";
+import { type Connection, connectToDrive, folderOf, usesOwnSecrets } from "../connection.ts";
 import { type Draft, draftPatch, draftSpec, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { UsageError } from "../exit.ts";
 import { takeInterrupts } from "../interrupts.ts";
-import { checkOut } from "../output.ts";
+import type { ReadFile } from "../outTarget.ts";
+import { outOfKnown, outOfNew, rememberFiles } from "../runFiles.ts";
 import { uploadInput } from "../upload.ts";
 
 /** Returns the exit code. */
 export async function runCommand({ words, flags }: Arguments): Promise<number> {
-  checkOut(flags.get("out"));
   if (flags.has("resume")) return resumeRun(flags.get("resume") || null, flags);
   const draft = draftSpec(words, flags);
+  const reads = readFiles(draft, words[0] ?? null);
+  const out = outOfNew(flags, reads);
   if (usesOwnSecrets(flags)) requireSecrets(draft);
   const connection = await connectToDrive(flags, "run", null);
   try {
     if (draft.input !== null) await uploadInput(connection.client, draft.input);
     const interrupts = takeInterrupts();
     const view = await create(connection, draft);
-    return await driveRun(connection, view, { flags, interrupts, isDetached: flags.has("detach") });
+    const folder = folderOf(flags);
+    rememberFiles(folder, view.id, { reads });
+    const isDetached = flags.has("detach");
+    return await driveRun(connection, view, { flags, interrupts, isDetached, folder, out });
   } finally {
     await connection.close();
   }
@@ -33,20 +39,31 @@ export async function runCommand({ words, flags }: Arguments): Promise<number> {
 
 /** Goes on with `run`, or with the newest unfinished one. Limits among the flags are set anew. */
 export async function resumeRun(run: string | null, flags: Flags, command = "run"): Promise<number> {
-  checkOut(flags.get("out"));
+  const folder = folderOf(flags);
   const patch = draftPatch(flags);
+  if (run !== null) outOfKnown(flags, folder, run);
   const connection = await connectToDrive(flags, command, run);
   try {
     const id = run ?? (await newestUnfinished(connection));
+    const out = outOfKnown(flags, folder, id);
     const interrupts = takeInterrupts();
     if (patch !== null) await connection.client.ask("PATCH", `/v1/runs/${id}`, { json: patch });
     const view = await connection.client.ask<RunView>("POST", `/v1/runs/${id}/resume`);
     // Resumed for a `weir run` that follows it already.
     const isDetached = flags.has("detach") || connection.isFollowed;
-    return await driveRun(connection, view, { flags, interrupts, isDetached });
+    return await driveRun(connection, view, { flags, interrupts, isDetached, folder, out });
   } finally {
     await connection.close();
   }
+}
+
+/** What the run is made from: it must not be written over. */
+function readFiles({ input }: Draft, specFile: string | null): readonly ReadFile[] {
+  const items = input?.file ?? null;
+  return [
+    ...(items === null ? [] : [{ name: "the input", path: resolve(items) }]),
+    ...(specFile === null ? [] : [{ name: "the spec", path: resolve(specFile) }]),
+  ];
 }
 
 /** A complaint of the API about the spec, in the words the user typed. */

@@ -9,6 +9,7 @@ import { printJson, say } from "../output.ts";
 import { printable } from "../printable.ts";
 import { askAboutSchedule, draftRules, draftScheduledSpec, instantFlag } from "../scheduleDraft.ts";
 import { fireLine, listLine, scheduleLines } from "../scheduleLines.ts";
+import { print } from "../stdout.ts";
 import { uploadInput } from "../upload.ts";
 
 const HISTORY_SHOWN = 10;
@@ -140,7 +141,7 @@ async function within(
 
 function show(flags: Flags, document: unknown, lines: readonly string[]): void {
   if (flags.has("json")) printJson(document);
-  else process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  else print(lines.map((line) => `${line}\n`).join(""));
 }
 
 function pathOf(words: readonly string[]): string {

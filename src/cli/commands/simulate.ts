@@ -19,6 +19,7 @@ import { type Draft, draftSpec } from "../draft.ts";
 import { CommandError, EXIT, UsageError } from "../exit.ts";
 import { printJson } from "../output.ts";
 import { count, duration } from "../printable.ts";
+import { print } from "../stdout.ts";
 
 const MOST_ITEMS = 10_000_000;
 /** A simulation gives up after this much simulated time. */
@@ -43,7 +44,7 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
       `the simulation broke a rule, ${report.violation.rule}: ${report.violation.message}`,
     );
   if (flags.has("json")) printJson(summary(report));
-  else process.stdout.write(`${lines(report).join("\n")}\n`);
+  else print(`${lines(report).join("\n")}\n`);
   return EXIT.ok;
 }
 

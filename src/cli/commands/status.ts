@@ -7,6 +7,7 @@ import { EXIT } from "../exit.ts";
 import { printJson, say } from "../output.ts";
 import { printable } from "../printable.ts";
 import { figuresLine } from "../progress.ts";
+import { print } from "../stdout.ts";
 
 export async function statusCommand({ words, flags }: Arguments): Promise<number> {
   const [run] = words;
@@ -51,7 +52,7 @@ export function runLines(view: RunView, nowMs: number): readonly string[] {
 async function printOne(client: Client, run: string, asJson: boolean): Promise<void> {
   const view = await client.ask<RunView>("GET", `/v1/runs/${encodeURIComponent(run)}`);
   if (asJson) printJson(view);
-  else process.stdout.write(`${runLines(view, Date.now()).join("\n")}\n`);
+  else print(`${runLines(view, Date.now()).join("\n")}\n`);
 }
 
 async function printAll(client: Client, asJson: boolean): Promise<void> {
@@ -64,7 +65,7 @@ async function printAll(client: Client, asJson: boolean): Promise<void> {
     cursor = page.cursor;
   } while (cursor !== null);
   if (asJson) printJson(runs);
-  else process.stdout.write(runs.map((run) => `${listLine(run)}\n`).join("") || "no runs\n");
+  else print(runs.map((run) => `${listLine(run)}\n`).join("") || "no runs\n");
 }
 
 function listLine(view: RunView): string {

@@ -3,13 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isEnded, type RunView } from "../../core/runView.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import type { Client } from "../client.ts";
-import { connect } from "../connection.ts";
+import { connect, folderOf } from "../connection.ts";
 import { draftPatch } from "../draft.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { COMMANDS } from "../flags.ts";
 import { printJson } from "../output.ts";
 import { statusAndWhy } from "../progress.ts";
+import { forgetFiles } from "../runFiles.ts";
 import { smokeLines } from "../smokeRows.ts";
+import { print } from "../stdout.ts";
 
 /** A large run is joined in less; what is not done then is done when the run's folder is used next. */
 const CANCEL_WAIT_MS = 60_000;
@@ -47,7 +49,7 @@ async function showStage(words: readonly string[], flags: Flags): Promise<number
   try {
     const view = await connection.client.ask<RunView>("GET", pathOf(words));
     const lines = await smokeLines(connection.client, view, connection.where);
-    process.stdout.write([statusAndWhy(view), ...lines].map((line) => `${line}\n`).join(""));
+    print([statusAndWhy(view), ...lines].map((line) => `${line}\n`).join(""));
     return EXIT.ok;
   } finally {
     await connection.close();
@@ -67,6 +69,7 @@ export async function setCommand({ words, flags }: Arguments): Promise<number> {
 export function deleteCommand({ words, flags }: Arguments): Promise<number> {
   return steer(flags, "delete", async (client) => {
     await client.ask("DELETE", pathOf(words));
+    forgetFiles(folderOf(flags), words[0] ?? "");
     return null;
   });
 }
@@ -80,7 +83,7 @@ async function steer(
   try {
     const view = await change(connection.client);
     if (flags.has("json")) printJson(view);
-    else if (view !== null) process.stdout.write(`${view.id}  ${statusAndWhy(view)}\n`);
+    else if (view !== null) print(`${view.id}  ${statusAndWhy(view)}\n`);
     return EXIT.ok;
   } finally {
     await connection.close();
