@@ -107,7 +107,7 @@ export function settleCall({ host, seat }: TryContext, outcome: TaskOutcome | nu
   const usage = outcome?.usage ?? null;
   if (usage !== null) host.tally.spend(usage);
   // An answer that refuses the call costs nothing; where none came, or none that says, it may have cost all.
-  const isRefusal = outcome?.status !== undefined && outcome.status >= 400;
+  const isRefusal = outcome?.isFree === true || (outcome?.status !== undefined && outcome.status >= 400);
   seat.endTry({ usage, unreported: usage === null && !isRefusal }, outcome?.told);
 }
 

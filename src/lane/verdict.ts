@@ -85,10 +85,17 @@ function afterTransient(
 ): Verdict {
   const saysOfTarget = isDown(outcome) && (!context.isSuspect || isUnreached(outcome));
   const attempts = before.attempts + (saysOfTarget && context.targetDown ? 0 : 1);
-  const tries = { ...triesOf(before), attempts, ...(isUnanswered(outcome) && { unanswered: true as const }) };
+  const useless = (before.useless ?? 0) + (outcome.answersMost === undefined ? 0 : 1);
+  const tries = {
+    ...triesOf(before),
+    attempts,
+    ...(useless > 0 && { useless }),
+    ...(isUnanswered(outcome) && { unanswered: true as const }),
+  };
   const settled = failed(outcome.errorKind, outcome, tries, true);
   const inMs = waitMs(outcome, Math.max(1, tries.attempts), context);
-  if (tries.attempts < context.retry.maxAttempts) return { kind: "again", tries, inMs };
+  const isEnough = outcome.answersMost !== undefined && useless >= outcome.answersMost;
+  if (tries.attempts < context.retry.maxAttempts && !isEnough) return { kind: "again", tries, inMs };
   return saysOfTarget ? { kind: "unless-down", settled, inMs } : { kind: "row", settled };
 }
 

@@ -3,18 +3,30 @@
  *
  * The value is `{"text": …, "finish": …}`, with a schema `{"json": …, "finish": …}`; `finish` says why the answer ended
  * ("length": it was cut at `maxTokens`). The tokens stand beside the value, in the row's `usage`: a failed row has
- * them too.
+ * them too, and the beginning of what the model said.
+ *
+ * Every answer is paid for. What would be the same again (cut before it said anything, a tool called in its place, no
+ * text at all) is bought once, and what need not be (prose where JSON was asked for) `answerTries` times.
  */
 import type { Validator } from "@cfworker/json-schema";
-import { parseJson } from "../core/json.ts";
+import { parseJson, stringifyJson } from "../core/json.ts";
+import { jsonAt } from "../core/jsonPointer.ts";
 import { readRateLimit } from "../core/rateLimitFields.ts";
 import type { Json } from "../core/spec.ts";
-import type { Usage } from "../core/usage.ts";
 import { readText } from "./answer.ts";
-import { readFailedText } from "./failedBody.ts";
+import { type Completion, jsonOfText, readCompletion, usageOf } from "./completion.ts";
+import { failedBodyOf, readFailedText } from "./failedBody.ts";
 import { classOfStatus, statusLine } from "./httpAnswer.ts";
+import { outcomeOfErrorInside, withWaitOf } from "./llmError.ts";
 import type { LlmSettings } from "./llmSchema.ts";
 import type { Spent, TaskOutcome } from "./task.ts";
+
+interface Reading {
+  readonly settings: LlmSettings;
+  readonly validator: Validator | null;
+  readonly mask: (text: string) => string;
+  readonly status: number;
+}
 
 /** Throws CallFailed when the answer's body breaks off. */
 export async function outcomeOfCompletion(
@@ -23,78 +35,138 @@ export async function outcomeOfCompletion(
   validator: Validator | null,
   mask: (text: string) => string,
 ): Promise<TaskOutcome> {
-  const told = readRateLimit((name) => response.headers.get(name), Date.now());
-  const spent: Spent = told === null ? {} : { told };
-  if (response.status !== 200) return { ...(await outcomeOfError(response, mask)), ...spent };
   const { status } = response;
+  if (status !== 200) return { ...(await outcomeOfError(response, mask)), ...spentBy(response, undefined) };
   const answer = await readText(response, settings.maxResponseBytes);
   if (answer.kind === "too-large") {
     const message = `${statusLine(response)}, but the answer is longer than maxResponseBytes (${settings.maxResponseBytes})`;
-    return { kind: "permanent", errorKind: "parse", message, status, called: true, ...spent };
+    const outcome = { kind: "permanent", errorKind: "parse", message, status, called: true } as const;
+    return { ...outcome, ...spentBy(response, undefined) };
   }
-  const completion = parse(answer.text);
-  const usage = usageOf(completion);
-  return { ...outcomeOf(completion, validator, status), ...spent, ...(usage === null ? {} : { usage }) };
+  const body = parse(answer.text);
+  return {
+    ...outcomeOf(response, { body, text: answer.text }, { settings, validator, mask, status }),
+    ...spentBy(response, body),
+  };
 }
 
 async function outcomeOfError(response: Response, mask: (text: string) => string): Promise<TaskOutcome> {
   const text = await readFailedText(response);
-  return classOfStatus(response, { text, mask, nowMs: Date.now() });
+  const outcome = classOfStatus(response, { text, mask, nowMs: Date.now() });
+  return withWaitOf(jsonAt(parse(text) ?? null, ["error"]) ?? null, outcome);
 }
 
-function outcomeOf(completion: Json | undefined, validator: Validator | null, status: number): TaskOutcome {
-  const choice = at(field(completion, "choices"), 0);
-  const message = field(choice, "message");
-  const content = field(message, "content");
-  const finish = field(choice, "finish_reason") ?? null;
-  if (typeof content !== "string") {
-    const refusal = field(message, "refusal");
-    if (typeof refusal === "string" && refusal !== "")
-      return {
-        kind: "permanent",
-        errorKind: "task",
-        message: `the model refused: ${refusal}`,
-        status,
-        called: true,
-      };
-    return unfit("the answer is no chat completion with text", status);
+function outcomeOf(
+  response: Response,
+  { body, text }: { readonly body: Json | undefined; readonly text: string },
+  reading: Reading,
+): TaskOutcome {
+  const { settings, mask, status } = reading;
+  if (body === undefined) {
+    const message = "the answer is not JSON";
+    const said = { message, status, retryAfterMs: null, ...detailOf(text, mask) };
+    // A gateway's page and not a model's answer: nothing was bought.
+    return { kind: "transient", errorKind: "parse", ...said };
   }
-  if (validator === null) return { kind: "ok", value: { text: content, finish }, status };
-  const json = parse(content);
-  const cut = finish === "length" ? "; it was cut at maxTokens" : "";
-  if (json === undefined) return unfit(`the answer is not JSON${cut}`, status);
-  const { valid, errors } = validator.validate(JSON.parse(content));
+  const completion = readCompletion(body);
+  const { error } = completion;
+  if (error !== null)
+    return outcomeOfErrorInside(response, error, { mask, answerTries: settings.answerTries });
+  if (!completion.hasChoice) {
+    const { words, ...detail } = failedBodyOf(text, "", mask);
+    const message = `the answer is not a chat completion${words === null ? "" : `: ${words}`}`;
+    return { ...unfit(message, reading), ...detail };
+  }
+  const { refusal } = completion;
+  if (refusal !== null && !hasText(completion))
+    return permanent("task", `the model refused: ${refusal}`, status);
+  return hasText(completion) ? outcomeOfText(completion, reading) : outcomeWithoutText(completion, reading);
+}
+
+function hasText({ text }: Completion): boolean {
+  return text !== null && text.trim() !== "";
+}
+
+function outcomeOfText(completion: Completion, reading: Reading): TaskOutcome {
+  const { validator, mask, settings, status } = reading;
+  const { finish } = completion;
+  const text = completion.text ?? "";
+  if (validator === null) return { kind: "ok", value: { text, finish }, status };
+  const json = jsonOfText(text);
+  const detail = detailOf(text, mask);
+  if (json === undefined && completion.end === "length") {
+    const message = `the answer is not JSON: it was ${cutAt(settings)}`;
+    return { ...permanent("parse", message, status), ...detail };
+  }
+  if (json === undefined) return { ...unfit("the answer is not JSON", reading), ...detail };
+  const { valid, errors } = validator.validate(JSON.parse(stringifyJson(json)));
   if (valid) return { kind: "ok", value: { json, finish }, status };
   const last = errors.at(-1);
-  return unfit(
-    `the answer does not fit the schema: ${last?.instanceLocation ?? "#"} ${last?.error ?? ""}`,
-    status,
-  );
+  const where = `${last?.instanceLocation ?? "#"} ${last?.error ?? ""}`;
+  return { ...unfit(`the answer does not fit the schema: ${where}`, reading), ...detail };
+}
+
+/** Null, "" or blanks: what stands in the place of a text says why. */
+function outcomeWithoutText(completion: Completion, reading: Reading): TaskOutcome {
+  const { settings, mask, status } = reading;
+  const { thinking, tools, end, finish } = completion;
+  const detail = detailOf(thinking ?? completion.message, mask);
+  const because = (reason: string): TaskOutcome => ({
+    ...permanent("parse", `no text in the answer: ${reason}`, status),
+    ...detail,
+  });
+  switch (end) {
+    case "length":
+      return because(`it was ${cutAt(settings)}${thinking === null ? "" : "; all of it went into thinking"}`);
+    case "filter":
+      return because(`the endpoint's content filter stopped it (finish_reason: ${shown(finish)})`);
+    case "tools":
+      return because(`the model called ${tools.join(", ") || "a tool"} in its place; task.body offers tools`);
+    case "other":
+      break;
+    default:
+      end satisfies never;
+  }
+  if (thinking !== null) return because(`only thinking came (finish_reason: ${shown(finish)})`);
+  if (completion.text === null) return because(`its content is null (finish_reason: ${shown(finish)})`);
+  return {
+    ...unfit(`no text in the answer: it is empty (finish_reason: ${shown(finish)})`, reading),
+    ...detail,
+  };
+}
+
+/** What it is cut at, and what helps. */
+function cutAt({ maxTokens }: LlmSettings): string {
+  return maxTokens === null
+    ? "cut at the endpoint's own bound: set maxTokens higher"
+    : `cut at maxTokens (${maxTokens}): raise it`;
+}
+
+function shown(finish: Json): string {
+  return typeof finish === "string" ? finish : stringifyJson(finish);
+}
+
+function permanent(errorKind: "parse" | "task", message: string, status: number) {
+  return { kind: "permanent", errorKind, message, status, called: true } as const;
 }
 
 /** It may be well at the next try. */
-function unfit(message: string, status: number): TaskOutcome {
-  return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null };
+function unfit(message: string, { status, settings }: Reading) {
+  const answersMost = settings.answerTries;
+  return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null, answersMost } as const;
+}
+
+/** The beginning of what the model said. */
+function detailOf(text: string, mask: (text: string) => string): { readonly detail?: string } {
+  const { words: _, ...detail } = failedBodyOf(text, "", mask);
+  return detail;
 }
 
 /** What an answer says of tokens, whatever becomes of it. */
-export function spentBy(response: Response, completion: Json | undefined): Spent {
+export function spentBy(response: Response, body: Json | undefined): Spent {
   const told = readRateLimit((name) => response.headers.get(name), Date.now());
-  const usage = usageOf(completion);
+  const usage = body === undefined ? null : usageOf(body);
   return { ...(told === null ? {} : { told }), ...(usage === null ? {} : { usage }) };
-}
-
-/** Null when the endpoint counts nothing. */
-function usageOf(completion: Json | undefined): Usage | null {
-  const usage = field(completion, "usage");
-  const inputTokens = field(usage, "prompt_tokens") ?? field(usage, "input_tokens");
-  const outputTokens = field(usage, "completion_tokens") ?? field(usage, "output_tokens") ?? 0;
-  if (!isCount(inputTokens) || !isCount(outputTokens)) return null;
-  return { inputTokens, outputTokens };
-}
-
-function isCount(value: Json | undefined): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function parse(text: string): Json | undefined {
@@ -103,13 +175,4 @@ function parse(text: string): Json | undefined {
   } catch {
     return undefined;
   }
-}
-
-function field(value: Json | undefined, name: string): Json | undefined {
-  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
-  return (value as { readonly [key: string]: Json })[name];
-}
-
-function at(value: Json | undefined, index: number): Json | undefined {
-  return Array.isArray(value) ? (value as readonly Json[])[index] : undefined;
 }

@@ -7,6 +7,7 @@ import { headers, wholeNumber } from "../spec/fields.ts";
 import { answers } from "./answersSchema.ts";
 
 const MAX_TEXT_CHARS = 1_000_000;
+const MAX_ANSWER_TRIES = 100;
 const MAX_TOKENS = 10_000_000;
 const TEMPERATURE = "must be a number from 0 to 2";
 const PRICE = "must be dollars for a million tokens, 0 or more";
@@ -95,6 +96,15 @@ export const llmSchema = z.strictObject({
         inputPerMillion: 0.15,
         outputPerMillion: 0.6,
       }),
+    ),
+  answerTries: wholeNumber(1, MAX_ANSWER_TRIES)
+    .default(2)
+    .meta(
+      about(
+        "Answers to one item that are of no use (not JSON, not fitting `schema`, empty) before it is a failed row.",
+        2,
+        "Each of them is paid for, and most models say the same again.",
+      ),
     ),
   answers,
   timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS)

@@ -65,6 +65,8 @@ export interface OutgoingRequest {
 export interface Spent {
   /** Tokens as the target counted them. */
   readonly usage?: Usage;
+  /** The call used nothing: its answer refuses it, whatever its status. */
+  readonly isFree?: true;
   /** What it said of its own ledger. */
   readonly told?: Told;
   /** For a failed row: the beginning of the answer's body, masked and cut (`failedBody.ts`). */
@@ -92,6 +94,8 @@ type Ended =
       readonly status?: number;
       readonly retryAfterMs: number | null;
       readonly askedBy?: string;
+      /** It was answered, and the answer is of no use: the item becomes a failed row after so many of them. */
+      readonly answersMost?: number;
       /** False: the target did answer, so a timeout is no sign that it is down. */
       readonly isDown?: false;
       /** True: no connection was made, so the item had no part in it. */

@@ -82,6 +82,24 @@ describe("what becomes of an item", () => {
     expect(verdict({ ...broken, retryAfterMs: 25 * 3_600_000 }, 0, 0)).toMatchObject({ inMs: 3_600_000 });
   });
 
+  it("buys an answer that is of no use as often as its task says, whatever else was tried", () => {
+    const unfit: TaskOutcome = {
+      kind: "transient",
+      errorKind: "parse",
+      message: "not JSON",
+      status: 200,
+      retryAfterMs: null,
+      answersMost: 2,
+    };
+    const first = verdict(unfit, 1, 0);
+    expect(first).toMatchObject({ kind: "again", tries: { attempts: 2, useless: 1 } });
+    const patient = { ...retry, maxAttempts: 9 };
+    const judging = { retry: patient, targetDown: false, random: 0, isSuspect: false } as const;
+    expect(judge(unfit, { attempts: 4, throttles: 0 }, judging)).toMatchObject({ kind: "again" });
+    const second = judge(unfit, { attempts: 5, throttles: 0, useless: 1 }, judging);
+    expect(second).toMatchObject({ kind: "row", settled: { attempts: 6 } });
+  });
+
   it("spends no attempt while the target is down for everybody", () => {
     expect(verdict(broken, 1, 0)).toMatchObject({ kind: "again", tries: { attempts: 2 } });
     expect(verdict(broken, 1, 0, true)).toMatchObject({ kind: "again", tries: { attempts: 1 } });
