@@ -6,11 +6,9 @@
  * `MIN_TOKEN_CHARS` a deployed Weir is closed: 503 on everything but /healthz. No CORS header is ever sent.
  */
 import type { Context, Next } from "hono";
+import { MIN_TOKEN_CHARS } from "../core/limits.ts";
 import type { ApiEnv } from "./context.ts";
 import { Refusal } from "./errors.ts";
-
-/** 32 random characters cannot be guessed at any rate the platform serves. */
-export const MIN_TOKEN_CHARS = 32;
 
 /** Paths without data: pages, and the description of the API. */
 const PUBLIC_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json", "/spec.schema.json"]);
@@ -21,7 +19,7 @@ export async function authorise(c: Context<ApiEnv>, next: Next): Promise<void> {
   const url = URL.parse(c.req.url);
   if (url === null)
     throw new Refusal("invalid", "the request's path or its Host header is not a valid address");
-  if (c.env.WEIR_GENERATION !== undefined) refuseForeign(url, c.req.header("origin"));
+  if (isEmbedded(c)) refuseForeign(url, c.req.header("origin"));
   if (url.pathname !== "/healthz") {
     const token = c.env.WEIR_TOKEN ?? "";
     if (token.length < MIN_TOKEN_CHARS) {
@@ -30,9 +28,15 @@ export async function authorise(c: Context<ApiEnv>, next: Next): Promise<void> {
         `this Weir is closed: set the secret WEIR_TOKEN to ${MIN_TOKEN_CHARS} characters or more`,
       );
     }
-    if (!PUBLIC_PATHS.has(url.pathname)) await requireToken(c.req.header("authorization"), token);
+    if (!PUBLIC_PATHS.has(url.pathname))
+      await requireToken(c.req.header("authorization"), token, isEmbedded(c));
   }
   await next();
+}
+
+/** On a machine of one's own, as the command runs it. */
+function isEmbedded(c: Context<ApiEnv>): boolean {
+  return c.env.WEIR_GENERATION !== undefined;
 }
 
 /** A page of another site must not reach the embedded server, not even by a name that resolves to loopback. */
@@ -55,10 +59,15 @@ function isOwnOrigin(origin: string, url: URL): boolean {
 }
 
 /** Throws a Refusal unless the header `Authorization` carries the token. */
-export async function requireToken(header: string | undefined, token: string): Promise<void> {
+export async function requireToken(
+  header: string | undefined,
+  token: string,
+  isEmbedded = false,
+): Promise<void> {
   const given = /^Bearer ([^\s]+)$/i.exec(header ?? "")?.[1];
   if (given === undefined) {
-    throw new Refusal("unauthorized", "a bearer token is needed: Authorization: Bearer <WEIR_TOKEN>");
+    const where = isEmbedded ? "; weir dev prints a curl line with it when it starts" : "";
+    throw new Refusal("unauthorized", `a bearer token is needed: Authorization: Bearer <WEIR_TOKEN>${where}`);
   }
   if (!(await isSameText(given, token)))
     throw new Refusal("unauthorized", "the bearer token is not the right one");

@@ -6,6 +6,7 @@
  * folder, and start a short-lived runtime where nobody does: its generation drives nothing, so no target is called.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { MIN_TOKEN_CHARS } from "../core/limits.ts";
 import type { Flags } from "./arguments.ts";
 import { type Client, checkRemote, createClient } from "./client.ts";
 import { CommandError, UsageError } from "./exit.ts";
@@ -31,6 +32,7 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+const TOKEN = /^[\x21-\x7e]+$/;
 const DEFAULT_STATE = ".weir";
 /** A reading command is gone, and a starting one ready, within this. */
 const WAIT_MS = 10_000;
@@ -77,10 +79,21 @@ export async function connectDev(
 ): Promise<Connection & { readonly token: string }> {
   if (flags.has("remote"))
     throw new UsageError("weir dev runs on this machine: --remote does not go with it");
+  const token = ownToken(flags);
   const folder = folderOf(flags);
   const owner = await waitForOwner(folder, (found) => found.kind !== "brief");
   if (owner !== null) throw inUse(owner);
-  return own(folder, flags, { kind: "dev", command: "dev", port });
+  return own(folder, flags, { kind: "dev", command: "dev", port, token });
+}
+
+/** The token that the user wants `weir dev` to take; null: a new one. Throws UsageError for one that is too short. */
+function ownToken(flags: Flags): string | null {
+  const token = flags.get("token") ?? process.env.WEIR_TOKEN ?? "";
+  if (token === "") return null;
+  if (token.length >= MIN_TOKEN_CHARS && TOKEN.test(token)) return token;
+  throw new UsageError(
+    `WEIR_TOKEN: a token has ${MIN_TOKEN_CHARS} visible characters or more, as openssl rand -hex 32 prints; unset it, and weir dev makes one`,
+  );
 }
 
 /** True where the command needs secrets of this process: no other one makes the calls. */
@@ -107,7 +120,7 @@ function connectRemote(flags: Flags): Connection | null {
   const token = flags.get("token") ?? process.env.WEIR_TOKEN ?? "";
   if (token === "")
     throw new UsageError("WEIR_TOKEN is not set: the token of the deployed Weir (or give --token)");
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError("the token has characters that no token has");
+  if (!TOKEN.test(token)) throw new UsageError("the token has characters that no token has");
   const client = createClient(address, token);
   return {
     client,
@@ -139,16 +152,22 @@ function connectOwner(owner: Owner, flags: Flags): Connection {
 async function own(
   folder: StateFolder,
   flags: Flags,
-  as: { readonly kind: Owner["kind"]; readonly command: string; readonly port: number },
+  as: {
+    readonly kind: Owner["kind"];
+    readonly command: string;
+    readonly port: number;
+    readonly token?: string | null;
+  },
 ): Promise<Connection & { readonly token: string }> {
   const ownership = await take(folder, as);
   let runtime: Runtime;
   try {
     // Loaded only here: a command that talks to another process does without the runtime.
     const { startRuntime } = await import("./supervisor.ts");
-    const { port, kind, command } = as;
+    const { port, kind, command, token = null } = as;
     runtime = await startRuntime(folder, ownership, {
       port,
+      token,
       drives: kind !== "brief",
       drivesSchedules: kind === "dev",
       repairs: command === "reindex",

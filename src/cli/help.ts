@@ -57,7 +57,8 @@ const NOTES: Readonly<Record<string, string>> = {
   asks on its terminal); else with: weir run --resume RUN
 `,
   dev: `
-  Runs that are started while it lives are worked on by it; older ones only when told (weir resume RUN).
+  Runs that are started while it lives are worked on by it; older ones only when resumed (weir resume RUN). It prints
+  what becomes of them. Its token is WEIR_TOKEN where that is set, else a new one; both are for this machine alone.
 `,
   retry: `
   The new run takes what no earlier retry has settled. Flags like --url and --header change the task for it alone.

@@ -42,6 +42,8 @@ export interface Runtime {
 
 export interface RuntimeOptions {
   readonly port: number;
+  /** Null makes a new one. */
+  readonly token: string | null;
   readonly repairs: boolean;
   /** False: it is only read from, and gone in a moment. */
   readonly drives: boolean;
@@ -62,7 +64,6 @@ export async function startRuntime(
     generation,
     succeeds: [],
     blameless: false,
-    token: null,
     taskSaid: (line) => voice.say(line),
   });
   const supervisor = new Supervisor(folder, ownership, embedded, options.drivesSchedules, voice);

@@ -247,6 +247,8 @@ export const MAX_REDIRECTS = 20;
 export const MAX_BATCH = 1000;
 /** Characters of a call's items together: what a lane holds of them, and well below what servers take in a body. */
 export const BATCH_CHARS = 2_000_000;
+/** 32 random characters of a token cannot be guessed at any rate the platform serves. */
+export const MIN_TOKEN_CHARS = 32;
 /** A shorter secret cannot be told from ordinary text, so it could not be masked: it counts as missing. */
 export const SECRET_MIN_CHARS = 4;
 

@@ -11,6 +11,17 @@ const specs = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" }).filte
   path.endsWith("spec.json"),
 );
 
+const readmes = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" }).filter((path) =>
+  path.endsWith("README.md"),
+);
+
+describe("the commands of the examples", () => {
+  test.each(readmes)("%s runs TypeScript with the Node that comes with Weir", (path) => {
+    const lines = readFileSync(join(EXAMPLES, path), "utf8").split("\n");
+    expect(lines.filter((line) => /^node .*\.(?:ts|js)\b/.test(line))).toEqual([]);
+  });
+});
+
 describe("the example specs", () => {
   test.each(specs)("%s is accepted", (path) => {
     const spec = JSON.parse(readFileSync(join(EXAMPLES, path), "utf8"));

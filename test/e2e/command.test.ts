@@ -95,6 +95,19 @@ describe("weir plan", () => {
   });
 });
 
+describe("weir dev with WEIR_TOKEN", () => {
+  test("takes it, and refuses one that could be guessed", async () => {
+    const token = "a-token-of-mine-0123456789-0123456789";
+    const dev = workspace.start(["dev", "--port", "0"], { WEIR_TOKEN: token });
+    const address = await until("it to be ready", () => /^(http:\S+)\/#token=/.exec(dev.stdout)?.[1]);
+    const answer = await fetch(`${address}/v1/runs`, { headers: { authorization: `Bearer ${token}` } });
+    expect(answer.status).toBe(200);
+    expect(dev.stderr).toContain('"authorization: Bearer $WEIR_TOKEN"');
+    const short = await workspace.weir(["dev", "--port", "0"], { WEIR_TOKEN: "short" });
+    expect([short.exitCode, short.stderr]).toEqual([2, expect.stringContaining("32 visible characters")]);
+  });
+});
+
 describe("weir dev", () => {
   let dev: WeirProcess;
   let address: string;
@@ -117,6 +130,15 @@ describe("weir dev", () => {
     await workspace.weir(["set", id, "--rate", "none"]);
     await until("the detached run to end", async () => (await workspace.status(id)).status === "completed");
     expect(await calls()).toBe(200);
+  });
+
+  test("says what becomes of its runs, and how to reach it with curl", async () => {
+    const run = await workspace.weir(["run", ...flags("--name", "of the day")]);
+    const id = run.stderr.split("\n", 1)[0];
+    await until("the run's end to be said", () => dev.stderr.includes(`${id} (of the day) completed`));
+    expect(dev.stderr).toContain(`curl -H "authorization: Bearer ${token}" ${address}/v1/runs`);
+    const answer = await fetch(`${address}/v1/runs`);
+    expect([answer.status, await answer.text()]).toEqual([401, expect.stringContaining("weir dev prints")]);
   });
 
   test("is the only one on its state folder", async () => {

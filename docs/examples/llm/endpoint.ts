@@ -1,6 +1,6 @@
 /**
  * A stand-in for a language model: answers every chat completion with the same verdict, counts four characters as
- * a token, and takes a third of a second. `node docs/examples/llm/endpoint.ts` listens on http://127.0.0.1:8099/v1.
+ * a token, and takes a third of a second. `npx node docs/examples/llm/endpoint.ts` listens on http://127.0.0.1:8099/v1.
  */
 import { createServer } from "node:http";
 import { json } from "node:stream/consumers";

@@ -12,12 +12,16 @@ import { CommandError, EXIT } from "../exit.ts";
 import { drainMs } from "../follow.ts";
 import { takeInterrupts } from "../interrupts.ts";
 import { say } from "../output.ts";
+import { RunNews } from "../runNews.ts";
 import { listLine } from "../scheduleLines.ts";
 import { print } from "../stdout.ts";
 import { allSchedules } from "./schedule.ts";
 
 const DEFAULT_PORT = 8787;
 const LOOK_MS = 250;
+const LOOKS_PER_NEWS = 4;
+/** Each that has not ended costs a call to its object. */
+const RUNS_WATCHED = 50;
 const SCHEDULES_SAID = 20;
 
 export async function devCommand({ flags }: Arguments): Promise<number> {
@@ -28,8 +32,10 @@ export async function devCommand({ flags }: Arguments): Promise<number> {
     print(`${connection.client.address}/#token=${connection.token}\n`);
     connection.listen(say);
     say("weir dev: ready; commands in other terminals reach it. Ctrl-C ends it.");
+    const shown = connection.token === process.env.WEIR_TOKEN ? "$WEIR_TOKEN" : connection.token;
+    say(`REST: curl -H "authorization: Bearer ${shown}" ${connection.client.address}/v1/runs`);
     await saySchedules(connection.client);
-    const lost = await untilInterrupted(connection, interrupts.listen);
+    const lost = await untilInterrupted(connection, interrupts.listen, newsOf(connection.client));
     if (lost !== null) throw new CommandError(lost);
     await pauseRuns(connection);
     return EXIT.ok;
@@ -46,19 +52,33 @@ async function saySchedules(client: Client): Promise<void> {
     say(`and ${schedules.length - SCHEDULES_SAID} more: weir schedule list`);
 }
 
-/** Null after Ctrl-C; else why Weir is gone. */
+/** Says what became of the newest runs since it was last called; a moment in which nobody answers is passed over. */
+function newsOf(client: Client): () => Promise<void> {
+  const news = new RunNews();
+  const query = { limit: RUNS_WATCHED };
+  return async () => {
+    const page = await client
+      .ask<{ runs: readonly RunView[] }>("GET", "/v1/runs", { query })
+      .catch(() => null);
+    if (page !== null) for (const line of news.lines(page.runs)) say(line);
+  };
+}
+
+/** Null after Ctrl-C; else why Weir is gone. `look` is called every second. */
 async function untilInterrupted(
   connection: Connection,
   listen: (press: (times: number) => void) => void,
+  look: () => Promise<void>,
 ): Promise<string | null> {
   let isInterrupted = false;
   listen((times) => {
     if (times > 1) process.exit(EXIT.waits);
     isInterrupted = true;
   });
-  while (!isInterrupted) {
+  for (let times = 0; !isInterrupted; times++) {
     const lost = connection.lost();
     if (lost !== null) return lost;
+    if (times % LOOKS_PER_NEWS === 0) await look();
     await sleep(LOOK_MS);
   }
   return null;
