@@ -63,6 +63,17 @@ export const runSchema = z
       .openapi({
         description: "tokens: of the rows, and of every call that was made, failed tries included",
       }),
+    fault: z
+      .object({
+        message: z.string(),
+        status: z.int().nullable().openapi({ description: "null where there was no answer" }),
+        at: z.string(),
+        retrying: count.openapi({ description: "items that wait for another try after one that failed" }),
+      })
+      .nullable()
+      .openapi({
+        description: "the last call that got no good answer; null where none has since the run was started",
+      }),
     onComplete: z
       .object({
         state: z.enum(["pending", "delivered", "failed"]),

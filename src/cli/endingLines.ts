@@ -25,7 +25,19 @@ function waitingLines(ending: Ending & { readonly kind: "waits" }, where: string
     view.status === "awaiting-approval"
       ? `weir approve ${id}${where} (its rows: weir approve ${id} --show${where}), then `
       : "";
-  return [`${why}; ${done}; go on with: ${approve}weir run --resume ${id}${where}`, ...usageLines(view)];
+  return [
+    `${why}; ${done}; go on with: ${approve}weir run --resume ${id}${where}`,
+    ...faultLines(view),
+    ...usageLines(view),
+  ];
+}
+
+/** The last fault, where items are still under retry for one. */
+function faultLines({ fault }: RunView): readonly string[] {
+  // Absent where an older Weir answers.
+  if (fault == null || fault.retrying === 0) return [];
+  const are = fault.retrying === 1 ? "item is" : "items are";
+  return [`${count(fault.retrying)} ${are} under retry; the last fault: ${printable(fault.message)}`];
 }
 
 function endedLines(view: RunView, rows: Rows, where: string): readonly string[] {
@@ -40,6 +52,7 @@ function endedLines(view: RunView, rows: Rows, where: string): readonly string[]
   if (rowless > 0) {
     lines.push(`${counted(rowless, "item")} ${rowless === 1 ? "has" : "have"} no row`);
   }
+  if (view.status !== "completed") lines.push(...faultLines(view));
   lines.push(rowsLine(view, rows, where));
   if (view.parentRunId !== null) {
     lines.push(`merged results: weir results ${view.parentRunId} --merged${where}`);

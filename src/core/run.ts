@@ -14,9 +14,10 @@ import { type Calendar, createCalendar } from "./calendar.ts";
 import { type Costed, createCosted } from "./costed.ts";
 import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
 import { createHostBook, forgetHosts, type HostBook } from "./hostQuota.ts";
+import { createFaultBook, type FaultBook } from "./lastFault.ts";
 import { bringForward, type Ledger, newChunk } from "./ledger.ts";
 import { type Notice, startNotice } from "./notice.ts";
-import type { ChunkPlan, Fault, Operations, SyncAnswer } from "./protocol.ts";
+import type { ChunkPlan, Operations, SyncAnswer } from "./protocol.ts";
 import { configureQuota, createQuota, type Quota, restoreQuota } from "./quota.ts";
 import { parseRate } from "./rate.ts";
 import { noTotals, type Totals } from "./reduce.ts";
@@ -114,12 +115,8 @@ export interface Run extends Tables {
   totals: Totals | null;
   /** When `unindexed` last fell, or last rose from 0. */
   indexedAtMs: number;
-  /** When the target was certainly up last, run clock; null: not known since the Run was started. */
-  answeredMs: number | null;
-  /** The last call that ended down; null: none since the Run was started. */
-  fault: (Fault & { readonly atMs: number }) | null;
-  /** Items that wait for another try after one that failed, by invocation. */
-  readonly retrying: Map<string, number>;
+  /** What is known of calls that ended down. */
+  readonly faults: FaultBook;
   /** What lanes last said of a platform that refuses them; null once a part was committed since. */
   refusal: { readonly sentence: string; readonly atMs: number } | null;
 }
@@ -195,9 +192,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     errands: new Map(),
     totals: state.spec.reduce == null ? null : noTotals(state.spec.reduce),
     indexedAtMs: nowMs,
-    answeredMs: null,
-    fault: null,
-    retrying: new Map(),
+    faults: createFaultBook(),
     refusal: null,
   };
 }

@@ -63,6 +63,15 @@ export interface RunView {
       readonly dollars: number | null;
     };
   } | null;
+  /** The last call that got no good answer, and how many items are under retry; null: none since the run was started. */
+  readonly fault: {
+    /** One line, secrets masked. */
+    readonly message: string;
+    /** Null: there was no answer. */
+    readonly status: number | null;
+    readonly at: string;
+    readonly retrying: number;
+  } | null;
   /** What became of the notice at the end; null without `onComplete` or before the end. */
   readonly onComplete: Omit<Notice, "dueAtMs"> | null;
   readonly coordinatorRequests: number;

@@ -11,6 +11,7 @@ import { longestWaitMs } from "./backoff.ts";
 import { budgetSentence, outlayOf, passedBy } from "./budget.ts";
 import { forgetWaiting, hearWaiting } from "./costed.ts";
 import { forgetInvocation, seeInvocation } from "./dispatch.ts";
+import { hearFaults, restChunk } from "./lastFault.ts";
 import { isEmbedded, leaseChunks } from "./leasing.ts";
 import { applyCommit, handBack, loseLease, orphan } from "./ledger.ts";
 import {
@@ -83,7 +84,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     ...(works && { rowsWaitMs: rowsWaitMs(run, nowMs) }),
     settings: request.settingsVersion === run.state.settingsVersion ? null : settingsOf(run),
     circuit: run.state.quota.circuit.open === null ? "closed" : "open",
-    ...(run.answeredMs !== null && { answeredAgoMs: Math.max(0, nowMs - run.answeredMs) }),
+    ...(run.faults.answeredMs !== null && { answeredAgoMs: Math.max(0, nowMs - run.faults.answeredMs) }),
     refusedEpoch: run.state.refused.epoch,
     refusedStreak: run.state.refused.streak.length,
   };
@@ -155,6 +156,7 @@ function commitOne(run: Run, invocation: string, commit: Commit, nowMs: number):
   // A task that lingers holds something of the target's until its lane says that it has let go.
   if (commit.release || (isDone && run.state.lingerMs === 0)) {
     release(run.semaphore, commit.fence);
+    restChunk(run.faults, commit.chunk, commit.checkpoint.deferred);
     handBack(record, nowMs, commit.trouble === undefined ? null : refusedForMs(record.refusals));
     if (commit.trouble !== undefined) run.state.trouble = commit.trouble;
     parkAtBorder(run, record);
@@ -226,10 +228,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
   };
   const itemsLeft = state.plan.complete ? state.items - state.counts.done : Number.POSITIVE_INFINITY;
   state.quota = observe(state.quota, seen, { nowMs, holder, itemsLeft });
-  if (seen.answered > 0) run.answeredMs = Math.max(run.answeredMs ?? 0, nowMs - (seen.answeredAgoMs ?? 0));
-  if (seen.fault !== undefined) run.fault = { ...seen.fault, atMs: nowMs };
-  if (seen.retrying === undefined) run.retrying.delete(holder);
-  else run.retrying.set(holder, seen.retrying);
+  hearFaults(run.faults, seen, { nowMs, holder });
   state.asked = latestAsked(state.asked ?? null, seen, nowMs);
   countRefused(run, seen);
   if (seen.refusing !== undefined) run.refusal = { sentence: seen.refusing, atMs: nowMs };
@@ -301,7 +300,7 @@ function remember(run: Run, request: SyncRequest, answer: SyncAnswer): void {
   run.answers.set(request.invocation, answer);
   if (ending && !holds) {
     forgetInvocation(run.dispatch, request.invocation);
-    run.retrying.delete(request.invocation);
+    run.faults.retrying.delete(request.invocation);
     countUnreported(run, forgetWaiting(run.costed, request.invocation).tokens);
   }
   for (const known of run.answers.keys()) {

@@ -1,6 +1,7 @@
 /** The run as users see it, made from the state: `RunView` of the REST contract. */
 import { currentPerSecond } from "./activity.ts";
 import { itemsPerCall } from "./batch.ts";
+import { itemsRetrying } from "./lastFault.ts";
 import { effectiveRate } from "./quota.ts";
 import { shortTotals } from "./reduce.ts";
 import { configuredPerSecond, isWorking, type Run } from "./run.ts";
@@ -38,6 +39,7 @@ export function view(run: Run, reader: Reader): RunView {
     totals:
       run.totals === null || state.spec.reduce === null ? null : shortTotals(state.spec.reduce, run.totals),
     usage: usageOf(run),
+    fault: faultOf(run, reader),
     onComplete: noticeOf(run),
     coordinatorRequests: state.coordinatorRequests,
     operations: state.operations,
@@ -76,6 +78,13 @@ function usageOf(run: Run): RunView["usage"] {
     rows: { ...rows, dollars: dollarsOf(rows, price) },
     spent: { ...spent, dollars: dollarsOf(spent, price) + unknown },
   };
+}
+
+function faultOf(run: Run, { nowMs, wallMs }: Reader): RunView["fault"] {
+  const { last } = run.faults;
+  if (last === null) return null;
+  const at = new Date(wallMs - (nowMs - last.atMs)).toISOString();
+  return { message: last.message, status: last.status ?? null, at, retrying: itemsRetrying(run) };
 }
 
 function noticeOf(run: Run): RunView["onComplete"] {

@@ -61,7 +61,7 @@ export function remainingMs(
 /** Nothing leaves before this instant of the run clock; now or earlier when something may. */
 function heldUntilMs(run: Run, nowMs: number): number {
   const { open } = run.state.quota.circuit;
-  if (open !== null) return open.nextProbeMs;
+  if (open !== null && open.isAjar !== true) return open.nextProbeMs;
   if (run.semaphore.live.size > 0 || run.ledger.nextAvailable(nowMs, true) !== undefined) return nowMs;
   return run.ledger.nextAvailableAtMs() ?? nowMs;
 }

@@ -2,14 +2,17 @@
 import { callTimeMs, currentPerSecond } from "./activity.ts";
 import { pace } from "./estimate.ts";
 import { hostsCalled } from "./hostQuota.ts";
+import { itemsRetrying } from "./lastFault.ts";
 import { OFFER_REPEAT_MS } from "./limits.ts";
 import { effectiveRate } from "./quota.ts";
 import { describeRate } from "./rate.ts";
 import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
+import { counted, number, seconds } from "./sentence.ts";
 import { tokenRate } from "./tokenQuota.ts";
 import { whyThrottled, whyWaiting } from "./waiting.ts";
+import { retryNote, whyDown } from "./whyDown.ts";
 
 /** Lanes that insist say so with every try, the last ones 5 s apart: after this it is no news any more. */
 const REFUSAL_TOLD_MS = 10_000;
@@ -32,7 +35,9 @@ export function why(run: Run, reader: Reader): string {
   if (!reader.driven) return `no process works on it: ${resume}`;
   if (state.status === "awaiting-approval") return state.reason ?? "smoke stage done; approve to go on";
   if (state.status === "finishing") return whyFinishing(run, reader.nowMs);
-  return whyBlocked(run, reader) ?? whyHosts(run, reader) ?? whySlow(run, reader);
+  const held = whyBlocked(run, reader);
+  if (held !== null) return held;
+  return `${whyHosts(run, reader) ?? whyRetrying(run) ?? whySlow(run, reader)}${retryNote(run, reader.nowMs)}`;
 }
 
 function whyEnded(run: Run): string {
@@ -66,6 +71,16 @@ function whyUnindexed(run: Run, nowMs: number): string {
   return `waiting for D1, which does not take the failures of ${parts}: next try in ${seconds(nextMs)}`;
 }
 
+/** Every item that is left failed before: neither quota nor lanes hold them. */
+function whyRetrying(run: Run): string | null {
+  const { plan, items, counts } = run.state;
+  const left = items - counts.done;
+  if (!plan.complete || left === 0 || itemsRetrying(run) < left) return null;
+  return left === 1
+    ? "the last item waits for its next try"
+    : "the items that are left wait for their next tries";
+}
+
 /** Something other than pace and quota holds the run. */
 function whyBlocked(run: Run, reader: Reader): string | null {
   const { state } = run;
@@ -77,13 +92,9 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   if (lingering !== null) {
     return `waiting ${seconds(lingering)}: the former process may still keep the target busy`;
   }
+  const down = whyDown(run, reader.nowMs);
+  if (down !== null) return down;
   const { open } = state.quota.circuit;
-  const probeInMs = open === null ? 0 : open.nextProbeMs - reader.nowMs;
-  if (open?.reason === "down") {
-    return probeInMs > 0
-      ? `target down, next probe in ${seconds(probeInMs)}`
-      : "target down, a probe is under way";
-  }
   if (open !== null) return whyThrottled(run, reader);
   const refused = refusedInARow(state.refused);
   if (refused !== null) return refused;
@@ -96,7 +107,7 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   if (run.ledger.nextAvailable(reader.nowMs, true) !== undefined) return "waiting for a lane to start";
   const next = run.ledger.nextAvailableAtMs();
   if (next === null) return null;
-  return whyWaiting(run, next, reader);
+  return `${whyWaiting(run, next, reader)}${retryNote(run, reader.nowMs)}`;
 }
 
 /** How long until the next slot is free, when former processes hold all that are taken; else null. */
@@ -177,19 +188,4 @@ function given({ activity }: Run, perSecond: number, { nowMs }: Reader): string 
   const current = currentPerSecond(activity, nowMs);
   if (current >= GIVEN_LEAST * perSecond) return `give ${number(perSecond)}/s`;
   return `could give ${number(perSecond)}/s, now ${number(current)}/s`;
-}
-
-function counted(n: number, noun: string): string {
-  return `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
-}
-
-function number(n: number): string {
-  const rounded = n >= 10 ? Math.round(n) : Math.round(n * 100) / 100;
-  const [whole, decimals] = String(rounded).split(".");
-  const grouped = (whole ?? "0").replace(/\B(?=(\d{3})+$)/g, ",");
-  return decimals === undefined ? grouped : `${grouped}.${decimals}`;
-}
-
-function seconds(ms: number): string {
-  return `${Math.max(1, Math.ceil(ms / 1000))} s`;
 }

@@ -188,6 +188,7 @@ function viewOfGone(record: CreateRun, { ok, failed }: Place): RunView {
     rate: { limitPerSecond: null, effectiveLimitPerSecond: null, currentPerSecond: 0 },
     totals: null,
     usage: null,
+    fault: null,
     onComplete: null,
     coordinatorRequests: 0,
     operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },

@@ -15,6 +15,7 @@ const view = (change: Partial<RunView> = {}): RunView =>
     endedAt: "2026-11-21T12:00:20.000Z",
     parentRunId: null,
     usage: null,
+    fault: null,
     onComplete: null,
     ...change,
   }) as RunView;
