@@ -14,6 +14,7 @@ import type { V4WorkerOptions } from "miniflare";
 import type { Encoding } from "../tasks/tokenizer.ts";
 import { ranksOf } from "../tasks/tokenizerTables.ts";
 import { network } from "./network.ts";
+import { reachBinding } from "./reach.ts";
 
 /** The project's folder. */
 export const PROJECT = resolve(import.meta.dirname, "../..");
@@ -53,6 +54,7 @@ export function loadBundle(): Bundle {
     ...options.serviceBindings,
     TABLES: { disk: { path: TABLES, writable: false } },
     NETWORK: { network: network() },
+    REACH: reachBinding,
   };
   return {
     modules: readModules("worker"),

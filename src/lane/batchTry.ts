@@ -13,7 +13,16 @@ import { NO_TRIES, type Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { type BatchOutcome, HostNotDue, type TaskOutcome } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
-import { call, downOf, type LastTry, settleCall, settleOrWait, type TryContext, tell } from "./itemTry.ts";
+import {
+  call,
+  downOf,
+  type LastTry,
+  settleCall,
+  settleOrWait,
+  type TryContext,
+  tell,
+  wasReached,
+} from "./itemTry.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Reader } from "./reader.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -167,7 +176,8 @@ async function concludeAll(context: TryContext, group: readonly Due[], outcome: 
   const { host, seat, settlement, signal } = context;
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
   // One random part for all: they wait for the same moment.
-  const judging = { retry: host.settings().spec.retry, targetDown, random: host.clock.random() };
+  const { retry } = host.settings().spec;
+  const judging = { retry, targetDown, wasReached: wasReached(host), random: host.clock.random() };
   const judged = group.map(({ item, tries }, n) => {
     const own = outcome.kind === "whole" ? outcome.outcome : outcome.outcomes[n];
     if (own === undefined) throw new Error(`the task gave no outcome for item ${item.index}`);

@@ -132,7 +132,7 @@ export function tell(context: TryContext, items: readonly Item[], outcome: TaskO
       epoch,
       probe,
       ...rest,
-      ...(kind === "down" && evidenceOf(context.settlement, items, outcome)),
+      ...(kind === "down" && evidenceOf(context.settlement, items, isUnreached(outcome, wasReached(host)))),
       ...(refusal !== null && { refusal: { ...refusal, message: task.mask(refusal.message) } }),
     });
   }
@@ -141,14 +141,19 @@ export function tell(context: TryContext, items: readonly Item[], outcome: TaskO
   else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
 }
 
+/** Somebody was answered by the run's target, at some time. */
+export function wasReached(host: Pick<LaneHost, "upMs">): boolean {
+  return host.upMs() > Number.NEGATIVE_INFINITY;
+}
+
 /** What a call that ended down says of the target, beside that. */
 export function evidenceOf(
   settlement: Settlement,
   items: readonly Pick<Item, "ordinal">[],
-  outcome: TaskOutcome,
+  isOutOfReach: boolean,
 ): Pick<Trouble, "unreached" | "suspect" | "first"> {
   return {
-    ...(isUnreached(outcome) && { unreached: true }),
+    ...(isOutOfReach && { unreached: true }),
     ...(items.every(({ ordinal }) => settlement.isSuspect(ordinal)) && { suspect: true }),
     ...(items.every(({ ordinal }) => !settlement.isTried(ordinal)) && { first: true }),
   };
@@ -191,7 +196,8 @@ async function conclude(context: TryContext, item: Item, tries: Tries, outcome: 
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
   const { retry } = host.settings().spec;
   const isSuspect = settlement.isSuspect(item.ordinal);
-  const verdict = judge(outcome, tries, { retry, targetDown, isSuspect, random: host.clock.random() });
+  const judging = { retry, targetDown, isSuspect, wasReached: wasReached(host), random: host.clock.random() };
+  const verdict = judge(outcome, tries, judging);
   switch (verdict.kind) {
     case "row":
       settlement.settle(item, verdict.settled, task.mask);
@@ -243,7 +249,7 @@ export function settleOrWait(
 ): void {
   const { host, settlement, progress, task } = context;
   const isDown = host.isTargetDown();
-  if (!isDown && !(isUnreached(outcome) && host.upMs() <= failedAtMs)) {
+  if (!isDown && !(isUnreached(outcome, wasReached(host)) && host.upMs() <= failedAtMs)) {
     settlement.settle(item, settled, task.mask);
     return;
   }

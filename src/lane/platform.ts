@@ -7,6 +7,7 @@ import { SourceError } from "../sources/source.ts";
 import { indexPart } from "../storage/failures.ts";
 import { readPart, writePart } from "../storage/parts.ts";
 import { createEgress, type Egress } from "../tasks/egress.ts";
+import { lookBy } from "../tasks/reach.ts";
 import { taskOf } from "../tasks/registry.ts";
 import type { Fetch } from "../tasks/sentCall.ts";
 import type { CountOperation, LanePorts, OpenTask } from "./ports.ts";
@@ -49,10 +50,11 @@ function egressPerSettings(env: Env): (settings: RunSettings) => Egress {
   let made: { readonly version: number; readonly egress: Egress } | null = null;
   return (settings) => {
     if (made?.version !== settings.version) {
-      const { BROWSER: browser, NETWORK: network } = env;
+      const { BROWSER: browser, NETWORK: network, REACH: reach } = env;
       const way: Fetch | undefined =
         network === undefined ? undefined : (url, init) => network.fetch(url, init);
-      made = { version: settings.version, egress: createEgress({ env, settings, browser, way }) };
+      const look = reach === undefined ? undefined : lookBy(reach);
+      made = { version: settings.version, egress: createEgress({ env, settings, browser, way, look }) };
     }
     return made.egress;
   };

@@ -29,9 +29,17 @@ export function isDown(outcome: TaskOutcome): boolean {
   return outcome.errorKind === "network" || outcome.errorKind === "timeout";
 }
 
-/** No connection was made: that is never the item's doing. */
-export function isUnreached(outcome: TaskOutcome): boolean {
-  return outcome.kind === "transient" && outcome.isUnreached === true;
+/**
+ * Statuses with which Cloudflare says that it got no connection to the server behind it: down, timed out, unreachable,
+ * no name (developers.cloudflare.com/support, "Error 521" to "Error 530").
+ */
+const NO_CONNECTION = new Set([521, 522, 523, 530]);
+
+/** No connection was made: that is never the item's doing. `wasReached`: the run's target was, at some time. */
+export function isUnreached(outcome: TaskOutcome, wasReached: boolean): boolean {
+  if (outcome.kind !== "transient") return false;
+  if (outcome.isUnreached === "name") return wasReached;
+  return outcome.isUnreached === true || NO_CONNECTION.has(outcome.status ?? 0);
 }
 
 interface Judging {
@@ -40,6 +48,8 @@ interface Judging {
   readonly targetDown: boolean;
   /** The item failed before while others were answered. */
   readonly isSuspect: boolean;
+  /** The run's target was reached at some time. */
+  readonly wasReached: boolean;
   /** 0…1. */
   readonly random: number;
 }
@@ -83,7 +93,7 @@ function afterTransient(
   before: Tries,
   context: Judging,
 ): Verdict {
-  const saysOfTarget = isDown(outcome) && (!context.isSuspect || isUnreached(outcome));
+  const saysOfTarget = isDown(outcome) && (!context.isSuspect || isUnreached(outcome, context.wasReached));
   const attempts = before.attempts + (saysOfTarget && context.targetDown ? 0 : 1);
   const useless = (before.useless ?? 0) + (outcome.answersMost === undefined ? 0 : 1);
   const tries = {

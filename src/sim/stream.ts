@@ -10,7 +10,7 @@ import type { Instant } from "../lane/instants.ts";
 import { downOf, evidenceOf, settleOrWait } from "../lane/itemTry.ts";
 import type { Progress } from "../lane/progress.ts";
 import type { Settlement } from "../lane/settlement.ts";
-import { isDown, judge } from "../lane/verdict.ts";
+import { isDown, isUnreached, judge } from "../lane/verdict.ts";
 import type { Item } from "../sources/source.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import type { Invocation } from "./invocation.ts";
@@ -184,7 +184,8 @@ export class Stream {
     else {
       const retryAfterMs =
         outcome.kind === "throttled" ? restMs(outcome.retryAfterMs, this.#host.spec.retry) : null;
-      const evidence = kind === "down" ? evidenceOf(settlement, [{ ordinal }], outcome) : {};
+      const evidence =
+        kind === "down" ? evidenceOf(settlement, [{ ordinal }], isUnreached(outcome, true)) : {};
       tally.trouble({ kind, index: work.first + ordinal, epoch, retryAfterMs, probe, ...evidence });
     }
     if (probe) exchange.hurry(0);
@@ -204,6 +205,7 @@ export class Stream {
       retry: spec.retry,
       targetDown,
       isSuspect,
+      wasReached: true,
       random: random.next(),
     });
     const item: Item = { ordinal, index: work.first + ordinal, position: ordinal, value: ordinal };

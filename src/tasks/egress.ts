@@ -16,6 +16,7 @@ import { outcomeOfFault } from "./faults.ts";
 import { CallsOfLanes } from "./laneCalls.ts";
 import { batchOutcomeOf, outcomeOf } from "./ownOutcome.ts";
 import type { Permits } from "./permits.ts";
+import { type LookFor, unknownReach } from "./reach.ts";
 import { taskOf } from "./registry.ts";
 import type { Browser } from "./rendered.ts";
 import { isHostForSecret, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
@@ -78,13 +79,15 @@ export function createEgress(options: {
   readonly browser?: Browser | undefined;
   /** Absent: the global `fetch`, as it is at the moment of a call. */
   readonly way?: Fetch | undefined;
+  /** Looks why a call had no answer; absent: nobody can. */
+  readonly look?: LookFor | undefined;
 }): Egress {
   const { env, settings, browser = null } = options;
   const send = sendBy(options.way ?? ((url, init) => fetch(url, init)));
   const task = options.task ?? taskOf(settings.spec.task.kind);
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
-  const lanes = new CallsOfLanes();
+  const lanes = new CallsOfLanes(options.look ?? unknownReach);
   const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
   const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
   const begin = (
@@ -106,8 +109,9 @@ export function createEgress(options: {
     });
   const failed = (attempt: Try, fault: unknown): TaskOutcome => {
     attempt.throwIfStopped(null);
-    return maskOutcome(outcomeOfFault(attempt.timeoutOf(fault), attempt.called), mask);
+    return maskOutcome(ofItsHost(outcomeOfFault(attempt.timeoutOf(fault), attempt.called)), mask);
   };
+  const ofItsHost = (outcome: TaskOutcome) => (isApart ? apart(outcome) : outcome);
   return {
     mask: mask.text,
     async run(input) {
@@ -116,7 +120,7 @@ export function createEgress(options: {
         const returned = await input.task.run(input.item, attempt, settings.spec.task, input.client);
         const outcome = input.task.isWeirs === true ? returned : outcomeOf(returned, attempt);
         attempt.throwIfStopped(outcome);
-        return maskOutcome(outcome, mask);
+        return maskOutcome(ofItsHost(outcome), mask);
       } catch (fault) {
         return failed(attempt, fault);
       } finally {
@@ -136,7 +140,10 @@ export function createEgress(options: {
         const isWeirs = input.task.isWeirs === true;
         const outcome = isWeirs ? returned : batchOutcomeOf(returned, items.length, attempt);
         attempt.throwIfStopped(outcome.kind === "whole" ? outcome.outcome : null);
-        return maskBatch(outcome, mask);
+        return maskBatch(
+          outcome.kind === "whole" && isApart ? { kind: "whole", outcome: apart(outcome.outcome) } : outcome,
+          mask,
+        );
       } catch (fault) {
         const outcome = failed(attempt, fault);
         return outcome.kind === "ok" ? { kind: "each", outcomes: [outcome] } : { kind: "whole", outcome };
@@ -145,6 +152,13 @@ export function createEgress(options: {
       }
     },
   };
+}
+
+/** Each host stands for itself: that one of them is out of reach is its items' own trouble. */
+function apart<O extends TaskOutcome>(outcome: O): O {
+  if (outcome.kind !== "transient" || outcome.isUnreached === undefined) return outcome;
+  const { isUnreached: _, ...own } = outcome;
+  return own as O;
 }
 
 function maskBatch(outcome: BatchOutcome, mask: Mask): BatchOutcome {

@@ -10,7 +10,7 @@ export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
   if (fault instanceof CallTimedOut) return transient("timeout", fault.message);
   if (fault instanceof CallFailed) {
     const failed = transient("network", fault.message);
-    return fault.isUnreached ? { ...failed, isUnreached: true } : failed;
+    return fault.isUnreached === false ? failed : { ...failed, isUnreached: fault.isUnreached };
   }
   if (fault instanceof CallTooDear)
     return { kind: "permanent", errorKind: "budget", message: fault.message, called };

@@ -4,6 +4,7 @@
  * A lane makes one call after another, and one AbortController serves them until it was used: a new one for
  * every call, with its listeners, costs time and garbage.
  */
+import { type LookFor, unknownReach } from "./reach.ts";
 import { TimeLimits } from "./timeLimits.ts";
 
 /** A call that can be cut off. */
@@ -31,12 +32,15 @@ export class LaneCalls {
   /** Ends when the lane has to stop. */
   readonly signal: AbortSignal;
   readonly limits: TimeLimits;
+  /** Looks why a call had no answer. */
+  readonly look: LookFor;
   readonly #calls = new Set<Cuttable>();
   #spare: Cutter | null = null;
 
-  constructor(signal: AbortSignal, limits: TimeLimits) {
+  constructor(signal: AbortSignal, limits: TimeLimits, look: LookFor = unknownReach) {
     this.signal = signal;
     this.limits = limits;
+    this.look = look;
     signal.addEventListener("abort", () => {
       for (const call of [...this.#calls]) call.onStop();
     });
@@ -65,12 +69,17 @@ export class LaneCalls {
 /** The lanes of one invocation, told apart by their signals. */
 export class CallsOfLanes {
   readonly #limits = new TimeLimits();
+  readonly #look: LookFor;
   readonly #lanes = new WeakMap<AbortSignal, LaneCalls>();
+
+  constructor(look: LookFor = unknownReach) {
+    this.#look = look;
+  }
 
   of(signal: AbortSignal): LaneCalls {
     const known = this.#lanes.get(signal);
     if (known !== undefined) return known;
-    const calls = new LaneCalls(signal, this.#limits);
+    const calls = new LaneCalls(signal, this.#limits, this.#look);
     this.#lanes.set(signal, calls);
     return calls;
   }

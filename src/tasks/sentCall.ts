@@ -3,9 +3,9 @@
  * and ends when its lane has to stop.
  */
 import type { ResolvedRequest } from "./egress.ts";
-import { describeNetworkFault } from "./faults.ts";
 import type { Cuttable, Cutter, LaneCalls } from "./laneCalls.ts";
 import type { Permit } from "./permits.ts";
+import { explain } from "./reach.ts";
 import { CallFailed, CallTimedOut, LaneStopped } from "./task.ts";
 import type { Limited, TimeLimit } from "./timeLimits.ts";
 
@@ -120,9 +120,18 @@ export class Call implements SentCall, Cuttable, Limited {
     } catch (fault) {
       this.end();
       if (this.wasStopped) throw new LaneStopped();
-      if (this.timedOut) throw new CallTimedOut(this.timeoutMs);
-      throw new CallFailed(describeNetworkFault(fault));
+      throw await this.#noAnswer(fault, request.url);
     }
+  }
+
+  /** There was no answer: why, as far as somebody can tell. */
+  async #noAnswer(fault: unknown, url: string): Promise<Error> {
+    const reach = await this.#calls.look(url);
+    if (this.#calls.signal.aborted) return new LaneStopped();
+    if (this.timedOut && (reach === null || reach.kind === "reached"))
+      return new CallTimedOut(this.timeoutMs);
+    const { message, isUnreached } = explain(fault, url, reach);
+    return new CallFailed(message, isUnreached);
   }
 
   onTimeout(): void {

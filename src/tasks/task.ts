@@ -98,8 +98,8 @@ type Ended =
       readonly answersMost?: number;
       /** False: the target did answer, so a timeout is no sign that it is down. */
       readonly isDown?: false;
-      /** True: no connection was made, so the item had no part in it. */
-      readonly isUnreached?: true;
+      /** No connection was made, so the item had no part in it; "name": only where the server was reached before. */
+      readonly isUnreached?: true | "name";
     }
   /** Not ready yet: ask again later. Spends no attempt; `retryAfterMs` is a floor for the delay. */
   | {
@@ -248,8 +248,8 @@ export class LaneStopped extends Error {
 /** Thrown by `context.fetch` when there was no answer: a connection refused, cut or without a name. */
 export class CallFailed extends Error {
   /** No connection was made. False: one was, or it is not known. */
-  readonly isUnreached: boolean;
-  constructor(message: string, isUnreached = false) {
+  readonly isUnreached: boolean | "name";
+  constructor(message: string, isUnreached: boolean | "name" = false) {
     super(message);
     this.name = "CallFailed";
     this.isUnreached = isUnreached;

@@ -13,6 +13,7 @@ function verdict(outcome: TaskOutcome, before: Tries, retry: Partial<typeof RETR
     retry: { ...plain, ...retry },
     targetDown: false,
     isSuspect: false,
+    wasReached: true,
     random: 1,
   });
 }

@@ -113,6 +113,7 @@ describe("what a task of one's own returns", () => {
           retry: RETRY,
           targetDown: false,
           isSuspect: false,
+          wasReached: true,
           random: 0.5,
         });
         if (verdict.kind === "again") {

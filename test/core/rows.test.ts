@@ -67,7 +67,11 @@ const broken: TaskOutcome = {
 };
 
 function verdict(outcome: TaskOutcome, attempts: number, throttles: number, targetDown = false): Verdict {
-  return judge(outcome, { attempts, throttles }, { retry, targetDown, isSuspect: false, random: 0 });
+  return judge(
+    outcome,
+    { attempts, throttles },
+    { retry, targetDown, isSuspect: false, wasReached: true, random: 0 },
+  );
 }
 
 describe("what becomes of an item", () => {
