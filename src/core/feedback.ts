@@ -7,7 +7,9 @@
  * (the ceiling), then slowly, the step doubling every 5 s without a 429; never above the configured rate. Only
  * answered calls let it grow: errors come back fast, and must not speed anything up.
  *
- * A throttled call of the very item that was throttled last says something about the item, not about the rate.
+ * A throttled call of the very item that was throttled last says something about the item, not about the rate. And a
+ * target that throttles each item once, at whatever rate, teaches nothing by it: below `UNPROVEN_FLOOR` of where it
+ * stood the rate falls only when items that were throttled come back and are throttled again.
  * Deliberately absent: the pause itself (`circuit.ts`); this only says that three different items asked for one.
  */
 import {
@@ -21,7 +23,9 @@ import {
   RATE_MEASURED_FROM_PER_SECOND,
   SHARED_PAUSE_MAX_MS,
   SLOW_GROWTH,
+  THROTTLED_ITEMS_KEPT,
   THROTTLED_ITEMS_TO_PAUSE,
+  UNPROVEN_FLOOR,
 } from "./limits.ts";
 import type { Report, Trouble } from "./protocol.ts";
 
@@ -36,6 +40,10 @@ export interface Feedback {
   readonly quietSteps: number;
   /** Item of the last throttled call; null: none yet. */
   readonly lastItem: number | null;
+  /** Items throttled of late, the newest last; absent: none. */
+  readonly lately?: readonly number[];
+  /** The rate from which it fell without an item that was throttled twice; absent: it did not. */
+  readonly provenPerSecond?: number;
   /** The newest epoch whose permits were throttled. */
   readonly round: Round | null;
   readonly seen: Seen;
@@ -100,7 +108,7 @@ export function learn(
     return { feedback: grown, lowered: false, pauseMs: null };
   }
   const { round, pauseMs } = gather(before.round, throttled);
-  const lowers = isRateTrouble(throttled, at.epoch, before.lastItem);
+  const isProven = isThrottledAgain(throttled, before);
   const quiet = {
     ...before,
     seen,
@@ -108,8 +116,12 @@ export function learn(
     grownMs: at.nowMs,
     quietSteps: 0,
     lastItem: throttled.at(-1)!.index,
+    lately: [...(before.lately ?? []), ...throttled.map(({ index }) => index)].slice(-THROTTLED_ITEMS_KEPT),
   };
-  return { feedback: lowers ? lower(quiet, at.nowMs) : quiet, lowered: lowers, pauseMs };
+  if (!isRateTrouble(throttled, at.epoch, before.lastItem))
+    return { feedback: quiet, lowered: false, pauseMs };
+  const feedback = lower(quiet, at.nowMs, { isProven, inFlight: report.inFlight });
+  return { feedback, lowered: feedback.ratePerSecond !== quiet.ratePerSecond, pauseMs };
 }
 
 /** The user's word on the rate: a raise is believed at once, a cut keeps what was learnt below it. */
@@ -134,16 +146,32 @@ function isRateTrouble(throttled: readonly Trouble[], epoch: number, lastItem: n
   return false;
 }
 
-function lower(feedback: Feedback, nowMs: number): Feedback {
+/** An item that was throttled waited, came back, and was throttled again: whoever waits is still too fast. */
+function isThrottledAgain(throttled: readonly Trouble[], { lately, lastItem }: Feedback): boolean {
+  return throttled.some(
+    ({ index, probe }) => !probe && index !== lastItem && lately?.includes(index) === true,
+  );
+}
+
+function lower(
+  feedback: Feedback,
+  nowMs: number,
+  by: { readonly isProven: boolean; readonly inFlight: number },
+): Feedback {
+  const { isProven } = by;
   const measured = measure(feedback.seen, nowMs);
   const sent = measured === null ? Infinity : measured.accepted + measured.throttled;
   // Without a quota, or with one that the lanes do not reach, the rate that was throttled is the one sent.
-  const limit = feedback.ratePerSecond ?? Math.max(sent === Infinity ? 0 : sent, 1);
+  // Seen for too short a time, it is at least what ended of it and what is under way.
+  const limit =
+    feedback.ratePerSecond ?? Math.max(sent === Infinity ? callsIn(feedback.seen) + by.inFlight : sent, 1);
   const isMeasured = measured !== null && limit >= RATE_MEASURED_FROM_PER_SECOND;
   const target = Math.min(RATE_DECREASE * limit, isMeasured ? measured.accepted : Infinity);
-  const ratePerSecond = Math.max(target, limit * RATE_DECREASE_FLOOR, MIN_RATE_PER_SECOND);
+  const from = (isProven ? null : feedback.provenPerSecond) ?? limit;
+  const floor = isProven ? 0 : Math.min(limit, from * UNPROVEN_FLOOR);
+  const ratePerSecond = Math.max(target, limit * RATE_DECREASE_FLOOR, floor, MIN_RATE_PER_SECOND);
   const ceilingPerSecond = Math.max(ratePerSecond, isMeasured ? Math.min(limit, sent) : limit);
-  return { ...feedback, ratePerSecond, ceilingPerSecond };
+  return { ...feedback, ratePerSecond, ceilingPerSecond, provenPerSecond: isProven ? ratePerSecond : from };
 }
 
 function grow(feedback: Feedback, nowMs: number, configuredPerSecond: number | null): Feedback {
@@ -156,7 +184,10 @@ function grow(feedback: Feedback, nowMs: number, configuredPerSecond: number | n
   const grown =
     rate < ceiling * QUICK_GROWTH_TO ? quick(rate, ceiling, steps) : slow(rate, ceiling, feedback, steps);
   const top = configuredPerSecond ?? MAX_RATE_PER_SECOND;
-  if (grown >= top) return { ...feedback, ratePerSecond: configuredPerSecond, ceilingPerSecond: null };
+  if (grown >= top) {
+    const { provenPerSecond: _, ...rest } = feedback;
+    return { ...rest, ratePerSecond: configuredPerSecond, ceilingPerSecond: null };
+  }
   return { ...feedback, ratePerSecond: grown, grownMs: nowMs, quietSteps: feedback.quietSteps + steps };
 }
 
@@ -213,6 +244,10 @@ function count(
     accepted: add(shifted(seen.accepted, tenth - seen.tenth), calls.accepted),
     throttled: add(shifted(seen.throttled, tenth - seen.tenth), calls.throttled),
   };
+}
+
+function callsIn({ accepted, throttled }: Seen): number {
+  return [...accepted, ...throttled].reduce((sum, calls) => sum + calls, 0);
 }
 
 /** Newest first. */

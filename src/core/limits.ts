@@ -173,6 +173,10 @@ export const MAX_AGAIN = 30;
 export const RATE_DECREASE = 0.85;
 /** One decrease takes the rate to no less than this share: a second without reports is no proof of a wall. */
 export const RATE_DECREASE_FLOOR = 0.25;
+/** Without an item that was throttled twice the rate falls to this share and no further: a limit told twice too high. */
+export const UNPROVEN_FLOOR = 0.4;
+/** Items remembered as throttled: as many as wait for their next try when hundreds of lanes are throttled at once. */
+export const THROTTLED_ITEMS_KEPT = 200;
 /** Below this many calls per second "accepted in the last second" is noise and says nothing about a rate. */
 export const RATE_MEASURED_FROM_PER_SECOND = 10;
 /** Growth is quick up to this share of the last ceiling: 429s begin a little above the true limit. */

@@ -64,6 +64,16 @@ describe("a throttled answer", () => {
       { rate: 850, lowered: false, pauseMs: null },
     ],
     [
+      "of items that were never throttled before takes it to 0.4 of it and no further",
+      Array.from({ length: 10 }, (_, at) => told(0, [throttle(at)])),
+      { rate: 400, lowered: false, pauseMs: null },
+    ],
+    [
+      "of an item that comes back and is throttled again takes it further",
+      [...Array.from({ length: 10 }, (_, at) => told(0, [throttle(at)])), told(0, [throttle(1)])],
+      { rate: 340, lowered: true, pauseMs: null },
+    ],
+    [
       "of another item does",
       [told(0, [throttle(1, { epoch: 0 })]), told(0, [throttle(2)])],
       { rate: 850, lowered: true, pauseMs: null },
