@@ -10,7 +10,7 @@
 export interface RobotsGroup {
   /** Of the product, or of all where it has no group of its own. `path` is a URL's path and query. */
   allows(path: string): boolean;
-  /** As written; null where the group names none that is a number. */
+  /** As written; null where the group names none; nothing after the colon is 0. */
   readonly crawlDelayS: number | null;
 }
 
@@ -78,7 +78,7 @@ function add(groups: Map<string, OpenGroup>, name: string, key: string, value: s
   groups.set(name, group);
   if (key === "crawl-delay") {
     const delayS = Number(value);
-    if (value !== "" && !Number.isNaN(delayS)) group.crawlDelayS = delayS;
+    if (!Number.isNaN(delayS)) group.crawlDelayS = delayS;
   } else if (value !== "") group.rules.push(ruleOf(value, key === "allow"));
 }
 
