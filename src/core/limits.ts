@@ -228,6 +228,8 @@ export const MAX_SPEC_BYTES = 1_500_000;
 export const PROBLEMS_SHOWN = 20;
 /** Levels of lists and objects in a body: what walks through them calls itself for each, and 1,800 were too many. */
 export const MAX_JSON_LEVELS = 100;
+/** Levels of an answer that are looked through for secrets: 2,000 calls in each other are safe on every stack. */
+export const MASKED_LEVELS = 2000;
 /** As many as servers take by default (Apache: 100), and 8 KB in each as most do. */
 export const MAX_HEADERS = 100;
 export const MAX_HEADER_CHARS = 8192;
