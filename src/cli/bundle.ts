@@ -6,7 +6,7 @@
  * second to load, which is why they are kept.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import type { BuildOptions, Metafile, Plugin } from "esbuild";
@@ -23,6 +23,8 @@ const DIST = join(PROJECT, "dist");
 const TABLES = join(DIST, "tables");
 const ENCODINGS: readonly Encoding[] = ["o200k_base", "cl100k_base"];
 const CONFIG = join(PROJECT, "wrangler.toml");
+/** What `wrangler.toml` declares, as options. A former name's files held values of `.dev.vars`, and are removed. */
+const CONFIGURATION = "configuration";
 
 /** The entry first, then what it imports, at once or when it needs it. */
 export type Modules = { readonly type: "ESModule"; readonly path: string; readonly contents: string }[];
@@ -44,12 +46,12 @@ type Entry = keyof typeof ENTRIES;
  * Made by a process of its own: the memory that takes is not the command's to keep.
  */
 export function loadBundle(): Bundle {
-  if (!isFresh("worker") || !isFresh("options")) {
+  if (!isFresh("worker") || !isFresh(CONFIGURATION)) {
     execFileSync(process.execPath, [join(PROJECT, "scripts/build.ts")], {
       stdio: ["ignore", "ignore", "inherit"],
     });
   }
-  const options = JSON.parse(readFileSync(join(DIST, "options.json"), "utf8")) as V4WorkerOptions;
+  const options = JSON.parse(readFileSync(join(DIST, `${CONFIGURATION}.json`), "utf8")) as V4WorkerOptions;
   const serviceBindings = {
     ...options.serviceBindings,
     TABLES: { disk: { path: TABLES, writable: false } },
@@ -75,7 +77,7 @@ function readModules(entry: Entry): Modules {
 /** Makes what is missing or older than its sources. */
 export async function build(): Promise<void> {
   if (!isFresh("worker")) await buildWorker();
-  if (!isFresh("options")) await buildOptions();
+  if (!isFresh(CONFIGURATION)) await buildOptions();
 }
 
 /** How a Worker is made of its sources, for esbuild: all but entry and outcome. */
@@ -198,9 +200,11 @@ async function buildOptions(): Promise<void> {
   const startedMs = Date.now();
   const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
   const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG);
-  const { modulesRules: _, rootPath: __, ...options } = workerOptions;
-  writeWhole("options.json", JSON.stringify(options));
-  stamp("options", startedMs, ["wrangler.toml", "package-lock.json"]);
+  // Its bindings are values of `.dev.vars` and of the environment: the command brings its own, and no file holds any.
+  const { modulesRules: _, rootPath: __, bindings: ___, ...options } = workerOptions;
+  writeWhole(`${CONFIGURATION}.json`, JSON.stringify(options));
+  for (const former of ["options.json", "options.inputs.json"]) rmSync(join(DIST, former), { force: true });
+  stamp(CONFIGURATION, startedMs, ["src/cli/bundle.ts", "wrangler.toml", "package-lock.json"]);
 }
 
 /** Writes down what `name` was made from, and that it was read no earlier than `startedMs`. */

@@ -10,11 +10,10 @@ import { base64Of, utf8Of } from "./base64.ts";
 export function secretPattern(value: string): string {
   const base64 = base64Of(utf8Of(value)).replace(/=+$/, "");
   const base64Url = base64.replaceAll("+", "-").replaceAll("/", "_");
-  // As it is comes last: an encoding of it may be longer and begin with it.
   const forms = [
     ...ENCODINGS.map((encoding) => inEncoding(value, encoding)),
-    ...[base64, base64Url].filter((form) => form !== "").map((form) => inEncoding(form, percent)),
-    literally(value),
+    inEncoding(value, asItIs),
+    ...[base64, base64Url].filter((form) => form !== "").map((form) => inEncoding(form, inUrl)),
   ];
   return [...new Set(forms)].join("|");
 }
@@ -22,18 +21,24 @@ export function secretPattern(value: string): string {
 /** The ways in which one character may stand there. */
 type Encoding = (character: string) => readonly string[];
 
-/** Letters and digits stay what they are in every encoding. */
-const PLAIN = /^[0-9A-Za-z]$/;
-
 function inEncoding(value: string, encoding: Encoding): string {
-  return [...value]
-    .map((character) => (PLAIN.test(character) ? character : oneOf(encoding(character))))
-    .join("");
+  const characters = [...value];
+  const last = characters.pop() ?? "";
+  return `${characters.map((character) => oneOf(encoding(character))).join("")}${lastOf(last)}`;
+}
+
+/** The last one in every encoding, as it is at last: nothing of a longer form is to be left over. */
+function lastOf(character: string): string {
+  const forms = ENCODINGS.flatMap((encoding) => encoding(character));
+  const plain = literally(character);
+  return oneOf([...new Set(forms.filter((form) => form !== plain)), plain]);
 }
 
 function oneOf(forms: readonly string[]): string {
   return forms.length === 1 ? (forms[0] ?? "") : `(?:${forms.join("|")})`;
 }
+
+const asItIs: Encoding = (character) => [literally(character)];
 
 /** Which characters are encoded differs from writer to writer, but the percent sign always is. */
 const percent: Encoding = (character) => {
@@ -81,7 +86,15 @@ const markup: Encoding = (character) => {
   return character === "&" ? references : [literally(character), ...references];
 };
 
-const ENCODINGS: readonly Encoding[] = [percent, json, markup];
+/** Letters and digits stay what they are in every encoding. */
+const PLAIN = /^[0-9A-Za-z]$/;
+
+const [inUrl, ...inText] = [percent, json, markup].map(
+  (encoding): Encoding =>
+    (character) =>
+      PLAIN.test(character) ? [character] : encoding(character),
+) as [Encoding, ...Encoding[]];
+const ENCODINGS: readonly Encoding[] = [inUrl, ...inText];
 
 /** At least `digits` hexadecimal digits, in either case. */
 function hex(n: number, digits: number): string {

@@ -1,7 +1,12 @@
 /** What the embedded runtime is started with. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { build, type Metafile } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadBundle, workerBuild } from "../../src/cli/bundle.ts";
+import { copyProject } from "../support/ownWeir.ts";
 
 describe("the lanes' isolate", () => {
   let inputs: readonly string[];
@@ -58,6 +63,28 @@ describe("the bundle", () => {
       expect(new Set(names).size).toBe(names.length);
     }
   });
+});
+
+test("no file of a build holds a value of .dev.vars or of the environment, nor does one of a former build", () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-build-"));
+  try {
+    copyProject(folder);
+    const token = "a-token-of-dev-vars-0123456789-0123456789";
+    writeFileSync(join(folder, ".dev.vars"), `WEIR_TOKEN="${token}"\nWEIR_SECRET_X="secret-${token}"\n`);
+    mkdirSync(join(folder, "dist"));
+    writeFileSync(join(folder, "dist/options.json"), JSON.stringify({ bindings: { WEIR_TOKEN: token } }));
+    const env = { ...process.env, WEIR_SECRET_Y: `environment-${token}` };
+    execFileSync(process.execPath, [join(folder, "scripts/build.ts")], { env });
+    const files = readdirSync(join(folder, "dist"), { recursive: true, encoding: "utf8" });
+    const texts = files
+      .map((file) => join(folder, "dist", file))
+      .filter((path) => statSync(path).isFile())
+      .map((path) => [path, readFileSync(path, "utf8")] as const);
+    expect(texts.filter(([, text]) => text.includes(token)).map(([path]) => path)).toEqual([]);
+    expect(files).toContain("configuration.json");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 /** What is loaded with `entry`, directly or not. */

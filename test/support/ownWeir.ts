@@ -16,11 +16,16 @@ const COPIED = [
   "tsconfig.json",
 ];
 
-/** Makes the copy in `folder`; `module` is a file that exports `<kind>Task` and `<kind>Schema`. Returns the path of its command. */
-export function copyWithTask(folder: string, kind: string, module: string): string {
+/** Copies the project as it is into `folder`, with the packages of this one. */
+export function copyProject(folder: string): void {
   mkdirSync(folder, { recursive: true });
   for (const name of COPIED) cpSync(join(PROJECT, name), join(folder, name), { recursive: true });
   symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
+}
+
+/** Makes the copy in `folder`; `module` is a file that exports `<kind>Task` and `<kind>Schema`. Returns the path of its command. */
+export function copyWithTask(folder: string, kind: string, module: string): string {
+  copyProject(folder);
   const code = readFileSync(module, "utf8").replaceAll(/"(?:\.\.\/)+src\/tasks\//g, '"./');
   writeFileSync(join(folder, `src/tasks/${kind}.ts`), code);
   const imported = (name: string) => `import { ${kind}${name} } from "./${kind}.ts";\nimport`;
