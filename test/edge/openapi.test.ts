@@ -33,10 +33,18 @@ function faults(name: string, value: unknown): readonly string[] {
   return errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`);
 }
 
-/** Keys that the document does not know of. */
+/** Keys that the document does not know of, also those of inner objects that it describes. */
 function unknownKeys(name: string, value: object): readonly string[] {
-  const known = Object.keys(document.components.schemas[name]?.properties ?? {});
-  return Object.keys(value).filter((key) => !known.includes(key));
+  return keysBeyond(document.components.schemas[name] ?? {}, value, name);
+}
+
+function keysBeyond({ properties }: Described, value: unknown, path: string): readonly string[] {
+  if (properties === undefined || typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, member]) => {
+    const described = properties[key];
+    const inner = `${path}.${key}`;
+    return described === undefined ? [inner] : keysBeyond(described as Described, member, inner);
+  });
 }
 
 describe("every operation", () => {
