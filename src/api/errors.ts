@@ -101,7 +101,7 @@ export function answerError(error: Error, c: Context<ApiEnv>): Response {
 export function refuseParameters(error: z.core.$ZodError): never {
   const issue = error.issues[0];
   if (issue?.code === "unrecognized_keys") {
-    throw refuseField({ path: issue.keys[0] ?? "", message: "is no parameter of this path" });
+    throw refuseField({ path: issue.keys[0] ?? "", message: "is not a parameter of this path" });
   }
   throw refuseField({ path: issue?.path.join(".") ?? "", message: issue?.message ?? "is not accepted" });
 }

@@ -28,7 +28,7 @@ export interface ReadySpec {
   readonly spec: Spec;
   /** Where items are read from: the spec's own source, pinned, or the root's. */
   readonly itemSource: SourceSpec;
-  /** Null for a run that is no retry. */
+  /** Null for a run that is not a retry. */
   readonly parent: Parentage | null;
   /** Null when only planning can tell. */
   readonly items: number | null;

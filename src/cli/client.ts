@@ -40,7 +40,7 @@ export class ApiError extends Error {
   readonly code: string;
   /** The field of the spec that was wrong, where it was one. */
   readonly path: string | null;
-  /** Every field that was wrong; the first is `path` and `message`. Empty where it was no field. */
+  /** Every field that was wrong; the first is `path` and `message`. Empty where it was not a field. */
   readonly problems: readonly Problem[];
   constructor(error: {
     status: number;

@@ -166,7 +166,7 @@ function withTaskFlags(task: JsonObject | null, flags: Flags, hasFile: boolean):
 
 function headerFlag(text: string): [string, string] {
   const colon = text.indexOf(":");
-  if (colon <= 0) throw new UsageError(`--header: ${shown(text)} is no header; accepted: 'name: value'`);
+  if (colon <= 0) throw new UsageError(`--header: ${shown(text)} is not a header; accepted: 'name: value'`);
   return [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()];
 }
 

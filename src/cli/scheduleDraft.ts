@@ -36,7 +36,7 @@ export function instantFlag(flags: Flags, name: string): string | undefined {
   const text = flags.get(name);
   if (text === null) return undefined;
   if (parseInstant(text) !== null) return text;
-  throw new UsageError(`--${name}: ${shown(text)} is no instant; accepted: 2026-01-01T00:00Z`);
+  throw new UsageError(`--${name}: ${shown(text)} is not an instant; accepted: 2026-01-01T00:00Z`);
 }
 
 /** A complaint of the API in the words the user typed. `draft`: where the spec came from, if one was given. */

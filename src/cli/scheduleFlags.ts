@@ -57,7 +57,7 @@ export function scheduleCommands(specFlags: readonly Flag[]): readonly Command[]
       name: "schedule fire",
       arguments: "ID",
       help: "fire now, in a weir dev or with --remote",
-      flags: [{ name: "at", value: "2026-01-01T00:00Z", help: "the instant its run is told (default now)" }],
+      flags: [{ name: "at", value: "2026-01-01T00:00Z", help: "the instant its run is given (default now)" }],
       words: [1, 1],
     },
     one("remove", "delete a schedule and its history; its runs stay"),

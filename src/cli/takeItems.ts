@@ -1,6 +1,6 @@
 /**
- * The first items of a stream, for `--limit`: blank lines are no items, as everywhere in Weir. Of CSV the header comes
- * first and is no item, and a record goes on over the line ends in its quotes.
+ * The first items of a stream, for `--limit`: blank lines are not items, as everywhere in Weir. Of CSV the header comes
+ * first and is not an item, and a record goes on over the line ends in its quotes.
  */
 
 const NEWLINE = 0x0a;

@@ -2,7 +2,7 @@
  * Permits with a cost of their own: granted one by one, to the calls that have waited longest.
  *
  * All waiting calls of all invocations stand in one queue, in the order in which the Run first heard of them. A call is
- * granted when those ahead of it and itself fit into the depth; it then gets the next free instant. A dear call
+ * granted when those ahead of it and itself fit into the depth; it then gets the next free instant. An expensive call
  * is granted when its turn comes, like any other: its cost lies behind it, as the distance to the next. So no call
  * starves, whatever it costs.
  *

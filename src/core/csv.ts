@@ -1,6 +1,6 @@
 /**
  * CSV as RFC 4180 has it, told by a strict reader: fields between delimiters, a field in quotes may hold delimiters,
- * line ends and doubled quotes. A record ends with LF or CRLF outside quotes. A line with nothing on it is no record.
+ * line ends and doubled quotes. A record ends with LF or CRLF outside quotes. A line with nothing on it is not a record.
  *
  * One state machine over bytes says where records end and what is wrong with them (`CsvMachine`); a record that it
  * let pass is taken apart as text (`csvFields`). The delimiter is one ASCII character, so bytes of UTF-8 never look

@@ -4,7 +4,7 @@
  * A decimal is text in one form: no exponent, no plus, no zeros that say nothing ("-12.5", "0", "90071992547409930").
  */
 
-/** Longer is no measurement; the largest double has 309 digits. */
+/** Longer is not a measurement; the largest double has 309 digits. */
 const MAX_DIGITS = 400;
 const NUMBER = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?$/;
 

@@ -32,7 +32,7 @@ const CREDENTIALS = new Set(["authorization", "cookie", "proxy-authorization", "
 
 /** A complaint about the header's name, or null. */
 export function complainAboutHeaderName(name: string): string | null {
-  if (!NAME.test(name)) return `"${name}" is no header name; accepted are letters, digits and -`;
+  if (!NAME.test(name)) return `"${name}" is not a header name; accepted are letters, digits and -`;
   if (OWNED.has(name.toLowerCase())) return "is set by the platform and cannot be given";
   return null;
 }

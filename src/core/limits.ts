@@ -171,7 +171,7 @@ export const THROTTLED_ITEMS_TO_PAUSE = 3;
  */
 export const MAX_AGAIN = 30;
 export const RATE_DECREASE = 0.85;
-/** One decrease takes the rate to no less than this share: a second without reports is no proof of a wall. */
+/** One decrease takes the rate to no less than this share: a second without reports is not proof of a wall. */
 export const RATE_DECREASE_FLOOR = 0.25;
 /** Without an item that was throttled twice the rate falls to this share and no further: a limit told twice too high. */
 export const UNPROVEN_FLOOR = 0.4;
@@ -336,7 +336,7 @@ export const PART_IDLE_MS = 5 * 60_000;
 export const ROWS_WAIT_LEAST_MS = 2000;
 /** … or this share of the time that the run has gone: after 20 minutes half a minute is soon enough. */
 export const ROWS_WAIT_SHARE = 1 / 40;
-/** Parts cut early, of all lanes together: 100 lanes keep the 2 s nearly, and a thousand are no load. */
+/** Parts cut early, of all lanes together: 100 lanes keep the 2 s nearly, and a thousand are not a load. */
 export const EARLY_PARTS_PER_SECOND = 40;
 
 // --- inputs ---
@@ -382,7 +382,7 @@ export const REDUCE_FIELDS = 50;
 /** Keys of a merged map, and rows of a top list: a report is read by people. */
 export const REDUCE_MAP_KEYS = 1000;
 export const REDUCE_TOP = 100;
-/** A text or key that is longer is no value of a report. */
+/** A text or key that is longer is not a value of a report. */
 export const REDUCE_TEXT_CHARS = 200;
 /** The state of one's own reducer as JSON: it is written with every commit. */
 export const REDUCE_OWN_CHARS = 100_000;

@@ -374,7 +374,7 @@ export interface SyncAnswer {
   /** A row waits no longer than this for its part; absent: as the spec's checkpoint says. */
   readonly rowsWaitMs?: number;
   readonly settings: RunSettings | null;
-  /** The circuit: while not closed, network failures and 5xx of items that are no suspects spend no attempt. */
+  /** The circuit: while not closed, network failures and 5xx of items that are not suspects spend no attempt. */
   readonly circuit: "closed" | "open";
   /** How long ago the target was certainly up, as far as the Run knows; absent: not known. */
   readonly answeredAgoMs?: number;

@@ -238,7 +238,7 @@ export function pause(run: Run, reason: string): Outcome {
   return OK;
 }
 
-/** Goes on, driven by `generation`; also continues a failed run. Resuming a running run is no conflict. */
+/** Goes on, driven by `generation`; also continues a failed run. Resuming a running run is not a conflict. */
 export function resume(run: Run, generation: string, nowMs: number): Outcome {
   const { state } = run;
   if (isEnded(state.status) && state.status !== "failed") {

@@ -50,7 +50,7 @@ export function takeDue(state: ScheduleState, rules: FireRules, due: Due, nowMs:
   return { state: admitted.state, closed: [...passed, ...admitted.closed] };
 }
 
-/** Fires by hand, also while paused. `at.scheduledAtMs` is no open fire's, and no run of it is known. */
+/** Fires by hand, also while paused. `at.scheduledAtMs` is not an open fire's, and no run of it is known. */
 export function fireByHand(
   state: ScheduleState,
   rules: FireRules,

@@ -84,7 +84,7 @@ function parseInsertion(source: string): Parsed<TemplatePart> {
 
 function parseSecret(name: string): Parsed<TemplatePart> {
   if (!SECRET_NAME.test(name) || name.endsWith("_HOSTS")) {
-    const message = `{{secret:${name}}} is no name of a secret; accepted are up to 64 letters, digits and "_", beginning with a letter, not ending in _HOSTS`;
+    const message = `{{secret:${name}}} is not a name of a secret; accepted are up to 64 letters, digits and "_", beginning with a letter, not ending in _HOSTS`;
     return { kind: "invalid", message };
   }
   return { kind: "ok", value: { kind: "secret", name } };
@@ -133,7 +133,7 @@ function ofOne({ path, source }: TemplatePart & { readonly kind: "item" }) {
   return { kind: "item", path, source } as const;
 }
 
-/** The text of an insertion with `escaped` around each value; several values are parted by commas. Throws CannotExpand. */
+/** The text of an insertion with `escaped` around each value; several values are separated by commas. Throws CannotExpand. */
 export function insertedEscaped(
   item: Json,
   part: TemplatePart & { readonly kind: "item" },

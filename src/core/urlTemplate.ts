@@ -125,7 +125,9 @@ export function component(text: string, source: string): string {
 
 function absoluteUrl(text: string, source: string, followed: boolean): string {
   if (!ABSOLUTE.test(text) || UNPRINTABLE.test(text)) {
-    throw new CannotExpand(`${source} is no absolute http:// or https:// URL without credentials and spaces`);
+    throw new CannotExpand(
+      `${source} is not an absolute http:// or https:// URL without credentials and spaces`,
+    );
   }
   return followed && text.endsWith("/") ? text.slice(0, -1) : text;
 }

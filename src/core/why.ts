@@ -14,7 +14,7 @@ import { tokenRate } from "./tokenQuota.ts";
 import { whyThrottled, whyWaiting } from "./waiting.ts";
 import { retryNote, whyDown } from "./whyDown.ts";
 
-/** Lanes that insist say so with every try, the last ones 5 s apart: after this it is no news any more. */
+/** Lanes that insist say so with every try, the last ones 5 s apart: after this it is not news any more. */
 const REFUSAL_TOLD_MS = 10_000;
 
 export interface Reader {

@@ -25,7 +25,7 @@ import type {
 
 export interface CreateRun {
   readonly runId: string;
-  /** Top of the family of retries; the run's own id for a run that is no retry. */
+  /** Top of the family of retries; the run's own id for a run that is not a retry. */
   readonly rootId: string;
   readonly parentRunId: string | null;
   readonly spec: Spec;

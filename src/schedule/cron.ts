@@ -20,7 +20,7 @@ export interface Calendar {
 
 const FIELDS = "minute hour day-of-month month day-of-week";
 const ACCEPTED = `accepted are five fields, ${FIELDS}, as in "30 2 * * 1-5"`;
-/** Text that is longer is no expression that anybody could read. */
+/** Text that is longer is not an expression that anybody could read. */
 const MAX_CHARS = 200;
 
 /** The calendar of an expression; refuses it, or the zone, with the reason. */

@@ -30,7 +30,7 @@ export class Errands {
       case "finish":
         return this.#finish(process);
       default:
-        throw new Error("work is no errand");
+        throw new Error("work is not an errand");
     }
   }
 

@@ -15,7 +15,7 @@ export class Weather {
     this.#faults = faults;
   }
 
-  /** The faults in force. Clocks and distances stay as they are: they are no weather. */
+  /** The faults in force. Clocks and distances stay as they are: they are not weather. */
   get faults(): FaultOptions {
     return this.#faults;
   }

@@ -178,7 +178,7 @@ function rangeOf(settings: InputSettings, { env, count }: SourceContext): ReadRa
   return rangeReader(env.BUCKET, upload, { count, gone: () => gone(upload) });
 }
 
-/** Finds the records unless that was done before. Throws SourceError naming the line that is no CSV. */
+/** Finds the records unless that was done before. Throws SourceError naming the line that is not CSV. */
 async function makeCsvIndex(settings: InputSettings, context: SourceContext): Promise<void> {
   const { env, count } = context;
   const upload = pinnedOf(settings);
@@ -188,7 +188,7 @@ async function makeCsvIndex(settings: InputSettings, context: SourceContext): Pr
   if (lines === null) throw gone(upload);
   const read = { delimiter, bytes: lines.bytes, range: rangeOf(settings, context) };
   const made = await indexCsv(env.BUCKET, upload, read, count);
-  if ("kind" in made) throw new SourceError("source.format", `${settings.name} is no CSV: ${made.message}`);
+  if ("kind" in made) throw new SourceError("source.format", `${settings.name} is not CSV: ${made.message}`);
 }
 
 async function indexOf(settings: InputSettings, context: SourceContext): Promise<LineIndex> {

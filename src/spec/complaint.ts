@@ -107,7 +107,7 @@ function at(input: unknown, steps: readonly string[]): unknown {
   return value;
 }
 
-/** The keys that an object schema knows, found by walking along the path; none where it is no object. */
+/** The keys that an object schema knows, found by walking along the path; none where it is not an object. */
 function keysAt(schema: z.ZodType, steps: readonly string[]): string[] {
   let inner = shapeOf(schema);
   for (const step of steps) inner = inner?.[step] === undefined ? null : shapeOf(inner[step]);

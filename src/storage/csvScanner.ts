@@ -11,7 +11,7 @@ import { LineIndexBuilder } from "./lineIndex.ts";
 import type { Framing } from "./lineReader.ts";
 import type { Scanned } from "./lineScanner.ts";
 
-/** The upload is no CSV; the sentence names the line. */
+/** The upload is not CSV; the sentence names the line. */
 export interface CsvRefused {
   readonly kind: "refused";
   readonly message: string;

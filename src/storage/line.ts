@@ -2,8 +2,8 @@
  * What a line is, for the scanner that counts lines and the reader that hands them out: they must agree on every
  * byte, or indexes would shift.
  *
- * A line ends with LF or with the input. A BOM at the very start and CRs at the end are no part of it.
- * A line of nothing but spaces, tabs and CRs is blank: it is no item.
+ * A line ends with LF or with the input. A BOM at the very start and CRs at the end are not part of it.
+ * A line of nothing but spaces, tabs and CRs is blank: it is not an item.
  */
 
 export const LF = 0x0a;
@@ -16,7 +16,7 @@ export function bomBytes(bytes: Uint8Array): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
-/** True when `bytes[from…to)`, which holds no LF, is no item. */
+/** True when `bytes[from…to)`, which holds no LF, is not an item. */
 export function isBlank(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i < to; i++) {
     const byte = bytes[i];

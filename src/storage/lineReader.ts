@@ -21,7 +21,7 @@ export type ReadRange = (from: number, to: number) => Promise<Uint8Array>;
 export interface Framing {
   /** Byte of the LF that ends what begins at `from`; -1 when that is not in `bytes`. */
   endOf(bytes: Uint8Array, from: number): number;
-  /** True when `bytes[from…to)` is no item. */
+  /** True when `bytes[from…to)` is not an item. */
   isBlank(bytes: Uint8Array, from: number, to: number): boolean;
 }
 

@@ -28,7 +28,7 @@ export async function* listedParts(
   }
 }
 
-/** Null for a key that is no part's, or an object that has gone meanwhile. */
+/** Null for a key that is not a part's, or an object that has gone meanwhile. */
 async function describeObject(bucket: R2Bucket, key: string): Promise<PartMeta | null> {
   const [, chunk, n] = /\/parts\/(\d+)\/(\d+)\.jsonl$/.exec(key) ?? [];
   if (chunk === undefined || n === undefined) return null;

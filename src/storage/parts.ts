@@ -70,7 +70,7 @@ export async function readPart(
   return { rows: decodePart(bytes), bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
 }
 
-/** Rows of a part's bytes. Throws on a line that is no row: parts are ours alone. */
+/** Rows of a part's bytes. Throws on a line that is not a row: parts are ours alone. */
 export function decodePart(bytes: Uint8Array): PartRow[] {
   const lines = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes).split("\n");
   return lines.filter((line) => line !== "").map(rowOfLine);

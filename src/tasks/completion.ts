@@ -74,7 +74,7 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-/** `"error": null`, `{}` and `false` are no error. */
+/** `"error": null`, `{}` and `false` are not errors. */
 function errorIn(value: Json): Json | null {
   const error = jsonAt(value, ["error"]) ?? null;
   if (typeof error === "string") return error === "" ? null : error;

@@ -1,10 +1,10 @@
 /**
- * What a task threw, as an outcome. Three things pass through, because they are no outcome of the item:
+ * What a task threw, as an outcome. Three things pass through, because they are not outcomes of the item:
  * LaneStopped and HostNotDue (no attempt, no row) and SettingMissing (the run pauses).
  */
 import { CallFailed, CallRefused, CallTimedOut, CallTooDear, isNoOutcome, type TaskOutcome } from "./task.ts";
 
-/** `called`: whether a request had left in this try. Rethrows what is no outcome. */
+/** `called`: whether a request had left in this try. Rethrows what is not an outcome. */
 export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
   if (isNoOutcome(fault)) throw fault;
   if (fault instanceof CallTimedOut) return transient("timeout", fault.message);

@@ -3,7 +3,7 @@
  * application. No parser: what stands between tags, outside comments and outside elements that show no text.
  */
 
-/** Elements whose content is no text of the page, and everything that is no text by itself. */
+/** Elements whose content is not text of the page, and everything that is not text by itself. */
 const HIDDEN =
   /<!--[\s\S]*?(?:-->|$)|<(script|style|noscript|template|title|textarea|svg)\b[\s\S]*?(?:<\/\1\s*>|$)|<[^>]*(?:>|$)/gi;
 

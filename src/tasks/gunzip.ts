@@ -7,7 +7,7 @@
 /** What comes out at once: enough that a piece is worth its way, little beside the page it becomes part of. */
 const PIECE_BYTES = 64 * 1024;
 
-/** The bytes are no gzip, or break off. */
+/** The bytes are not gzip, or break off. */
 export class NotGzip extends Error {}
 
 /** Unpacks when the first two bytes say gzip, else passes on. Throws NotGzip, and what `raw` throws. */

@@ -1,7 +1,7 @@
 /**
  * What a spec says about calls that carry several items, parsed once; and what it must not say.
  *
- * `{{items}}` is the list of a call's items: in JSON a list, anywhere else their texts parted by commas.
+ * `{{items}}` is the list of a call's items: in JSON a list, anywhere else their texts separated by commas.
  */
 import type { ResultsPlace } from "../core/batch.ts";
 import { type BodyTemplate, parseBodyTemplate } from "../core/bodyTemplate.ts";

@@ -3,7 +3,7 @@
  *
  * Rules that look at a value look at the result. Where a result has a status of its own (a 207 means just that, RFC
  * 4918) it counts in the place of the call's, with the headers that stand beside it. The target did answer: whatever a
- * result says, it is no sign that the target is down.
+ * result says, it is not a sign that the target is down.
  */
 import { type AnswerFacts, ruleFor } from "../core/answerRules.ts";
 import { isExactNumber, stringifyJson } from "../core/json.ts";

@@ -11,7 +11,7 @@ import { gunzipped, NotGzip } from "./gunzip.ts";
 
 export type JsonRecord = { readonly [field: string]: Json };
 
-/** The file is no JSON Lines; the sentence says what and where. */
+/** The file is not JSON Lines; the sentence says what and where. */
 export class DamagedFile extends Error {
   constructor(message: string) {
     super(message);
@@ -38,7 +38,7 @@ function recordOf(line: Uint8Array, decoder: TextDecoder, number: number): JsonR
     throw new DamagedFile(`line ${number} is not JSON`);
   }
   if (isRecord(record)) return record;
-  throw new DamagedFile(`line ${number} is no JSON object`);
+  throw new DamagedFile(`line ${number} is not a JSON object`);
 }
 
 function isRecord(value: Json): value is JsonRecord {

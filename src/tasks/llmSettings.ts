@@ -158,11 +158,11 @@ function restOf({ model, maxTokens, temperature, schema, body }: LlmSettings): J
   };
 }
 
-/** A sentence when it is no schema. */
+/** A sentence when it is not a schema. */
 function validatorOf(schema: Readonly<Record<string, Json>>): Validator | string {
   try {
     return new Validator(schema, "2020-12");
   } catch (fault) {
-    return `is no JSON schema: ${fault instanceof Error ? fault.message : String(fault)}`;
+    return `is not a JSON schema: ${fault instanceof Error ? fault.message : String(fault)}`;
   }
 }

@@ -29,7 +29,7 @@ export interface Page {
   readonly needsBrowser: boolean;
 }
 
-/** Their text is no text of the page, nor of an element around them. */
+/** Their text is not text of the page, nor of an element around them. */
 const SILENT = "script, style, noscript, template, title, textarea";
 const VOID = new Set("area base br col embed hr img input link meta param source track wbr".split(" "));
 /** An attribute that no page has. */
@@ -46,7 +46,7 @@ export function complainAboutSelector(selector: string): string | null {
     new HTMLRewriter().on(selector, {});
     return null;
   } catch {
-    return 'is no selector that is understood; accepted are those like "h1", ".price", "#main > p", "a[href]", "li:first-child"';
+    return 'is not a selector that is understood; accepted are those like "h1", ".price", "#main > p", "a[href]", "li:first-child"';
   }
 }
 

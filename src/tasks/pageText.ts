@@ -31,7 +31,7 @@ function charsetOf(contentType: string | null): string | null {
   return /charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? "")?.[1] ?? null;
 }
 
-/** A page that could be read as ASCII so far is no UTF-16, whatever it says. */
+/** A page that could be read as ASCII so far is not UTF-16, whatever it says. */
 function metaOf(bytes: Uint8Array): string | null {
   const head = new TextDecoder("windows-1252").decode(bytes.subarray(0, PRESCAN_BYTES));
   const label = META.exec(head.replace(/<!--[\s\S]*?-->/g, ""))?.[1] ?? null;

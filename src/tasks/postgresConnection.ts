@@ -178,7 +178,7 @@ function isPostgresUrl(text: string): boolean {
 
 function notOurs(): DatabaseFault {
   // 28000: refused for good, like a wrong password.
-  return new DatabaseFault("the connection string is no postgres:// URL", {
+  return new DatabaseFault("the connection string is not a postgres:// URL", {
     sqlState: "28000",
     isLost: true,
   });

@@ -55,7 +55,7 @@ export function outcomeOfDatabaseFault(fault: unknown, called: boolean): TaskOut
   }
   if (!(fault instanceof DatabaseFault)) throw fault;
   const { message, sqlState, timedOut } = fault;
-  // The database has answered: a statement that is too slow is no sign that it is down.
+  // The database has answered: a statement that is too slow is not a sign that it is down.
   if (timedOut)
     return { kind: "transient", errorKind: "timeout", message, retryAfterMs: null, isDown: false };
   if (sqlState === null || AWAY.test(sqlState)) {

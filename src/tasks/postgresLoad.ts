@@ -64,7 +64,7 @@ export const postgresLoadTask: Task<PostgresLoadSettings, Client> = {
   },
   async run(item, context, settings, client): Promise<TaskOutcome> {
     const key = keyOf(item);
-    if (key === null) return permanent("the item is no key of an object and has none at /key", false);
+    if (key === null) return permanent("the item is not a key of an object and has none at /key", false);
     let called = false;
     try {
       return await context.call(() => {

@@ -81,7 +81,7 @@ function reportOf(result: StatementResult, { rows: wanted }: PostgresRangeSettin
   return { kind: "permanent", errorKind: "task", message, called: true };
 }
 
-/** `$1` and `$2`; null when the item is no range. */
+/** `$1` and `$2`; null when the item is not a range. */
 function rangeOf(item: Json): readonly [SqlValue, SqlValue] | null {
   if (typeof item !== "object" || item === null || Array.isArray(item)) return null;
   const { from, to } = item as { readonly from?: Json; readonly to?: Json };
@@ -94,7 +94,7 @@ function isBound(bound: Json | undefined): bound is Json {
 
 function unusable(item: Json): TaskOutcome {
   const shown = JSON.stringify(item).slice(0, 80);
-  const message = `the item is no range {"from": …, "to": …}: ${shown}`;
+  const message = `the item is not a range {"from": …, "to": …}: ${shown}`;
   return { kind: "permanent", errorKind: "task", message, called: false };
 }
 

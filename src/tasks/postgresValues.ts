@@ -42,7 +42,7 @@ export function parameterOf(value: Json): SqlValue {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
 }
 
-/** NaN and the infinities are no JSON numbers and stay text. */
+/** NaN and the infinities are not JSON numbers and stay text. */
 function decimalOf(text: string): Json {
   if (!/^-?[0-9]/.test(text)) return text;
   const number = Number(text);

@@ -16,7 +16,7 @@ export function isRedirect(response: Response): boolean {
 export function redirected(request: OutgoingRequest, response: Response): OutgoingRequest {
   const from = new URL(response.url === "" ? hideSecrets(request.url) : response.url);
   const to = URL.parse(response.headers.get("location") ?? "", from);
-  if (to === null) throw new CallRefused(`${statusLine(response)} to something that is no URL`);
+  if (to === null) throw new CallRefused(`${statusLine(response)} to something that is not a URL`);
   to.username = "";
   to.password = "";
   to.hash = "";

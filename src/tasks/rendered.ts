@@ -104,7 +104,7 @@ function hostOf(request: OutgoingRequest): string {
   return URL.parse(hideSecrets(request.url))?.host ?? "the target";
 }
 
-/** No `status`: it would be the browser's, and a 5xx of the browser is no word about the target. */
+/** No `status`: it would be the browser's, and a 5xx of the browser is not a word about the target. */
 function transient(message: string, retryAfterMs: number | null): TaskOutcome {
   return { kind: "transient", errorKind: "task", message, retryAfterMs };
 }

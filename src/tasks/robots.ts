@@ -106,7 +106,7 @@ export interface How {
   readonly isForHost: boolean;
 }
 
-/** Asks `origin` for its robots.txt. What is no outcome passes through. */
+/** Asks `origin` for its robots.txt. What is not an outcome passes through. */
 export async function fetchRobots(
   origin: string,
   context: TaskContext,

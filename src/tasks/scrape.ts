@@ -216,7 +216,7 @@ function rowValue(page: Page, { request, redirects, settings }: Answered): Json 
   return Object.keys(settings.fields).length === 0 ? value : { ...value, fields: page.fields };
 }
 
-/** A site that refuses everybody who is no browser (403) has not refused credentials. */
+/** A site that refuses everybody who is not a browser (403) has not refused credentials. */
 async function outcomeOfPageStatus({ response, settings, context }: Answered): Promise<TaskOutcome> {
   const outcome = await outcomeOfStatus(response, context.mask, Date.now());
   if (outcome.kind === "transient" && outcome.status === 503) {

@@ -18,7 +18,7 @@ export interface SentCall {
   end(): void;
 }
 
-/** One call that is no request of ours: its task looks after its time. */
+/** One call that is not a request of ours: its task looks after its time. */
 export class ForeignCall<T> implements SentCall, Cuttable {
   readonly answer: Promise<T>;
   readonly timedOut = false;

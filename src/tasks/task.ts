@@ -36,7 +36,7 @@ export interface TaskContext {
    */
   fetch(request: OutgoingRequest): Promise<Response>;
   /**
-   * The way out for what is no HTTP: takes one permit and runs `leave` in the same step. Rejects with LaneStopped as
+   * The way out for what is not HTTP: takes one permit and runs `leave` in the same step. Rejects with LaneStopped as
    * soon as the lane has to stop, whatever `leave` does; `leave` looks after its own time limit.
    */
   call<T>(leave: () => Promise<T>): Promise<T>;
@@ -96,7 +96,7 @@ type Ended =
       readonly askedBy?: string;
       /** It was answered, and the answer is of no use: the item becomes a failed row after so many of them. */
       readonly answersMost?: number;
-      /** False: the target did answer, so a timeout is no sign that it is down. */
+      /** False: the target did answer, so a timeout is not a sign that it is down. */
       readonly isDown?: false;
       /** No connection was made, so the item had no part in it; "name": only where the server was reached before. */
       readonly isUnreached?: true | "name";
@@ -229,7 +229,7 @@ export class CannotOpen extends Error {
   }
 }
 
-/** What is no outcome of an item: the try comes to nothing, and the item stays where it was. */
+/** What is not an outcome of an item: the try comes to nothing, and the item stays where it was. */
 export type NoOutcome = LaneStopped | SettingMissing | HostNotDue;
 
 /** True for what a task must let through. */

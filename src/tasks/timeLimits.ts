@@ -1,6 +1,6 @@
 /**
  * Time limits of calls. Calls that begin at nearly the same time share a timer: a lane makes thousands a second, and in
- * workerd setting and clearing a timer is no small part of a call.
+ * workerd setting and clearing a timer is not a small part of a call.
  */
 
 export interface Limited {

@@ -1,7 +1,7 @@
 /** The tokenizer's tables as the Worker carries them when it is deployed: modules, read when the first is needed. */
 import type { Encoding } from "./tokenizer.ts";
 
-/** Tokens by rank: text, or bytes where those are no text. */
+/** Tokens by rank: text, or bytes where those are not text. */
 export type Ranks = readonly (string | readonly number[])[];
 
 export async function ranksOf(encoding: Encoding): Promise<Ranks> {

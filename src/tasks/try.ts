@@ -53,7 +53,7 @@ export class Try implements TaskContext {
   readonly mayBeUnderWay: boolean;
   readonly #input: TryInput;
   readonly #calls: SentCall[] = [];
-  /** A task that swallows what is no outcome gets none all the same. */
+  /** A task that swallows what is not an outcome gets none all the same. */
   #stopped: NoOutcome | null = null;
 
   constructor(input: TryInput) {

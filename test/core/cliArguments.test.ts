@@ -33,7 +33,7 @@ describe("arguments", () => {
     expect([args.command?.name ?? null, args.flags.has("help")]).toEqual([command, true]);
   });
 
-  test("keeps the words that are no flags", () => {
+  test("keeps the words that are not flags", () => {
     expect(parseArguments(["run", "--resume", "spec.json", "--json"]).words).toEqual(["spec.json"]);
     expect(parseArguments(["status", "--", "--odd"]).words).toEqual(["--odd"]);
   });

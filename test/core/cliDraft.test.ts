@@ -208,13 +208,13 @@ describe("a draft from a file", () => {
   test.each([
     ["an unknown key", { source: items, task, speed: 9 }, /bad\.json: speed: is unknown/],
     ["a wrong value", { source: items, task, chunkSize: 0 }, /bad\.json: chunkSize: /],
-    ["text that is no JSON", "{", /bad\.json" is not JSON/],
+    ["text that is not JSON", "{", /bad\.json" is not JSON/],
     [
       "a list of items",
       "a\nb\n",
       /bad\.json" is not JSON.*; if it is a list of items: --input ".*bad\.json"$/,
     ],
-    ["JSON that is no object", "[]", /bad\.json" is not a JSON object/],
+    ["JSON that is not an object", "[]", /bad\.json" is not a JSON object/],
   ])("refuses %s, naming file and field", (_, value, says) => {
     expect(() => draft(spec("bad.json", value))).toThrow(says);
   });

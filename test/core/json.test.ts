@@ -26,7 +26,7 @@ describe("json", () => {
     );
   });
 
-  it("refuses what is no JSON", () => {
+  it("refuses what is not JSON", () => {
     for (const text of ["", "{", "nul", "12345678901234567890x"])
       expect(() => parseJson(text)).toThrow(SyntaxError);
   });

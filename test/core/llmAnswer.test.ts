@@ -1,4 +1,4 @@
-/** What answers of endpoints mean, that are no plain text: errors inside them, nothing in them, more around them. */
+/** What answers of endpoints mean, that are not plain text: errors inside them, nothing in them, more around them. */
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { describe, expect, it } from "vitest";
 import type { Json } from "../../src/core/spec.ts";

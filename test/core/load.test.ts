@@ -47,8 +47,8 @@ describe("a file of JSON lines", () => {
 
   test.each([
     ["{}\n{\n", "line 2 is not JSON"],
-    ["{}\n\n[1]\n", "line 3 is no JSON object"],
-    ["12345678901234567890\n", "line 1 is no JSON object"],
+    ["{}\n\n[1]\n", "line 3 is not a JSON object"],
+    ["12345678901234567890\n", "line 1 is not a JSON object"],
     [`{}\n${"x".repeat(1_000_001)}`, "line 2 is longer than 1000000 bytes"],
   ])("that is damaged is named by its line", async (text, message) => {
     const fault = await collect(body(Buffer.from(text), 4096)).catch((error: unknown) => error);

@@ -85,7 +85,7 @@ describe("merging the rows of a family", () => {
     ["rows out of order", `${line(1, 0)}${line(0, 0)}`, "rows come in item order"],
     ["two rows for one item", `${line(1, 0)}${line(1, 0)}`, "an item has one row"],
     ["rows that break off", `${line(1, 0)}{"index":2`, "every row is ended"],
-    ["what is no row", "null\n", "a row begins with its index"],
+    ["what is not a row", "null\n", "a row begins with its index"],
   ])("%s end the stream with an error", async (_, text, message) => {
     const pieces = mergeRows([new RowReader(cut(text, 7))]);
     const all = async () => {

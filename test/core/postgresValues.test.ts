@@ -53,7 +53,7 @@ describe("a fault of a database", () => {
     expect(fault(sqlState)).toMatchObject(outcome);
   });
 
-  test("that the server told is no sign that it is down; silence is", () => {
+  test("that the server told is not a sign that it is down; silence is", () => {
     expect([fault("57014", true), fault("40001"), fault("53300")].map(isDown)).toEqual([false, false, false]);
     expect([fault(null), fault("57P03")].map(isDown)).toEqual([true, true]);
     expect(fault("57014", true)).toMatchObject({ kind: "transient", errorKind: "timeout" });

@@ -157,7 +157,7 @@ describe("a spec's scrape", () => {
   it.each<[string, object, string]>([
     ["a url without the item", { url: "https://example.com/" }, "task.url"],
     ["an unknown key", { url, method: "POST" }, "task.method"],
-    ["a field that is no selector", { url, fields: { a: 1 } }, "task.fields.a"],
+    ["a field that is not a selector", { url, fields: { a: 1 } }, "task.fields.a"],
     [
       "a field with an unknown key",
       { url, fields: { a: { selector: "a", attr: "href" } } },

@@ -105,7 +105,7 @@ describe("items", () => {
 });
 
 describe("the registry", () => {
-  test("a kind that is a property of every object is no source", () => {
+  test("a kind that is a property of every object is not a source", () => {
     for (const kind of ["constructor", "__proto__", "toString"]) expect(sourceRegistry[kind]).toBeUndefined();
   });
 

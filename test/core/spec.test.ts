@@ -169,7 +169,7 @@ describe("a spec", () => {
     if (parsed.kind === "invalid") expect(parsed.message).toMatch(message);
   });
 
-  it.each<[unknown]>([[null], [[]], ["x"], [1]])("%j is no spec", (input) => {
+  it.each<[unknown]>([[null], [[]], ["x"], [1]])("%j is not a spec", (input) => {
     expect(parseSpec(input)).toEqual({ kind: "invalid", path: "", message: expect.stringMatching(/object/) });
   });
 });

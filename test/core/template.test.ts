@@ -67,22 +67,22 @@ describe("a url template", () => {
     [
       "{{item}}",
       "ftp://o.example/",
-      "fails: item is no absolute http:// or https:// URL without credentials and spaces",
+      "fails: item is not an absolute http:// or https:// URL without credentials and spaces",
     ],
     [
       "{{item}}",
       "https://user:pw@o.example/",
-      "fails: item is no absolute http:// or https:// URL without credentials and spaces",
+      "fails: item is not an absolute http:// or https:// URL without credentials and spaces",
     ],
     [
       "{{item}}",
       "javascript:alert(1)",
-      "fails: item is no absolute http:// or https:// URL without credentials and spaces",
+      "fails: item is not an absolute http:// or https:// URL without credentials and spaces",
     ],
     [
       "{{item}}",
       "https://o.example/\nx",
-      "fails: item is no absolute http:// or https:// URL without credentials and spaces",
+      "fails: item is not an absolute http:// or https:// URL without credentials and spaces",
     ],
   ])("%s with %j gives %s", (template, item, expected) => {
     expect(url(template, item)).toBe(expected);

@@ -83,7 +83,7 @@ describe("the examples of sources and batches", () => {
     const refused = await workspace.weir(["run", "--input", "bad.csv", ...flags]);
     expect([refused.exitCode, refused.stderr]).toEqual([
       2,
-      expect.stringContaining("bad.csv is no CSV: line 3: 2 fields, but the header names 3"),
+      expect.stringContaining("bad.csv is not CSV: line 3: 2 fields, but the header names 3"),
     ]);
   });
 

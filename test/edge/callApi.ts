@@ -4,7 +4,7 @@ import type { Row } from "../../src/core/row.ts";
 
 export const ORIGIN = "https://weir.test";
 
-/** One request with the token; `body` that is no text or stream is sent as JSON. */
+/** One request with the token; `body` that is not text or stream is sent as JSON. */
 export function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   return exports.default.fetch(
     new Request(ORIGIN + path, {

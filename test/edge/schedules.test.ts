@@ -303,7 +303,7 @@ describe("what cannot be a schedule", () => {
     ["an offset for a zone", { timeZone: "+02:00" }, "timeZone", /IANA names/],
     ["an unknown overlap", { overlap: "queue" }, "overlap", /skip, queue-one, cancel-running, allow/],
     ["an endless catch-up", { catchUpMs: 1e12 }, "catchUpMs", /whole number from 0/],
-    ["a watermark that is no instant", { watermark: "yesterday" }, "watermark", /2026-01-01T00:00Z/],
+    ["a watermark that is not an instant", { watermark: "yesterday" }, "watermark", /2026-01-01T00:00Z/],
     ["a spec that is wrong", { spec: { ...QUICK, chunkSize: 0 } }, "spec.chunkSize", /from 1 to/],
     [
       "an unknown insertion",

@@ -101,7 +101,7 @@ describe("a page", () => {
     expect(await scraper.try(`http://${newHost()}${path}`)).toMatchObject(outcome);
   });
 
-  it("that is refused to everybody is no refusal of credentials", async () => {
+  it("that is refused to everybody is not a refusal of credentials", async () => {
     const outcome = await new Scraper().try(`http://${newHost()}/forbidden`);
     expect(outcome).toMatchObject({ kind: "permanent", status: 403 });
     expect(outcome).not.toHaveProperty("refused");

@@ -335,7 +335,7 @@ describe("an input of CSV", () => {
   test("that is malformed is refused with its line before anything runs", async () => {
     await store("bad.csv", "id,note\n1,a\n2,b,c\n");
     await expect(pinned("bad.csv", "csv")).rejects.toThrow(
-      "bad.csv is no CSV: line 3: 3 fields, but the header names 2",
+      "bad.csv is not CSV: line 3: 3 fields, but the header names 2",
     );
     expect(await pinned("bad.csv")).toMatchObject({ format: "lines" });
   });

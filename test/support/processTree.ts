@@ -27,7 +27,7 @@ export function commandLine(pid: number): string {
   return readOrNull(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ").trim() ?? "";
 }
 
-/** Kills these processes at once, without a chance to tidy up. Those that are gone are no error. */
+/** Kills these processes at once, without a chance to tidy up. Those that are gone are not errors. */
 export function killAll(pids: readonly number[]): void {
   for (const pid of pids) {
     try {

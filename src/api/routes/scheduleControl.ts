@@ -47,7 +47,7 @@ const fire = createRoute({
   tags: ["Schedules"],
   summary: "Fire now, also while paused",
   description:
-    "`at` is the instant that the run is told, default now, never a later one. The overlap policy decides as for any fire: the answer says what came of it. An instant that has its run already gives that one; one that led to no run may be fired again.",
+    "`at` is the instant that the run is given, default now, never a later one. The overlap policy decides as for any fire: the answer says what came of it. An instant that has its run already gives that one; one that led to no run may be fired again.",
   request: { ...request, body: describedBody("NewFire", false) },
   responses: { 200: json(fireViewSchema, "The fire as it is now."), ...errorResponses },
 });

@@ -29,7 +29,7 @@ const LATENCY_MS = 200;
 const LATENCY_SPREAD = 0.4;
 const BURST = 100;
 
-/** Returns the exit code: whatever the run would come to, simulating it is no failure. */
+/** Returns the exit code: whatever the run would come to, simulating it is not a failure. */
 export async function simulateCommand({ words, flags }: Arguments): Promise<number> {
   const draft = draftSpec(words, flags, parseSpec, itemsAlone(flags));
   const parsed = parseSpec(draft.spec);
