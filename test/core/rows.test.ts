@@ -98,7 +98,13 @@ describe("what becomes of an item", () => {
     const first = verdict(unfit, 1, 0);
     expect(first).toMatchObject({ kind: "again", tries: { attempts: 2, useless: 1 } });
     const patient = { ...retry, maxAttempts: 9 };
-    const judging = { retry: patient, targetDown: false, random: 0, isSuspect: false, wasReached: true } as const;
+    const judging = {
+      retry: patient,
+      targetDown: false,
+      random: 0,
+      isSuspect: false,
+      wasReached: true,
+    } as const;
     expect(judge(unfit, { attempts: 4, throttles: 0 }, judging)).toMatchObject({ kind: "again" });
     const second = judge(unfit, { attempts: 5, throttles: 0, useless: 1 }, judging);
     expect(second).toMatchObject({ kind: "row", settled: { attempts: 6 } });
