@@ -55,6 +55,7 @@ const BESIDE = [
   "smoke",
   "sources",
   "trap",
+  "watching",
   "workbench",
 ].map((name) => `test/e2e/${name}.test.ts`);
 

@@ -10,6 +10,7 @@ import { MIN_TOKEN_CHARS } from "../core/limits.ts";
 import type { Flags } from "./arguments.ts";
 import { type Client, checkRemote, createClient } from "./client.ts";
 import { CommandError, UsageError } from "./exit.ts";
+import { lookingAgain } from "./lookingAgain.ts";
 import { isElsewhere, type Owner, type Ownership, readOwner, takeOwnership } from "./owner.ts";
 import { isAlive } from "./processes.ts";
 import { hasState, type StateFolder, stateFolder } from "./stateFolder.ts";
@@ -34,12 +35,18 @@ export interface Connection {
 
 const TOKEN = /^[\x21-\x7e]+$/;
 const DEFAULT_STATE = ".weir";
-/** A reading command is gone, and a starting one ready, within this. */
-const WAIT_MS = 10_000;
+/** A reading command is gone, and a starting one ready, within this, also on a busy machine. */
+const WAIT_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 
 /** For commands that read or steer. Throws UsageError where there is nothing to read, unless `mayBegin`. */
 export async function connect(flags: Flags, command: string, mayBegin = false): Promise<Connection> {
+  const look = () => connectOnce(flags, command, mayBegin);
+  const found = await look();
+  return found.kind === "owner" ? lookingAgain(found, look) : found;
+}
+
+async function connectOnce(flags: Flags, command: string, mayBegin: boolean): Promise<Connection> {
   const remote = connectRemote(flags);
   if (remote !== null) return remote;
   const folder = folderOf(flags);
@@ -189,6 +196,8 @@ async function own(
     where: whereOf(flags),
     close: async () => {
       client.close();
+      // Whoever comes now waits for the folder instead of asking a runtime that goes.
+      ownership.announce({ address: null, token: null });
       await runtime.stop();
       ownership.release();
     },

@@ -1,9 +1,9 @@
 /** The end of `run`, `retry` and `resume` alike: follow the run, fetch its rows, say how it went. */
-import { isEnded, type RunView } from "../core/runView.ts";
+import type { RunView } from "../core/runView.ts";
 import type { Flags } from "./arguments.ts";
 import type { Connection } from "./connection.ts";
 import { endingLines, type Rows } from "./endingLines.ts";
-import { EXIT } from "./exit.ts";
+import { EXIT, exitCodeOf } from "./exit.ts";
 import { failedMost } from "./failureLines.ts";
 import { type Ending, follow } from "./follow.ts";
 import { type GrowingPartial, growPartial } from "./growingPartial.ts";
@@ -55,7 +55,11 @@ export async function driveRun(connection: Connection, view: RunView, drive: Dri
     for (const line of await endReport(connection, told)) say(line);
   }
   if (flags.has("json")) printJson(ending.view);
-  return rows.kind === "broke-off" ? EXIT.error : exitCode(ending);
+  return rows.kind === "broke-off"
+    ? EXIT.error
+    : ending.kind === "waits"
+      ? EXIT.waits
+      : exitCodeOf(ending.view.status);
 }
 
 /** What `reduce` made of the run; of a retry together with the run it retries. */
@@ -97,9 +101,11 @@ async function rowsOf(connection: Connection, view: RunView, out: RunOut | null)
   const isMerged = isWhole && mergedOf !== null;
   const gathered = target.kind === "file" ? { gatheredIn: orderedOf(target.path) } : {};
   try {
-    const to = await writeRows(connection.client, {
-      path: `/v1/runs/${isMerged ? mergedOf : view.id}/results`,
-      call: isMerged ? { query: { merged: true } } : {},
+    const to = await writeRows({
+      open: () =>
+        connection.client.open(`/v1/runs/${isMerged ? mergedOf : view.id}/results`, {
+          query: { merged: isMerged || undefined },
+        }),
       target,
       isWhole,
       ...gathered,
@@ -109,12 +115,4 @@ async function rowsOf(connection: Connection, view: RunView, out: RunOut | null)
     // The run is done: what cannot be written now can be had again.
     return { kind: "broke-off", reason: error instanceof Error ? error.message : String(error) };
   }
-}
-
-function exitCode(ending: Ending): number {
-  if (ending.kind === "waits" || !isEnded(ending.view.status)) return EXIT.waits;
-  if (ending.view.status === "completed") return EXIT.ok;
-  return ending.view.status === "completed-with-failures"
-    ? EXIT.completedWithFailures
-    : EXIT.failedOrCancelled;
 }

@@ -1,4 +1,5 @@
 /** How the command ends: the exit codes of the contract, and the two errors that end it with one clear line. */
+import { isEnded, type RunStatus } from "../core/runView.ts";
 
 export const EXIT = {
   ok: 0,
@@ -9,7 +10,16 @@ export const EXIT = {
   failedOrCancelled: 4,
   /** The run waits: paused by Ctrl-C or by itself. */
   waits: 5,
+  /** `weir watch` was ended by Ctrl-C: the shells' code for that. */
+  left: 130,
 } as const;
+
+/** How a run ended, or that it has not. */
+export function exitCodeOf(status: RunStatus): number {
+  if (!isEnded(status)) return EXIT.waits;
+  if (status === "completed") return EXIT.ok;
+  return status === "completed-with-failures" ? EXIT.completedWithFailures : EXIT.failedOrCancelled;
+}
 
 /** Something the user can put right: printed, a line for each mistake, exit code 2, nothing was started. */
 export class UsageError extends Error {

@@ -95,6 +95,11 @@ export const OUT_FLAG: Flag = {
   value: "FILE",
   help: "where the rows go: FILE.partial while it runs, renamed when complete; - is stdout; resume and retry keep it",
 };
+const ROWS_OUT_FLAG: Flag = {
+  name: "out",
+  value: "FILE",
+  help: "a file for the rows: FILE.partial, renamed when complete; - is stdout",
+};
 const DETACH_FLAG: Flag = {
   name: "detach",
   value: null,
@@ -155,6 +160,13 @@ export const COMMANDS: readonly Command[] = [
       { name: "outage", value: "5m+10s", help: "down after 5 minutes, for 10 seconds", repeats: true },
       { name: "seed", value: "N", help: "another course of chance (default 0)" },
     ],
+    words: [0, 1],
+  },
+  {
+    name: "watch",
+    arguments: "[RUN]",
+    help: "follow a run that goes on elsewhere; Ctrl-C leaves it alone",
+    flags: [],
     words: [0, 1],
   },
   {
@@ -224,7 +236,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "only", value: "ok|failed", help: "only these rows" },
       { name: "follow", value: null, help: "go on until the run ends, in the order of commits" },
       { name: "merged", value: null, help: "with its retries: of every item the newest row, in item order" },
-      OUT_FLAG,
+      ROWS_OUT_FLAG,
     ],
     words: [1, 1],
   },
@@ -243,7 +255,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "summary", value: null, help: "grouped by kind and message" },
       { name: "kind", value: "KIND", help: "only failures of this kind (http, timeout, …)", repeats: true },
       { name: "own", value: null, help: "this run's rows, whatever became of them in a retry" },
-      OUT_FLAG,
+      ROWS_OUT_FLAG,
     ],
     words: [1, 1],
   },

@@ -27,6 +27,7 @@ Documents: README.md and docs/README.md (their index) in ${PROJECT}
 Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
 Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures
             4 failed or cancelled · 5 it waits (paused by Ctrl-C, by itself or for its budget, or for approval)
+            130 left by Ctrl-C (weir watch)
 `;
 }
 
@@ -60,7 +61,11 @@ const NOTES: Readonly<Record<string, string>> = {
   Runs that are started while it lives are worked on by it; older ones only when resumed (weir resume RUN). It prints
   what becomes of them. Its token is WEIR_TOKEN where that is set, else a new one; both are for this machine alone.
 `,
+  watch: `
+  Without RUN the newest unfinished run, or the newest. Ends with the run, and with its exit code.
+`,
   retry: `
+  Without --out the file that RUN was given is brought up to date: one row for every item, the newest.
   The new run takes what no earlier retry has settled. Flags like --url and --header change the task for it alone.
   weir results RUN --merged then gives one row for every item of RUN: the newest.
 `,

@@ -16,6 +16,7 @@ const RUN: Readonly<Record<string, () => Promise<Run>>> = {
   run: async () => (await import("./commands/run.ts")).runCommand,
   plan: async () => (await import("./commands/plan.ts")).planCommand,
   simulate: async () => (await import("./commands/simulate.ts")).simulateCommand,
+  watch: async () => (await import("./commands/watch.ts")).watchCommand,
   status: async () => (await import("./commands/status.ts")).statusCommand,
   pause: async () => (await import("./commands/steer.ts")).pauseCommand,
   resume: async () => {

@@ -10,8 +10,8 @@ import { type Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
-import type { Call, Client } from "./client.ts";
-import { CommandError } from "./exit.ts";
+import { ApiError } from "./client.ts";
+import { CommandError, UsageError } from "./exit.ts";
 import { say } from "./output.ts";
 import { fromHere, type OutTarget, partialOf } from "./outTarget.ts";
 import { printable } from "./printable.ts";
@@ -21,8 +21,8 @@ import { faultOf } from "./systemFault.ts";
 const READER_LOOK_MS = 250;
 
 export interface Wanted {
-  readonly path: string;
-  readonly call?: Call;
+  /** Begins to send the rows. */
+  open(): Promise<Readable>;
   readonly target: OutTarget;
   /** False leaves a file as `FILE.partial`. */
   readonly isWhole: boolean;
@@ -31,25 +31,24 @@ export interface Wanted {
 }
 
 /** Streams rows to the target. Returns what to call it. Throws CommandError when they broke off. */
-export async function writeRows(client: Client, wanted: Wanted): Promise<string> {
+export async function writeRows(wanted: Wanted): Promise<string> {
   const { target } = wanted;
   switch (target.kind) {
     case "stdout":
-      await printRows(client, wanted.path, wanted.call);
+      await printRows(await wanted.open());
       return "stdout";
     case "stream":
-      await writeStream(client, wanted, target);
+      await writeStream(wanted, target);
       return fromHere(target.path);
     case "file":
-      return writeFile(client, wanted, target.path);
+      return writeFile(wanted, target.path);
     default:
       return target satisfies never;
   }
 }
 
 /** Streams rows to stdout; on a terminal escaped, else byte for byte. A reader that has enough ends it quietly. */
-export async function printRows(client: Client, path: string, call: Call = {}): Promise<void> {
-  const rows = await client.open(path, call);
+export async function printRows(rows: Readable): Promise<void> {
   await pass(rows, process.stdout.isTTY === true, stdoutSink(), "the rows broke off");
 }
 
@@ -60,15 +59,16 @@ export function createRowFile(path: string, like: string): Writable {
   return createWriteStream(path, { flags: "wx", flush: true, mode });
 }
 
-async function writeFile(client: Client, wanted: Wanted, file: string): Promise<string> {
+async function writeFile(wanted: Wanted, file: string): Promise<string> {
   const partial = partialOf(file);
   const gathered = wanted.gatheredIn ?? partial;
-  const rows = await client.open(wanted.path, wanted.call);
+  const rows = await wanted.open();
   try {
     await pipeline(rows, createRowFile(gathered, file));
     renameSync(gathered, wanted.isWhole ? file : partial);
   } catch (error) {
     if (gathered !== partial) rmSync(gathered, { force: true });
+    if (isSaid(error)) throw error;
     throw new CommandError(`${printable(fromHere(partial))} is incomplete: ${faultOf(error)}`);
   }
   if (!wanted.isWhole) return fromHere(partial);
@@ -77,7 +77,6 @@ async function writeFile(client: Client, wanted: Wanted, file: string): Promise<
 }
 
 async function writeStream(
-  client: Client,
   wanted: Wanted,
   { path, isFifo }: OutTarget & { readonly kind: "stream" },
 ): Promise<void> {
@@ -85,7 +84,7 @@ async function writeStream(
   const sink = isFifo
     ? new Socket({ fd, readable: false, writable: true })
     : createWriteStream(path, { fd, autoClose: true });
-  const rows = await client.open(wanted.path, wanted.call);
+  const rows = await wanted.open();
   await pass(rows, !isFifo && isatty(fd), sink, `the rows to ${printable(path)} broke off`);
 }
 
@@ -95,8 +94,14 @@ async function pass(rows: Readable, isTerminal: boolean, sink: Writable, what: s
     else await pipeline(rows, sink);
   } catch (error) {
     rows.destroy();
+    if (isSaid(error)) throw error;
     if (!isReaderGone(error)) throw new CommandError(`${what}: ${faultOf(error)}`);
   }
+}
+
+/** It has a sentence and an exit code of its own. */
+function isSaid(error: unknown): boolean {
+  return error instanceof ApiError || error instanceof CommandError || error instanceof UsageError;
 }
 
 /** Opened in a way that does not hold up the process: a pipe without a reader cannot be opened for writing. */

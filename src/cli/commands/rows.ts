@@ -1,11 +1,13 @@
 /** Commands that print rows: `weir results` and `weir failures`. One row a line, ready for other programs. */
+import type { Readable } from "node:stream";
 import type { Arguments, Flags } from "../arguments.ts";
 import type { Call } from "../client.ts";
 import { connect, folderOf } from "../connection.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { type FailureSummary, groupLines } from "../failureLines.ts";
+import { followedRows } from "../followedRows.ts";
 import { printJson, say } from "../output.ts";
-import { outTarget } from "../outTarget.ts";
+import { type OutTarget, outTarget } from "../outTarget.ts";
 import { printable } from "../printable.ts";
 import { printRows, writeRows } from "../rowsOut.ts";
 import { recallFiles } from "../runFiles.ts";
@@ -17,16 +19,18 @@ export async function resultsCommand({ words, flags }: Arguments): Promise<numbe
     throw new UsageError("--only: accepted are ok and failed");
   if (flags.has("merged") && flags.has("follow"))
     throw new UsageError("--merged does not go with --follow: merged rows come in item order");
-  const query = {
-    only: only ?? undefined,
-    follow: flags.has("follow") ? true : undefined,
-    merged: flags.has("merged") ? true : undefined,
-  };
-  return giveRows(flags, "results", `/v1/runs/${encodeURIComponent(words[0] ?? "")}/results`, { query });
+  const [run = ""] = words;
+  if (flags.has("follow")) {
+    const open = async () => followedRows(flags, { run, only: only ?? undefined });
+    return giveRows(targetOf(flags, run), open);
+  }
+  const query = { only: only ?? undefined, merged: flags.has("merged") ? true : undefined };
+  return withRows(flags, "results", { run, path: "results", call: { query } });
 }
 
 export async function failuresCommand({ words, flags }: Arguments): Promise<number> {
-  const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/failures`;
+  const [run = ""] = words;
+  const path = `/v1/runs/${encodeURIComponent(run)}/failures`;
   const kinds = flags.all("kind");
   if (kinds.length > 0 && flags.has("summary")) {
     throw new UsageError("--kind does not go with --summary, which has a line for each kind");
@@ -36,7 +40,8 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
     kind: kinds.length === 0 ? undefined : kinds.join(","),
   };
   if (!flags.has("summary")) {
-    return giveRows(flags, "failures", path, { query, headers: { accept: "application/x-ndjson" } });
+    const call = { query, headers: { accept: "application/x-ndjson" } };
+    return withRows(flags, "failures", { run, path: "failures", call });
   }
   const connection = await connect(flags, "failures");
   try {
@@ -55,23 +60,29 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
   }
 }
 
-async function giveRows(flags: Flags, command: string, path: string, call: Call): Promise<number> {
-  const out = flags.get("out");
-  const target = out === null ? null : outTarget(out, recallFiles(folderOf(flags), runOf(path)).reads);
+async function withRows(
+  flags: Flags,
+  command: string,
+  { run, path, call }: { readonly run: string; readonly path: string; readonly call: Call },
+): Promise<number> {
+  const target = targetOf(flags, run);
   const connection = await connect(flags, command);
   try {
-    if (target === null) await printRows(connection.client, path, call);
-    else {
-      const written = await writeRows(connection.client, { path, call, target, isWhole: true });
-      say(`rows: ${printable(written)}`);
-    }
-    return EXIT.ok;
+    const open = () => connection.client.open(`/v1/runs/${encodeURIComponent(run)}/${path}`, call);
+    return await giveRows(target, open);
   } finally {
     await connection.close();
   }
 }
 
-/** The run in a path of the API. */
-function runOf(path: string): string {
-  return path.split("/")[3] ?? "";
+async function giveRows(target: OutTarget | null, open: () => Promise<Readable>): Promise<number> {
+  if (target === null) await printRows(await open());
+  else say(`rows: ${printable(await writeRows({ open, target, isWhole: true }))}`);
+  return EXIT.ok;
+}
+
+/** Null: stdout. */
+function targetOf(flags: Flags, run: string): OutTarget | null {
+  const out = flags.get("out");
+  return out === null ? null : outTarget(out, recallFiles(folderOf(flags), run).reads);
 }

@@ -1,17 +1,18 @@
 /** `weir run`: a new run from flags or a spec, or the going on of one; `weir resume` is the latter. */
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
-import { isEnded, type RunView } from "../../core/runView.ts";
+import type { RunView } from "../../core/runView.ts";
 import { parseSpec } from "../../spec/schema.ts";
 import { missingSecrets } from "../../tasks/missingSecrets.ts";
 import { missingSecretMessage } from "../../tasks/secrets.ts";
 import type { Arguments, Flags } from "../arguments.ts";
-import { ApiError } from "../client.ts";
+import { ApiError, type Client } from "../client.ts";
 import { type Connection, connectToDrive, folderOf, usesOwnSecrets } from "../connection.ts";
 import { type Draft, draftPatch, draftSpec, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { UsageError } from "../exit.ts";
 import { takeInterrupts } from "../interrupts.ts";
+import { newestRuns } from "../newestRun.ts";
 import type { ReadFile } from "../outTarget.ts";
 import { outOfKnown, outOfNew, rememberFiles } from "../runFiles.ts";
 import { uploadInput } from "../upload.ts";
@@ -44,7 +45,7 @@ export async function resumeRun(run: string | null, flags: Flags, command = "run
   if (run !== null) outOfKnown(flags, folder, run);
   const connection = await connectToDrive(flags, command, run);
   try {
-    const id = run ?? (await newestUnfinished(connection));
+    const id = run ?? (await newestUnfinished(connection.client));
     const out = outOfKnown(flags, folder, id);
     const interrupts = takeInterrupts();
     if (patch !== null) await connection.client.ask("PATCH", `/v1/runs/${id}`, { json: patch });
@@ -89,19 +90,9 @@ function requireSecrets(draft: Draft): void {
   if (problems.length > 0) throw usageError(problems, draft.nameOf);
 }
 
-async function newestUnfinished(connection: Connection): Promise<string> {
-  let cursor: string | null = null;
-  let newest: RunView | null = null;
-  do {
-    const query = { limit: 100, ...(cursor === null ? {} : { cursor }) };
-    const page: { runs: RunView[]; cursor: string | null } = await connection.client.ask("GET", "/v1/runs", {
-      query,
-    });
-    newest ??= page.runs[0] ?? null;
-    const unfinished = page.runs.find((run) => !isEnded(run.status));
-    if (unfinished !== undefined) return unfinished.id;
-    cursor = page.cursor;
-  } while (cursor !== null);
+async function newestUnfinished(client: Client): Promise<string> {
+  const { unfinished, newest } = await newestRuns(client);
+  if (unfinished !== null) return unfinished.id;
   const last = newest === null ? "nothing was run here" : `the newest run, ${newest.id}, is ${newest.status}`;
   throw new UsageError(`--resume: there is no unfinished run: ${last}`);
 }
