@@ -142,6 +142,10 @@ export const OFFER_REPEAT_MAX_MS = 5 * 60_000;
 /** A chunk whose platform refused is not offered again before this, doubling to the second. */
 export const REFUSED_OFFER_MS = 1000;
 export const REFUSED_OFFER_MAX_MS = 60_000;
+/** Tries of an item that a busy target refuses beyond its attempts: with three calls in ten, one item in 100,000 fails. */
+export const BUSY_TRIES = 5;
+/** So many items that failed and were served later say that failures of the target pass. */
+export const RECOVERIES_TO_TELL = 3;
 export const TROUBLES_PER_REPORT = 200;
 /** Items after its checkpoint that a chunk is worked carefully: what a dead lane may have begun of it, twice over. */
 export const CAREFUL_ITEMS = 200;

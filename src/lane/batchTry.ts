@@ -16,12 +16,12 @@ import type { Insisted } from "./insist.ts";
 import {
   call,
   downOf,
+  judgingOf,
   type LastTry,
   settleCall,
   settleOrWait,
   type TryContext,
   tell,
-  wasReached,
 } from "./itemTry.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Reader } from "./reader.ts";
@@ -176,12 +176,12 @@ async function concludeAll(context: TryContext, group: readonly Due[], outcome: 
   const { host, seat, settlement, signal } = context;
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
   // One random part for all: they wait for the same moment.
-  const { retry } = host.settings().spec;
-  const judging = { retry, targetDown, wasReached: wasReached(host), random: host.clock.random() };
+  const judging = { ...judgingOf(host), targetDown };
   const judged = group.map(({ item, tries }, n) => {
     const own = outcome.kind === "whole" ? outcome.outcome : outcome.outcomes[n];
     if (own === undefined) throw new Error(`the task gave no outcome for item ${item.index}`);
     const isSuspect = settlement.isSuspect(item.ordinal);
+    if (own.kind === "ok" && tries.unanswered === true) host.tally.recovered();
     return { item, tries, outcome: own, verdict: judge(own, tries, { ...judging, isSuspect }) };
   });
   const failedAtMs = host.clock.now();

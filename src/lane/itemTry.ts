@@ -191,13 +191,22 @@ function refusalIn(outcome: TaskOutcome): Refusal | null {
   return outcome.because === undefined ? { message } : { message, because: outcome.because };
 }
 
+/** What every verdict needs of its surroundings; the random part is one for all that are judged with it. */
+export function judgingOf(host: LaneHost) {
+  return {
+    retry: host.settings().spec.retry,
+    wasReached: wasReached(host),
+    othersRecover: host.tally.areRecovering,
+    random: host.clock.random(),
+  };
+}
+
 async function conclude(context: TryContext, item: Item, tries: Tries, outcome: TaskOutcome): Promise<void> {
   const { host, settlement, seat, task } = context;
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
-  const { retry } = host.settings().spec;
   const isSuspect = settlement.isSuspect(item.ordinal);
-  const judging = { retry, targetDown, isSuspect, wasReached: wasReached(host), random: host.clock.random() };
-  const verdict = judge(outcome, tries, judging);
+  if (outcome.kind === "ok" && tries.unanswered === true) host.tally.recovered();
+  const verdict = judge(outcome, tries, { ...judgingOf(host), targetDown, isSuspect });
   switch (verdict.kind) {
     case "row":
       settlement.settle(item, verdict.settled, task.mask);

@@ -4,7 +4,7 @@
  * A report is taken out whole when a request is composed and repeated with it until it is answered: nothing is
  * counted twice, nothing is lost with an answer.
  */
-import { ANSWERED_AFTER_MS, TROUBLES_PER_REPORT } from "../core/limits.ts";
+import { ANSWERED_AFTER_MS, RECOVERIES_TO_TELL, TROUBLES_PER_REPORT } from "../core/limits.ts";
 import type { Fault, Operations, Report, Trouble } from "../core/protocol.ts";
 import { addUsage, type Usage } from "../core/usage.ts";
 
@@ -26,6 +26,7 @@ export class Tally {
   /** Counts up with every answered call over the whole invocation: "has anything answered since?" */
   #answers = 0;
   #answeredLeftMs = Number.NEGATIVE_INFINITY;
+  #recoveries = 0;
 
   get inFlight(): number {
     return this.#inFlight;
@@ -36,6 +37,16 @@ export class Tally {
   }
 
   /** When the latest of the calls left that were answered; local clock. */
+  /** Items of this invocation were served after tries that were not answered, or with a 5xx. */
+  get areRecovering(): boolean {
+    return this.#recoveries >= RECOVERIES_TO_TELL;
+  }
+
+  /** An item was served after such a try. */
+  recovered(): void {
+    this.#recoveries += 1;
+  }
+
   get answeredLeftMs(): number {
     return this.#answeredLeftMs;
   }

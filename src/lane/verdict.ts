@@ -6,6 +6,7 @@
  * got a connection; an item that was tried often enough becomes a failed row and is never dropped.
  */
 import { backoffMs, heededMs } from "../core/backoff.ts";
+import { BUSY_TRIES } from "../core/limits.ts";
 import type { ErrorKind } from "../core/row.ts";
 import { type RetrySpec, SPEC_DEFAULTS } from "../core/spec.ts";
 import { afterThrottledTry } from "../core/throttling.ts";
@@ -50,6 +51,8 @@ interface Judging {
   readonly isSuspect: boolean;
   /** The run's target was reached at some time. */
   readonly wasReached: boolean;
+  /** Other items that failed so were served in a later try; absent: that is not known. */
+  readonly othersRecover?: boolean;
   /** 0…1. */
   readonly random: number;
 }
@@ -102,11 +105,29 @@ function afterTransient(
     ...(useless > 0 && { useless }),
     ...(isUnanswered(outcome) && { unanswered: true as const }),
   };
+  if (attempts >= context.retry.maxAttempts && isOnlyBusy(outcome, before, context)) {
+    const throttles = before.throttles + 1;
+    const spared = { ...tries, attempts: before.attempts, throttles };
+    return { kind: "again", tries: spared, inMs: waitMs(outcome, throttles, context) };
+  }
   const settled = failed(outcome.errorKind, outcome, tries, true);
   const inMs = waitMs(outcome, Math.max(1, tries.attempts), context);
   const isEnough = outcome.answersMost !== undefined && useless >= outcome.answersMost;
   if (tries.attempts < context.retry.maxAttempts && !isEnough) return { kind: "again", tries, inMs };
   return saysOfTarget ? { kind: "unless-down", settled, inMs } : { kind: "row", settled };
+}
+
+/**
+ * A 503 that says nothing, from a target that serves others who had one: an overloaded one drops a share of its calls,
+ * and by five tries alone a share of the items would be lost. The last attempt is spared, so often and no more.
+ */
+function isOnlyBusy(
+  { status }: Extract<TaskOutcome, { kind: "transient" }>,
+  { throttles }: Tries,
+  { othersRecover, targetDown, retry }: Judging,
+): boolean {
+  if (status !== 503 || othersRecover !== true || targetDown) return false;
+  return throttles < Math.min(BUSY_TRIES, retry.maxThrottles - 1);
 }
 
 /** Not ready: the item asks again, the wait doubling, so often and not for ever. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAX_AGAIN } from "../../src/core/limits.ts";
+import { BUSY_TRIES, MAX_AGAIN } from "../../src/core/limits.ts";
 import { NO_TRIES, type Tries, triesOf } from "../../src/core/tries.ts";
 import { judge, type Verdict } from "../../src/lane/verdict.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
@@ -87,5 +87,51 @@ describe("tries", () => {
     const waiting = { ordinal: 3, dueMs: 9, attempts: 1, throttles: 2, agains: 4, unanswered: true } as const;
     expect(triesOf(waiting)).toEqual({ attempts: 1, throttles: 2, agains: 4, unanswered: true });
     expect(triesOf({ attempts: 0, throttles: 0 })).toEqual({ attempts: 0, throttles: 0 });
+  });
+});
+
+describe("a bare 503 from a target that serves others later", () => {
+  const busy: TaskOutcome = {
+    kind: "transient",
+    errorKind: "http",
+    message: "503 Service Unavailable",
+    status: 503,
+    retryAfterMs: null,
+  };
+  const judged = (
+    before: Tries,
+    change: { othersRecover?: boolean; status?: number; targetDown?: boolean },
+  ) =>
+    judge({ ...busy, status: change.status ?? 503 }, before, {
+      retry: { ...RETRY, maxThrottles: 20 },
+      targetDown: change.targetDown ?? false,
+      isSuspect: true,
+      wasReached: true,
+      othersRecover: change.othersRecover ?? true,
+      random: 1,
+    });
+
+  it("spares the last attempt, so often and no more", () => {
+    let tries: Tries = { attempts: 2, throttles: 0 };
+    for (let n = 1; n <= BUSY_TRIES; n++) {
+      const next = judged(tries, {});
+      expect(next).toMatchObject({ kind: "again", tries: { attempts: 2, throttles: n } });
+      if (next.kind === "again") tries = next.tries;
+    }
+    expect(judged(tries, {})).toMatchObject({ settled: { attempts: 3 } });
+  });
+
+  it("spends attempts as any other while there are some", () => {
+    expect(judged({ attempts: 1, throttles: 0 }, {})).toMatchObject({
+      kind: "again",
+      tries: { attempts: 2 },
+    });
+  });
+
+  it.each([
+    ["others do not recover", { othersRecover: false }],
+    ["it is another failure", { status: 500 }],
+  ])("is the item's own where %s", (_case, change) => {
+    expect(judged({ attempts: 2, throttles: 0 }, change)).toMatchObject({ settled: { attempts: 3 } });
   });
 });

@@ -7,6 +7,7 @@ import { why } from "../../src/core/why.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { foreignPart, LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 import { neededBurst } from "../support/neededBurst.ts";
+import { seeded } from "../support/virtualTime.ts";
 
 const OK: TaskOutcome = { kind: "ok", value: null, status: 200 };
 const LOST: TaskOutcome = { kind: "transient", errorKind: "network", message: "lost", retryAfterMs: null };
@@ -167,6 +168,22 @@ describe("lanes and their items", () => {
     expect(world.run.state.counts.failed).toBe(0);
     const whileDown = world.calls.filter((call) => call.atMs > 5000 && call.atMs < upAtMs).length;
     expect(whileDown).toBeLessThan(20);
+  });
+
+  it("loses no item to a target that drops three calls in ten with a bare 503", async () => {
+    const busy: TaskOutcome = { ...BAD_GATEWAY, message: "503 Service Unavailable", status: 503 };
+    const random = seeded(7);
+    const world = new LaneWorld(
+      small({
+        items: 2000,
+        spec: { retry: { ...RETRY, maxAttempts: 5, maxThrottles: 20 }, chunkSize: 200, maxParallelism: 20 },
+        outcome: () => (random() < 0.3 ? busy : OK),
+      }),
+    );
+    world.keep(2);
+    await world.untilEnded();
+    expectOneRowEach(world, 2000);
+    expect(world.run.state.counts.failed).toBe(0);
   });
 
   it("fails a refused item once another was answered", async () => {
