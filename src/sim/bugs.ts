@@ -27,10 +27,27 @@ export function planted(bug: Bug | null): Bugs {
       return { ...NONE, sync: withoutPartCheck };
     case "lost-redispatch":
       return { ...NONE, afterEvent: neverRepeatingOffers };
+    case "unheeded-outage":
+      return { ...NONE, sync: withoutOutage };
+    case "endless-outage":
+      return { ...NONE, afterEvent: neverLifting };
     default:
       bug satisfies never;
       throw new Error("unknown bug");
   }
+}
+
+/** Lanes never hear that the circuit is open: every try costs an attempt. */
+function withoutOutage(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+  return { ...sync(run, request, nowMs, wallMs), circuit: "closed" };
+}
+
+/** Bad items that are left keep the circuit open for ever. */
+function neverLifting(run: Run): void {
+  const { circuit } = run.state.quota;
+  if (circuit.silence === null || circuit.silence.connectedSinceMs === null) return;
+  const silence = { ...circuit.silence, connectedSinceMs: null };
+  run.state.quota = { ...run.state.quota, circuit: { ...circuit, silence } };
 }
 
 /** Every grant holds one instant more than the limiter counted. */

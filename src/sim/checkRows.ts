@@ -47,8 +47,9 @@ export class RowCheck {
     }
   }
 
-  /** The run has completed. */
-  completed(ledger: MemoryLedger): void {
+  /** The run has completed; `mayFail`: whether the target failed an item, or somebody else did. */
+  completed(ledger: MemoryLedger, mayFail: (item: number) => boolean): void {
+    this.#blameless(ledger, mayFail);
     const missing = this.#settled.indexOf(0);
     if (missing >= 0) throw new Violation("one row per item", `item ${missing} has no row`);
     for (const record of ledger.chunks) {
@@ -60,6 +61,16 @@ export class RowCheck {
           throw new Violation("manifest", `part ${n} of chunk ${record.chunk} is missing`);
         if (this.#storage.parts.get(stored.part.key)?.sha256 !== stored.part.sha256)
           throw new Violation("manifest", `part ${stored.part.key} changed after its commit`);
+      }
+    }
+  }
+
+  /** An outage, a fault of ours or another item's failures cost no item its row. */
+  #blameless(ledger: MemoryLedger, mayFail: (item: number) => boolean): void {
+    for (const { part } of ledger.parts.values()) {
+      for (const row of this.#storage.parts.get(part.key)?.rows ?? []) {
+        if (!isOk(row) && !mayFail(indexOf(row)))
+          throw new Violation("no good item fails", `item ${indexOf(row)} failed in ${part.key}`);
       }
     }
   }

@@ -8,6 +8,7 @@
 import { lanesPerInvocation } from "../core/dispatch.ts";
 import { CHUNK_QUEUES } from "../core/limits.ts";
 import { SPEC_DEFAULTS, type Spec } from "../core/spec.ts";
+import { type BadItems, FAULTS, type FaultKind } from "./badItems.ts";
 import { Random } from "./random.ts";
 
 export interface TargetOptions {
@@ -22,8 +23,10 @@ export interface TargetOptions {
   /** Share of calls that end in a 500. */
   readonly errors: number;
   readonly saysRetryAfter: boolean;
-  /** It refuses every connection within these. */
-  readonly outages: readonly Span[];
+  /** Within these every call fails: by default its connection is refused. */
+  readonly outages: readonly (Span & { readonly fault?: FaultKind })[];
+  /** Items that fail whenever they are called; absent: none. */
+  readonly bad?: BadItems;
   /** Items that kill whoever calls for them. */
   readonly poison: readonly number[];
 }
@@ -72,7 +75,14 @@ export interface FaultOptions {
   readonly distanceMs: number;
 }
 
-export const BUGS = ["extra-permit", "unfenced-lease", "unchecked-part", "lost-redispatch"] as const;
+export const BUGS = [
+  "extra-permit",
+  "unfenced-lease",
+  "unchecked-part",
+  "lost-redispatch",
+  "unheeded-outage",
+  "endless-outage",
+] as const;
 /** A mistake planted into the Run, to see whether the checkers would find it. */
 export type Bug = (typeof BUGS)[number];
 
@@ -136,7 +146,9 @@ export function optionsOfSeed(seed: number, bug: Bug | null = null): SimOptions 
   const perSecond = random.pick([3, 20, 50, 100, 200, null]);
   const items = Math.round(random.between(0.3, 1.2) * (safetyMs / 1000) * (perSecond ?? 60)) + 1;
   const spec = specOf(random, items, perSecond);
-  const target = targetOf(random, { items, perSecond, safetyMs });
+  // From a chance of its own: what older seeds play stays as it was.
+  const badly = new Random(Math.imul(seed + 1, 0xc2b2ae35));
+  const target = failing(badly, targetOf(random, { items, perSecond, safetyMs }));
   return {
     seed,
     items,
@@ -151,6 +163,23 @@ export function optionsOfSeed(seed: number, bug: Bug | null = null): SimOptions 
     bug,
     isForPeople: false,
   };
+}
+
+/** A target with bad items in two seeds of five, and outages of other kinds than refused connections in some. */
+function failing(random: Random, target: TargetOptions): TargetOptions {
+  const outages = target.outages.map((outage) => {
+    return random.chance(0.3) ? { ...outage, fault: random.pick(FAULTS.filter(isOutage)) } : outage;
+  });
+  if (!random.chance(0.4)) return { ...target, outages };
+  const share = random.pick([0.005, 0.03, 0.2, 0.5]);
+  const place = random.pick(["head", "tail", "scattered"] as const);
+  const fault = random.pick(FAULTS.filter((kind) => kind !== "refused"));
+  return { ...target, outages, bad: { share, place, fault } };
+}
+
+/** A target that refuses what it is asked is not away. */
+function isOutage(fault: FaultKind): boolean {
+  return fault !== "400";
 }
 
 /** Waits, backoffs and offers that are repeated late, whatever the size of the run. */

@@ -73,7 +73,7 @@ function play(world: World): void {
       throw new Violation("liveness", `${how}: ${host.pending()}`);
     }
   }
-  if (host.isEnded) checks.rows.completed(host.ledger);
+  if (host.isEnded) checks.rows.completed(host.ledger, (item) => world.target.mayFail(item));
 }
 
 function reportOf(world: World, violation: SimReport["violation"]): SimReport {

@@ -3,6 +3,7 @@
  * the run was told, and counts what reaches it: the checkers judge by that.
  */
 import type { TaskOutcome } from "../tasks/task.ts";
+import { type FaultKind, failure, isBad } from "./badItems.ts";
 import type { TargetOptions } from "./options.ts";
 import { chanceOf, type Random } from "./random.ts";
 
@@ -22,12 +23,14 @@ export class Target {
   calls = 0;
   throttled = 0;
   readonly #options: TargetOptions;
+  readonly #items: number;
   readonly #random: Random;
   #tokens: number;
   #filledMs = 0;
 
-  constructor(options: TargetOptions, random: Random) {
+  constructor(options: TargetOptions, items: number, random: Random) {
     this.#options = options;
+    this.#items = items;
     this.#random = random;
     this.#tokens = options.limit?.burst ?? 0;
   }
@@ -36,14 +39,32 @@ export class Target {
   call(item: number, nowMs: number): Fate {
     this.calls += 1;
     const { outages, poison, missing, errors } = this.#options;
-    if (outages.some(({ fromMs, toMs }) => nowMs >= fromMs && nowMs < toMs)) return refusedConnection();
+    const outage = outages.find(({ fromMs, toMs }) => nowMs >= fromMs && nowMs < toMs);
+    if (outage !== undefined) return this.#fail(outage.fault ?? "refused");
     const waitMs = this.#admit(nowMs);
     if (waitMs !== null) return this.#refuse(waitMs);
     if (poison.includes(item)) return { outcome: OK, latencyMs: REFUSAL_MS, kills: true };
+    const { bad } = this.#options;
+    if (bad !== undefined && isBad(bad, item, this.#items)) return this.#fail(bad.fault);
     const latencyMs = this.#latencyMs();
     if (this.#random.chance(errors)) return { outcome: ERROR, latencyMs, kills: false };
     const isMissing = missing > 0 && chanceOf(item, MISSING_SALT) < missing;
     return { outcome: isMissing ? MISSING : OK, latencyMs, kills: false };
+  }
+
+  /** Whether an item's failure may be the target's doing; else whoever failed it was wrong. */
+  mayFail(item: number): boolean {
+    const { bad, missing, errors, poison, limit, outages } = this.#options;
+    if (errors > 0 || limit !== null || poison.length > 0) return true;
+    // What took connections and answered nobody for long is not told from bad items.
+    if (outages.some(({ fault }) => (fault ?? "refused") !== "refused")) return true;
+    const isMissing = missing > 0 && chanceOf(item, MISSING_SALT) < missing;
+    return isMissing || (bad !== undefined && isBad(bad, item, this.#items));
+  }
+
+  #fail(fault: FaultKind): Fate {
+    const { outcome, latencyMs } = failure(fault);
+    return { outcome, latencyMs: latencyMs ?? this.#latencyMs(), kills: false };
   }
 
   /** Null: accepted; else milliseconds until one call would be. */
@@ -91,13 +112,3 @@ const MISSING: TaskOutcome = {
   message: "404 Not Found",
   called: true,
 };
-
-function refusedConnection(): Fate {
-  const outcome: TaskOutcome = {
-    kind: "transient",
-    errorKind: "network",
-    message: "connection refused",
-    retryAfterMs: null,
-  };
-  return { outcome, latencyMs: REFUSAL_MS, kills: false };
-}

@@ -73,7 +73,7 @@ export class World {
     this.weather = new Weather(this.loop, random.fork(), options.faults);
     this.storage = new Storage(this.loop, this.weather, random.fork(), options);
     this.checks = new Checks(this.loop, options, this.storage);
-    this.target = new Target(options.target, random.fork());
+    this.target = new Target(options.target, options.items, random.fork());
     this.#network = new Network(this.loop, this.weather, random.fork(), options);
     this.#queues = new Queues(this.loop, this.weather, random.fork(), options, (message, done) =>
       this.#consume(message, done),
