@@ -37,6 +37,7 @@ export const runSchema = z
       failed: count,
       attempts: count,
       throttled: count,
+      calls: count.optional(),
     }),
     chunks: z.object({ total: count, done: count, active: count, pending: count }),
     lanes: z.object({ live: count, max: count }),

@@ -42,7 +42,7 @@ function faultLines({ fault }: RunView): readonly string[] {
 
 function endedLines(view: RunView, rows: Rows, where: string): readonly string[] {
   const { id, counts } = view;
-  const calls = `${counted(counts.attempts + counts.throttled, "call")}, ${count(counts.throttled)} throttled`;
+  const calls = `${counted(counts.calls ?? counts.attempts + counts.throttled, "call")}, ${count(counts.throttled)} throttled`;
   const lines = [
     `${view.status}${tookOf(view)}: ${count(counts.ok)} ok, ${count(counts.failed)} failed; ${calls}`,
     ...usageLines(view),

@@ -55,9 +55,14 @@ async function look({ host, port, isTls }: Server): Promise<Reach> {
   const at = `${host}:${port}`;
   try {
     const socket = await opened(connect({ host: name, port }), "connect");
+    const isElsewhere = name === "localhost" && socket.remoteFamily === "IPv6" && !isTls;
     socket.destroy();
+    if (isElsewhere) return { kind: "reached", message: null, isElsewhere };
   } catch (fault) {
     const code = codeOf(fault);
+    if (name === "localhost" && (await isAtIpv6(port))) {
+      return { kind: "reached", message: null, isElsewhere: true };
+    }
     if (code === "ENOTFOUND") return { kind: "no-name", message: `name not found: ${host}` };
     return { kind: "unreached", message: refusal(code, { host, at }) };
   }
@@ -69,6 +74,16 @@ async function look({ host, port, isTls }: Server): Promise<Reach> {
     return { kind: "reached", message: null };
   } catch (fault) {
     return { kind: "unusable", message: tlsRefusal(fault, at) };
+  }
+}
+
+/** Servers for developers often listen at [::1] alone, and not every machine's "localhost" leads there. */
+async function isAtIpv6(port: number): Promise<boolean> {
+  try {
+    (await opened(connect({ host: "::1", port }), "connect")).destroy();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -253,6 +253,13 @@ export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 /** Of an answer that is not wanted this much is read, so that its connection can be used again. */
 export const DRAIN_BYTES = 64 * 1024;
 export const MAX_REDIRECTS = 20;
+/** workerd keeps an idle connection for 5 s; what lies between an answer and its end comes on top. */
+export const CONNECTION_KEPT_MS = 6000;
+/** Idle connections counted of one origin, and origins: a wrong count costs a repeat, no row. */
+export const OPEN_CONNECTIONS_COUNTED = 1000;
+export const ORIGINS_COUNTED = 1000;
+/** Repeats of one call whose connection was used before: where every second request of one is lost, 1 call in 10^6. */
+export const REPEATS_MOST = 20;
 /** Items in one call; all of them may wait for another try at once, beside `DEFERRED_PER_CHUNK`: 70 KB in the ledger. */
 export const MAX_BATCH = 1000;
 /** Characters of a call's items together: what a lane holds of them, and well below what servers take in a body. */

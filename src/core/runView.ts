@@ -37,6 +37,8 @@ export interface RunView {
     readonly failed: number;
     readonly attempts: number;
     readonly throttled: number;
+    /** Requests that left: hops of redirects and repeats too. Absent where an older Weir answers. */
+    readonly calls?: number;
   };
   readonly chunks: {
     readonly total: number;

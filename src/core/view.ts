@@ -28,7 +28,11 @@ export function view(run: Run, reader: Reader): RunView {
     endedAt: isoOrNull(state.endedAtMs),
     parentRunId: state.parentRunId,
     eta: eta(run, perSecond, reader),
-    counts: { items: state.plan.complete ? state.items : null, ...state.counts },
+    counts: {
+      items: state.plan.complete ? state.items : null,
+      ...state.counts,
+      calls: state.usage.spent.calls,
+    },
     chunks: chunksOf(run, reader),
     lanes: { live, max: state.spec.maxParallelism },
     rate: {

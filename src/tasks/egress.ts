@@ -13,6 +13,7 @@ import { isPublicHost } from "../core/publicHost.ts";
 import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template.ts";
 import { outcomeOfFault } from "./faults.ts";
+import { KnownWay } from "./knownWay.ts";
 import { CallsOfLanes } from "./laneCalls.ts";
 import { batchOutcomeOf, outcomeOf } from "./ownOutcome.ts";
 import type { Permits } from "./permits.ts";
@@ -88,6 +89,7 @@ export function createEgress(options: {
   const gate = new Gate(env, task?.urls(settings.spec.task) ?? [], settings.spec.allowPrivate);
   const mask = maskOf(task?.secrets(settings.spec.task) ?? [], env);
   const lanes = new CallsOfLanes(options.look ?? unknownReach);
+  const way = new KnownWay();
   const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
   const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
   const begin = (
@@ -103,6 +105,7 @@ export function createEgress(options: {
       gate,
       mask: mask.text,
       send,
+      way,
       browser,
       isPerHost,
       isApart,

@@ -152,7 +152,7 @@ async function withKey(
   if (idempotencyHeader === null) return request;
   const name = idempotencyHeader.toLowerCase();
   const key = await context.idempotencyKey(saidBy(request));
-  return { ...request, headers: { ...request.headers, [name]: [key] } };
+  return { ...request, headers: { ...request.headers, [name]: [key] }, isRepeatable: true };
 }
 
 /** What a target binds a key to. A secret counts by its name: a new key of an account changes nothing. */

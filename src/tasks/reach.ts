@@ -7,7 +7,12 @@ import { describeNetworkFault } from "./faults.ts";
 /** What was seen of a server. */
 export type Reach =
   /** It takes connections: who had no answer lost a connection. */
-  | { readonly kind: "reached"; readonly message: null }
+  | {
+      readonly kind: "reached";
+      readonly message: null;
+      /** At [::1], where the runtime does not look for "localhost". */
+      readonly isElsewhere?: true;
+    }
   /** It takes no connection, whatever is called there. */
   | { readonly kind: "unreached"; readonly message: string }
   /** There is no such name: a mistake, or a name server in trouble where the name was known before. */

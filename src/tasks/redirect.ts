@@ -15,6 +15,9 @@ export function isRedirect(response: Response): boolean {
 /** The request that a redirect asks for (RFC 9110, 15.4). Throws CallRefused. */
 export function redirected(request: OutgoingRequest, response: Response): OutgoingRequest {
   const from = new URL(response.url === "" ? hideSecrets(request.url) : response.url);
+  // Called at [::1] in its place (`knownWay.ts`), it still is the spec's host.
+  const asked = URL.parse(hideSecrets(request.url));
+  if (asked?.hostname === "localhost") from.hostname = asked.hostname;
   const to = URL.parse(response.headers.get("location") ?? "", from);
   if (to === null) throw new CallRefused(`${statusLine(response)} to something that is not a URL`);
   to.username = "";

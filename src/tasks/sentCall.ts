@@ -131,7 +131,7 @@ export class Call implements SentCall, Cuttable, Limited {
     if (this.timedOut && (reach === null || reach.kind === "reached"))
       return new CallTimedOut(this.timeoutMs);
     const { message, isUnreached } = explain(fault, url, reach);
-    return new CallFailed(message, isUnreached);
+    return new CallFailed(message, isUnreached, reach?.kind === "reached" && reach.isElsewhere === true);
   }
 
   onTimeout(): void {

@@ -53,6 +53,11 @@ export interface OutgoingRequest {
   readonly body: SecretText | null;
   /** Time for headers and body together. */
   readonly timeoutMs: number;
+  /**
+   * A second arrival does no harm (it carries an idempotency key): a connection that ends at once, when it is used
+   * again, is not an attempt. Absent: as the method says.
+   */
+  readonly isRepeatable?: true;
   /** Requests to this host lie at least this far apart, over the whole run; absent: as the quota says. */
   readonly spacingMs?: number;
   /** The page as a browser renders it (the binding BROWSER), as HTML: a GET, with no headers but `user-agent`. */
@@ -249,10 +254,13 @@ export class LaneStopped extends Error {
 export class CallFailed extends Error {
   /** No connection was made. False: one was, or it is not known. */
   readonly isUnreached: boolean | "name";
-  constructor(message: string, isUnreached: boolean | "name" = false) {
+  /** Nothing was sent, and the host ("localhost") is reached at [::1] in place of where it was looked for. */
+  readonly isElsewhere: boolean;
+  constructor(message: string, isUnreached: boolean | "name" = false, isElsewhere = false) {
     super(message);
     this.name = "CallFailed";
     this.isUnreached = isUnreached;
+    this.isElsewhere = isElsewhere;
   }
 }
 

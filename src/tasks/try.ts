@@ -2,15 +2,18 @@
  * One try of one item, as its task sees it: the TaskContext. It owns the requests that the try made: their permits,
  * their time limits, and their end when the lane has to stop.
  */
+import { REPEATS_MOST } from "../core/limits.ts";
 import type { RunSettings } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
+import type { KnownWay } from "./knownWay.ts";
 import type { LaneCalls } from "./laneCalls.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
 import { askBrowser, type Browser } from "./rendered.ts";
 import { Call, ForeignCall, type Send, type SentCall, untilAborted } from "./sentCall.ts";
 import {
   BrowserMissing,
+  CallFailed,
   CallTimedOut,
   isNoOutcome,
   LaneStopped,
@@ -33,8 +36,9 @@ interface TryInput {
   readonly isPerHost: boolean;
   /** Each host stands for itself. */
   readonly isApart: boolean;
-  /** How a request leaves that no browser makes. */
+  /** How a request leaves that no browser makes, and what is known of its way. */
   readonly send: Send;
+  readonly way: KnownWay;
   /** Null: pages cannot be rendered. */
   readonly browser: Browser | null;
 }
@@ -90,11 +94,36 @@ export class Try implements TaskContext {
       for (const call of this.#calls) call.endIfAnswered();
       const { permits } = this.#input;
       const cost = permits.isCosted === true ? await request.tokens?.() : undefined;
-      const call = await this.#leave(resolved, send, { need: this.#needOf(request, resolved), cost });
-      return await call.answer;
+      const wants = { need: this.#needOf(request, resolved), cost };
+      if (request.rendered === true) return await (await this.#leave(resolved, send, wants)).answer;
+      return await this.#answerOf(resolved, wants, request.isRepeatable ?? isIdempotent(request.method));
     } catch (fault) {
       if (isNoOutcome(fault)) this.#stopped ??= fault;
       throw fault;
+    }
+  }
+
+  /**
+   * A call whose connection may have been used before, and ended before any byte of an answer, is repeated at once, each
+   * time with a permit of its own, where a second arrival does no harm.
+   */
+  async #answerOf(resolved: ResolvedRequest, wants: Wants, isRepeatable: boolean): Promise<Response> {
+    const { send, way } = this.#input;
+    for (let repeats = 0; ; repeats++) {
+      const request = way.directed(resolved);
+      const call = await this.#leave(request, send, wants);
+      try {
+        const response = await call.answer;
+        way.answered(request.url);
+        return response;
+      } catch (fault) {
+        if (!(fault instanceof CallFailed) || repeats === REPEATS_MOST) throw fault;
+        // Nobody listens where it was sent, so it was not sent.
+        if (fault.isElsewhere && way.isElsewhere(request.url)) continue;
+        const isLost = fault.isUnreached === false && isRepeatable;
+        if (!isLost || !(await way.wasReused(request.url))) throw fault;
+        if (this.signal.aborted) throw new LaneStopped();
+      }
     }
   }
 
@@ -165,4 +194,9 @@ export class Try implements TaskContext {
   end(): void {
     for (const call of this.#calls) call.end();
   }
+}
+
+/** A second arrival changes nothing beyond the first (RFC 9110, 9.2.2). */
+function isIdempotent(method: string): boolean {
+  return method !== "POST" && method !== "PATCH";
 }

@@ -167,7 +167,8 @@ describe("a permit", () => {
     const permits = new OpenPermits();
     for (const item of ["ok", "404", "cut"])
       await tryItem({ kind: "http", url: `${server.origin}/{{item}}` }, item, { permits });
-    expect([permits.used, permits.ended]).toEqual([3, 3]);
+    // The one that is cut is sent again for each that was answered: its connection may have been one of theirs.
+    expect([permits.used, permits.ended]).toEqual([5, 5]);
   });
 });
 
