@@ -138,7 +138,10 @@ export const COMMANDS: readonly Command[] = [
     name: "plan",
     arguments: "[SPEC.json]",
     help: "what a run would do, how long it would take, and its first request; starts nothing",
-    flags: SPEC_FLAGS,
+    flags: [
+      ...SPEC_FLAGS,
+      { name: "latency", value: "200ms", help: "how long a call takes, for the estimate (default 200ms)" },
+    ],
     words: [0, 1],
   },
   {

@@ -84,7 +84,6 @@ export class PartWriter {
 
   cutIfDue(): void {
     if (this.#isPending || this.#trouble !== null || !this.#isDue()) return;
-    this.#isPending = true;
     this.#context.process.spawn(this.#cut(false, COMMIT_WITHIN_MS) as Routine<never>);
   }
 
@@ -133,12 +132,16 @@ export class PartWriter {
     return ageMs >= Math.min(byTimeMs, this.#context.rowsWaitMs());
   }
 
-  /** Rows and the state that goes with them are taken in one step. */
-  *#cut(release: boolean, withinMs: number): Routine<Published> {
+  /** Rows and the state that goes with them are taken in one step, which is this one: what follows takes time. */
+  #cut(release: boolean, withinMs: number): Routine<Published> {
     this.#isPending = true;
     const rows = this.#rows.sort((a, b) => a - b);
     const snapshot = this.#context.progress.snapshot(this.#context.process.now());
     this.#rows = [];
+    return this.#publishAll(rows, snapshot, release, withinMs);
+  }
+
+  *#publishAll(rows: SimRow[], snapshot: Snapshot, release: boolean, withinMs: number): Routine<Published> {
     const published = yield* this.#publish(rows, snapshot, release, withinMs);
     this.#isPending = false;
     this.#settled.fire();

@@ -3,7 +3,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { itemsPerCall } from "../../core/batch.ts";
 import { estimateCost } from "../../core/cost.ts";
 import { sharesChunks } from "../../core/dispatch.ts";
-import { estimatePlan } from "../../core/estimate.ts";
+import { estimatePlan, PLANNED_CALL_MS } from "../../core/estimate.ts";
+import { MAX_CALL_TIMEOUT_MS } from "../../core/limits.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
 import { reservationOf } from "../../core/tokenQuota.ts";
@@ -14,7 +15,7 @@ import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
 import { promptCost } from "../promptCost.ts";
-import { describedBody, json, noQuery } from "../schemas.ts";
+import { describedBody, json } from "../schemas.ts";
 import { readySpec } from "../startRun.ts";
 
 export const planRoutes = newApi();
@@ -25,6 +26,7 @@ const planSchema = z
     chunks: z.int(),
     limitedBy: z.enum(["quota", "lanes", "items"]),
     etaSeconds: z.number(),
+    callMs: z.number().openapi({ description: "how long a call is taken to be" }),
     costUsd: z.number().openapi({
       description: "what the platform charges for it when deployed, above what the plan includes",
     }),
@@ -58,6 +60,16 @@ const planSchema = z
   })
   .openapi("Plan");
 
+const CALL_MS = `must be a whole number of milliseconds from 1 to ${MAX_CALL_TIMEOUT_MS}`;
+/** Nobody has called the target yet: who knows how long it takes may say so. */
+const callMsSchema = z.coerce
+  .number({ error: CALL_MS })
+  .int({ error: CALL_MS })
+  .min(1, { error: CALL_MS })
+  .max(MAX_CALL_TIMEOUT_MS, { error: CALL_MS })
+  .optional()
+  .openapi({ description: "how long a call takes, for the estimate; default 200" });
+
 /** A listing is not gone through for a plan. */
 const UNKNOWN_ITEMS =
   "how many items there are is known only when the run lists them: items, chunks, time and cost are left at 0";
@@ -68,12 +80,13 @@ const plan = createRoute({
   operationId: "planRun",
   tags: ["Runs"],
   summary: "What a spec would do; starts nothing",
-  request: { query: noQuery, body: describedBody("Spec") },
+  request: { query: z.strictObject({ callMs: callMsSchema }), body: describedBody("Spec") },
   responses: { 200: json(planSchema, "The plan."), ...errorResponses },
 });
 planRoutes.openapi(plan, async (c) => {
   const ready = await readySpec(c.env, (await readJson(c)).value);
   const { spec, items: known, first } = ready;
+  const { callMs } = c.req.valid("query");
   const items = known ?? 0;
   const { chunkSize, maxParallelism } = spec;
   const tokens = await tokensPerCall(spec, first);
@@ -83,6 +96,9 @@ planRoutes.openapi(plan, async (c) => {
     chunkSize,
     maxParallelism,
     ratePerSecond,
+    ...(callMs === undefined ? {} : { callMs }),
+    intervalMs: spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2,
+    smokeItems: spec.smoke?.items ?? 0,
     perCall: itemsPerCall(spec),
     lanesPerChunk: lanesPerChunk(c.env, spec),
     isPerHost: (spec.quota?.perHost ?? null) !== null,
@@ -92,7 +108,7 @@ planRoutes.openapi(plan, async (c) => {
     items,
     chunks,
     chunkSize,
-    lanes: Math.min(maxParallelism, chunks),
+    lanes: estimate.lanes,
     seconds: etaSeconds,
   });
   const body = {
@@ -100,6 +116,7 @@ planRoutes.openapi(plan, async (c) => {
     chunks,
     limitedBy: estimate.limitedBy,
     etaSeconds,
+    callMs: callMs ?? PLANNED_CALL_MS,
     costUsd: Number(cost.usd.toFixed(4)),
     smoke: spec.smoke,
     prompts: await promptCost(c.env, ready),

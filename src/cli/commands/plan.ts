@@ -4,6 +4,7 @@ import type { Arguments } from "../arguments.ts";
 import { connect } from "../connection.ts";
 import { draftSpec } from "../draft.ts";
 import { EXIT } from "../exit.ts";
+import { latencyFlag } from "../latency.ts";
 import { printJson } from "../output.ts";
 import { count, counted, duration, printable } from "../printable.ts";
 import { type PromptCost, promptLine } from "../promptLine.ts";
@@ -16,6 +17,7 @@ interface Plan {
   readonly chunks: number;
   readonly limitedBy: string;
   readonly etaSeconds: number;
+  readonly callMs: number;
   readonly costUsd: number;
   readonly smoke: SmokeSpec | null;
   readonly prompts: PromptCost | null;
@@ -32,11 +34,13 @@ interface FirstRequest {
 
 export async function planCommand({ words, flags }: Arguments): Promise<number> {
   const draft = draftSpec(words, flags);
+  const callMs = latencyFlag(flags);
+  const query = callMs === null ? {} : { callMs };
   const connection = await connect(flags, "plan", true);
   try {
     if (draft.input !== null) await uploadInput(connection.client, draft.input);
     const plan = await askAboutSpec(draft, () =>
-      connection.client.ask<Plan>("POST", "/v1/plans", { json: draft.spec }),
+      connection.client.ask<Plan>("POST", "/v1/plans", { json: draft.spec, query }),
     );
     if (flags.has("json")) printJson(plan);
     else print(`${planLines(plan).join("\n")}\n`);
@@ -55,7 +59,7 @@ const LIMITED_BY: Readonly<Record<string, string>> = {
 function planLines(plan: Plan): readonly string[] {
   return [
     `${counted(plan.items, "item")} in ${counted(plan.chunks, "chunk")}`,
-    `about ${duration(plan.etaSeconds * 1000)}, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
+    `about ${duration(plan.etaSeconds * 1000)} if a call takes ${count(plan.callMs)} ms, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
     `Cloudflare cost: about $${plan.costUsd.toFixed(2)} beyond your plan (local: free)`,
     ...(plan.smoke === null ? [] : [stageLine(plan.smoke)]),
     ...(plan.prompts === null ? [] : [promptLine(plan.prompts, plan.items)]),

@@ -9,6 +9,7 @@ import { parseRate } from "../../core/rate.ts";
 import { configuredPerSecond } from "../../core/run.ts";
 import type { Spec } from "../../core/spec.ts";
 import { parseDuration } from "../../core/time.ts";
+import { type Played, playedByCalls } from "../../sim/batches.ts";
 import { chart } from "../../sim/chart.ts";
 import { FAIR_WEATHER, type SimOptions, type Span, type TargetOptions } from "../../sim/options.ts";
 import { type SimReport, simulate } from "../../sim/simulate.ts";
@@ -17,6 +18,7 @@ import { type Arguments, type Flags, shown } from "../arguments.ts";
 import { countLines, countRecords } from "../countItems.ts";
 import { type Draft, draftSpec } from "../draft.ts";
 import { CommandError, EXIT, UsageError } from "../exit.ts";
+import { latencyFlag } from "../latency.ts";
 import { printJson } from "../output.ts";
 import { count, duration } from "../printable.ts";
 import { print } from "../stdout.ts";
@@ -38,7 +40,12 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
   const target = targetOf(flags, spec);
   const seed = flags.wholeNumber("seed", { least: 0, most: 2 ** 31 }) ?? 0;
   const items = await itemsOf(draft, spec, flags);
-  const report = simulate(optionsOf({ spec, items, seed, target }));
+  const played = playedByCalls(spec, items);
+  const report = ofItems(simulate(optionsOf({ spec: played.spec, items: played.items, seed, target })), {
+    spec,
+    items,
+    played,
+  });
   if (report.violation !== null && report.violation.rule !== "liveness")
     throw new CommandError(
       `the simulation broke a rule, ${report.violation.rule}: ${report.violation.message}`,
@@ -56,12 +63,24 @@ function itemsAlone(flags: Flags): Draft["spec"] | null {
   return { source, task: { kind: "http", url: "https://target.example/{{item}}" } };
 }
 
+/** The report in items of the run, where a call carries several. */
+function ofItems(
+  report: SimReport,
+  { spec, items, played }: { readonly spec: Spec; readonly items: number; readonly played: Played },
+): SimReport {
+  const { ok, failed } = report;
+  const options = { ...report.options, spec, items };
+  return { ...report, options, ok: played.rows(ok), failed: played.rows(failed) };
+}
+
 /** Tokens and budgets are not simulated: the lanes and requests of the run are. */
 function withoutTokens(spec: Spec): Spec {
   const { quota } = spec;
   const requests = quota?.requests == null ? null : { ...quota, tokens: null, tokenBurst: null };
   if (quota?.tokens != null || spec.budget != null)
     process.stderr.write("tokens and budget are not simulated: only lanes, requests and their rate are\n");
+  if (spec.quota?.perHost != null)
+    process.stderr.write("hosts are not simulated: quota.perHost may make it slower than what follows\n");
   return { ...spec, quota: requests, budget: null };
 }
 
@@ -88,7 +107,7 @@ function targetOf(flags: Flags, spec: Spec): TargetOptions {
   return {
     limit: perSecond === null ? null : { perSecond, burst },
     // Of a log-normal distribution with that mean, the median.
-    latencyMs: (durationFlag(flags, "latency") ?? LATENCY_MS) / Math.exp(LATENCY_SPREAD ** 2 / 2),
+    latencyMs: (latencyFlag(flags) ?? LATENCY_MS) / Math.exp(LATENCY_SPREAD ** 2 / 2),
     latencySpread: LATENCY_SPREAD,
     mostLatencyMs: 30_000,
     missing: shareFlag(flags, "missing"),
@@ -105,15 +124,6 @@ function rateFlag(flags: Flags, name: string): number | null {
   const rate = parseRate(text);
   if (rate.kind === "invalid") throw new UsageError(`--${name}: ${rate.message}`);
   return rate.perSecond;
-}
-
-function durationFlag(flags: Flags, name: string): number | null {
-  const text = flags.get(name);
-  if (text === null) return null;
-  const ms = parseDuration(text);
-  if (ms === null || ms <= 0)
-    throw new UsageError(`--${name}: ${shown(text)} is not a time; accepted: 500ms, 30s, 2m or 1h`);
-  return ms;
 }
 
 function shareFlag(flags: Flags, name: string): number {
