@@ -19,7 +19,7 @@ export interface RowError {
   /** One line, at most `MAX_ERROR_MESSAGE_CHARS` characters, secrets masked. */
   readonly message: string;
   readonly retryable: boolean;
-  /** The beginning of the answer's body as text, at most `MAX_ERROR_DETAIL_BYTES`, secrets masked; absent without one. */
+  /** Of an error that a task threw the first lines of its stack; else the beginning of the answer's body as text, at most `MAX_ERROR_DETAIL_BYTES`, secrets masked; absent without one. */
   readonly detail?: string;
 }
 

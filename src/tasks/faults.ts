@@ -2,6 +2,8 @@
  * What a task threw, as an outcome. Three things pass through, because they are not outcomes of the item:
  * LaneStopped and HostNotDue (no attempt, no row) and SettingMissing (the run pauses).
  */
+import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
+import { cutUtf8, readable } from "../core/outsideText.ts";
 import { CallFailed, CallRefused, CallTimedOut, CallTooDear, isNoOutcome, type TaskOutcome } from "./task.ts";
 
 /** `called`: whether a request had left in this try. Rethrows what is not an outcome. */
@@ -14,8 +16,24 @@ export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
   }
   if (fault instanceof CallTooDear)
     return { kind: "permanent", errorKind: "budget", message: fault.message, called };
-  const errorKind = fault instanceof CallRefused ? "disallowed" : "task";
-  return { kind: "permanent", errorKind, message: messageOf(fault), called };
+  const message = messageOf(fault);
+  if (fault instanceof CallRefused) return { kind: "permanent", errorKind: "disallowed", message, called };
+  return { kind: "permanent", errorKind: "task", message, called, ...stackOf(fault) };
+}
+
+/** Lines of a stack that lead to a task's own code; what called the task is the same for every item. */
+const STACK_LINES = 6;
+
+/** Where an error of a task came from, as the row's detail. */
+function stackOf(fault: unknown): { readonly detail?: string } {
+  try {
+    const { stack } = fault as { readonly stack?: unknown };
+    if (!(fault instanceof Error) || typeof stack !== "string") return {};
+    const lines = readable(stack).split("\n", STACK_LINES);
+    return { detail: cutUtf8(lines.map((line) => line.trimEnd()).join("\n"), MAX_ERROR_DETAIL_BYTES) };
+  } catch {
+    return {};
+  }
 }
 
 function transient(errorKind: "timeout" | "network", message: string): Transient {

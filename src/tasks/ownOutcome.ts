@@ -6,6 +6,8 @@
  */
 import { parseJson, stringifyJson } from "../core/json.ts";
 import { whyNotJson } from "../core/jsonValue.ts";
+import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
+import { cutUtf8, readable } from "../core/outsideText.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 import type { Usage } from "../core/usage.ts";
@@ -66,10 +68,10 @@ function plain(value: Json): Json {
 }
 
 function notOkOf(kind: Exclude<(typeof KINDS)[number], "ok">, returned: Fields, of: Returned): TaskOutcome {
-  const { status: _, usage: __, told: ___, ...rest } = returned;
+  const { status: _, usage: __, told: ___, detail: ____, ...rest } = returned;
   const message =
     typeof returned.message === "string" ? returned.message : `the task said ${kind}, and not why`;
-  const said = { ...rest, message, ...statusOf(returned), ...spentOf(returned) };
+  const said = { ...rest, message, ...statusOf(returned), ...spentOf(returned), ...detailOf(returned) };
   switch (kind) {
     case "throttled":
     case "again":
@@ -108,6 +110,10 @@ function spentOf({ usage, told }: Fields): Pick<TaskOutcome, "usage" | "told"> {
     ...(counted ? { usage: usage as unknown as Usage } : {}),
     ...(isObject(told) ? { told: told as unknown as NonNullable<TaskOutcome["told"]> } : {}),
   };
+}
+
+function detailOf({ detail }: Fields): { readonly detail?: string } {
+  return typeof detail === "string" ? { detail: cutUtf8(readable(detail), MAX_ERROR_DETAIL_BYTES) } : {};
 }
 
 function isCount(value: unknown): boolean {

@@ -61,6 +61,10 @@ describe("what a task of one's own returns", () => {
       { kind: "permanent", message: "no", errorKind: "http", status: 404, called: false },
       { kind: "permanent", message: "no", errorKind: "http", status: 404, called: false },
     ],
+    [
+      { kind: "permanent", message: "no", detail: { odd: 1 }, errorKind: "http", called: true },
+      { kind: "permanent", message: "no", errorKind: "http", called: true },
+    ],
     [{ kind: "permanent", message: { no: 1 } }, failure("the task said permanent, and not why")],
   ])("%j is taken as %j", (returned, outcome) => {
     expect(outcomeOf(returned, CALLED)).toEqual(outcome);
@@ -198,6 +202,23 @@ describe("a task of one's own", () => {
     ["returns nothing", async () => undefined, "the task returned undefined, not an outcome"],
   ])("that %s has a failed row of kind task", async (_, does, message) => {
     expect(await run(does)).toMatchObject({ kind: "permanent", errorKind: "task", message, called: false });
+  });
+
+  it("that throws an error has the first lines of the stack in the row's detail, bounded", async () => {
+    const fault = new TypeError("x is not a function");
+    const { detail } = (await run(() => Promise.reject(fault))) as { readonly detail?: string };
+    const lines = detail?.split("\n") ?? [];
+    expect(lines[0]).toBe("TypeError: x is not a function");
+    expect(lines[1]).toMatch(/^\s+at .*ownOutcome\.test\.ts/);
+    expect(lines.length).toBeLessThanOrEqual(6);
+    const long = (await run(() => Promise.reject(new Error("y".repeat(100_000))))) as { detail?: string };
+    expect(long.detail?.length).toBeLessThanOrEqual(1024);
+    const odd = Object.defineProperty(new Error("no"), "stack", {
+      get: () => {
+        throw new Error("not this one either");
+      },
+    });
+    expect(await run(() => Promise.reject(odd))).toMatchObject({ errorKind: "task", message: "no" });
   });
 
   it("may throw anything: its text is found, or said to be missing", () => {

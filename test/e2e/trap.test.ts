@@ -50,6 +50,7 @@ test("an item on which the task throws, returns what is not JSON, never yields o
       [66, "task", `${NOT_JSON} has a function`],
       [90, "task", "the lane died 3 times on this item"],
     ]);
+    expect(rows[17]?.error?.detail).toMatch(/^Error: a trap\n\s+at /);
     expect(rows[77]).toMatchObject({ ok: true, value: "1970-01-01T00:00:00.000Z" });
     expect(ended.stderr).toContain("task: say is the item, and \\u001b[31mthis is not red { a: 1 }\n");
     expect(ended.stderr).toContain("task: it may be wrong\n");

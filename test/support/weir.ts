@@ -155,7 +155,12 @@ export interface TestRow {
   readonly attempts: number;
   readonly throttles: number;
   readonly value?: unknown;
-  readonly error?: { readonly kind: string; readonly message: string; readonly retryable: boolean };
+  readonly error?: {
+    readonly kind: string;
+    readonly message: string;
+    readonly retryable: boolean;
+    readonly detail?: string;
+  };
 }
 
 export function parseRows(ndjson: string): TestRow[] {
