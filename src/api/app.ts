@@ -66,7 +66,15 @@ const TAGS = [
 export function createApp(): Api {
   const app = newApi();
   app.onError((error, c) => answerError(error, c));
-  app.notFound((c) => answerError(new Refusal("not_found", `no ${c.req.method} ${c.req.path} here`), c));
+  app.notFound((c) =>
+    answerError(
+      new Refusal(
+        "not_found",
+        `there is no ${c.req.method} ${c.req.path} in this API: /openapi.json has all of it`,
+      ),
+      c,
+    ),
+  );
   app.use(nameRequest);
   app.use(authorise);
   for (const routes of RESOURCES) app.route("/", routes);

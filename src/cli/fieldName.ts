@@ -4,7 +4,9 @@ import { printable } from "./printable.ts";
 
 /** `--rate` for `quota.requests`, where that flag was given; else the path itself, in `file`. */
 export function fieldName(path: string, flags: Flags, file: string | null): string {
-  const flag = FLAG_OF.find(([field, name]) => isWithin(path, field) && (file === null || flags.has(name)));
+  const fitting = FLAG_OF.filter(([field]) => isWithin(path, field));
+  // A flag that was given comes first: nobody looks for a mistake in one that he did not type.
+  const flag = fitting.find(([, name]) => flags.has(name)) ?? (file === null ? fitting[0] : undefined);
   if (flag === undefined) return file === null ? path : `${printable(file)}: ${path === "" ? "spec" : path}`;
   const below = path.slice(flag[0].length + 1);
   return below === "" || flag[1] !== "header" ? `--${flag[1]}` : `--${flag[1]} ${printable(below)}`;

@@ -5,8 +5,10 @@
  * With b bad items among n that takes at most `callsToIsolate(n, b)` calls, and every item is called to an answer of
  * its own exactly once.
  */
+
 import { isExactNumber, stringifyJson } from "./json.ts";
 import { jsonAt } from "./jsonPointer.ts";
+import { counted } from "./sentence.ts";
 import type { Json, Spec } from "./spec.ts";
 
 /** Items that one call of a run carries when nothing is refused: what plans and forecasts reckon with. */
@@ -56,7 +58,9 @@ export function findResults(answer: Json, items: readonly Json[], place: Results
   if (place.match === null) {
     if (!Array.isArray(results)) return misfit(`the answer has no list at ${shown}`);
     if (results.length === items.length) return { kind: "found", results };
-    return misfit(`the answer has ${results.length} results for ${items.length} items at ${shown}`);
+    return misfit(
+      `the answer has ${counted(results.length, "result")} for ${counted(items.length, "item")} at ${shown}`,
+    );
   }
   const byKey = keyed(results, place.match.result);
   if (byKey === null) return misfit(`the answer has no list and no object at ${shown}`);

@@ -166,7 +166,10 @@ function countFailure(state: ScheduleState, rules: ScheduleRules): ScheduleState
   const failuresInRow = state.failuresInRow + 1;
   const counted = { ...state, failuresInRow };
   if (rules.pauseAfterFailures === 0 || failuresInRow < rules.pauseAfterFailures) return counted;
-  return pauseSchedule(counted, `${failuresInRow} runs in a row failed`);
+  return pauseSchedule(
+    counted,
+    failuresInRow === 1 ? "its run failed" : `${failuresInRow} runs in a row failed`,
+  );
 }
 
 function passedOver(earlier: NonNullable<Due["earlier"]>, nowMs: number): Fire {

@@ -5,8 +5,10 @@
  * is leased up to it and then parked; opening the gate frees it. Automatic: the gate opens when no more than
  * `maxFailureRate` of them failed, else the run awaits approval; manual: it always does.
  */
+
 import { type ChunkRecord, PARKED_MS } from "./ledger.ts";
 import type { Run, RunState } from "./run.ts";
+import { counted, number } from "./sentence.ts";
 
 /** True while only the smoke stage's items may be tried. */
 export function isSmoking(state: RunState): boolean {
@@ -56,10 +58,10 @@ export function judgeSmoke(run: Run): void {
     return;
   }
   state.status = "awaiting-approval";
-  const counted = `${failed} of ${done} items failed`;
+  const sums = `${number(failed)} of ${counted(done, "item")} failed`;
   state.reason = few
-    ? `smoke stage done: ${counted}; approve to go on`
-    : `smoke stage: ${counted}, more than smoke.maxFailureRate (${smoke.maxFailureRate}) allows; approve to go on all the same`;
+    ? `smoke stage done: ${sums}; approve to go on`
+    : `smoke stage: ${sums}, more than smoke.maxFailureRate (${smoke.maxFailureRate}) allows; approve to go on all the same`;
 }
 
 /** The rest may be tried. */

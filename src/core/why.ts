@@ -47,7 +47,7 @@ function whyEnded(run: Run): string {
     return `${counted(counts.failed, "item")} of ${number(counts.done)} failed`;
   }
   if (status === "cancelled")
-    return `cancelled with ${number(counts.done)} of ${number(run.state.items)} items done`;
+    return `cancelled with ${number(counts.done)} of ${counted(run.state.items, "item")} done`;
   return reason ?? "failed";
 }
 
@@ -86,7 +86,8 @@ function whyBlocked(run: Run, reader: Reader): string | null {
   const { state } = run;
   if (state.chunks.total === 0) return "planning: reading the source";
   if (state.status === "smoke" && run.semaphore.live.size > 0) {
-    return `smoke stage: the first ${state.spec.smoke?.items} items go alone`;
+    const { items = 1 } = state.spec.smoke ?? {};
+    return `smoke stage: the first ${items === 1 ? "item goes" : `${number(items)} items go`} alone`;
   }
   const lingering = lingersForMs(run, reader.nowMs);
   if (lingering !== null) {

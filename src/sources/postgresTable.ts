@@ -42,7 +42,9 @@ export async function askTable(target: ConnectionTarget, query: TableQuery): Pro
     return await connection.transaction({ write: false, timeoutMs, bounds }, (run) => factsOf(run, query));
   } catch (fault) {
     if (!(fault instanceof DatabaseFault)) throw fault;
-    throw new SourceError("source.connection", `the database does not answer: ${fault.message}`);
+    // A database that refuses has answered, and what it says is the whole of it.
+    const silence = fault.sqlState === null ? "the database does not answer: " : "";
+    throw new SourceError("source.connection", `${silence}${fault.message}`);
   } finally {
     await connection.close();
   }

@@ -19,7 +19,7 @@ export const itemsSchema = z.strictObject({
   kind: z.literal("items").meta(about("The items stand in the spec.", "items")),
   items: z
     .array(json)
-    .min(1, "at least one item is needed")
+    .min(1, "must have at least one item")
     .max(MAX_INLINE_ITEMS, `at most ${MAX_INLINE_ITEMS} items can stand in a spec: store more as an input`)
     .meta(about("The items, each any JSON.", ["u_1", { id: "u_2" }])),
 });

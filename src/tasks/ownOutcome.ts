@@ -4,11 +4,13 @@
  * Invariant: what comes out can be judged, masked and written as a row. What cannot is a failed row of kind `task`
  * that says what the task did: it would do the same at every other try.
  */
+
 import { parseJson, stringifyJson } from "../core/json.ts";
 import { whyNotJson } from "../core/jsonValue.ts";
 import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
 import { cutUtf8, readable } from "../core/outsideText.ts";
 import { ERROR_KINDS, type ErrorKind } from "../core/row.ts";
+import { counted } from "../core/sentence.ts";
 import type { Json } from "../core/spec.ts";
 import type { Usage } from "../core/usage.ts";
 import type { BatchOutcome, TaskOutcome } from "./task.ts";
@@ -48,7 +50,8 @@ export function batchOutcomeOf(returned: unknown, items: number, of: Returned): 
   const { outcomes } = returned;
   if (returned.kind !== "each" || !Array.isArray(outcomes))
     return whole(`the task returned an outcome of kind ${named(returned.kind)}; there are each, whole`);
-  if (outcomes.length !== items) return whole(`the task gave ${outcomes.length} outcomes for ${items} items`);
+  if (outcomes.length !== items)
+    return whole(`the task gave ${counted(outcomes.length, "outcome")} for ${counted(items, "item")}`);
   return { kind: "each", outcomes: outcomes.map((one: unknown) => outcomeOf(one, of)) };
 }
 

@@ -339,7 +339,7 @@ describe("one http call for several items", () => {
         kind: "whole",
         outcome: {
           kind: "permanent",
-          message: "the answer has 1 results for 2 items at its root",
+          message: "the answer has 1 result for 2 items at its root",
           called: true,
         },
       });

@@ -77,7 +77,7 @@ describe("what a task of one's own returns", () => {
     ],
     [
       { kind: "each", outcomes: [{ kind: "ok", value: 1 }] },
-      { kind: "whole", outcome: failure("the task gave 1 outcomes for 2 items") },
+      { kind: "whole", outcome: failure("the task gave 1 outcome for 2 items") },
     ],
     [
       { kind: "each", outcomes: [undefined, { kind: "ok", value: 2n }] },
