@@ -38,6 +38,41 @@ export function cut(text: string, columns: number): string {
   return columns < 1 ? "" : `${kept}…`;
 }
 
+const GAP = "  ";
+
+/** The parts, two spaces apart, on lines that fit; a part that is longer than a line is broken between its words. */
+export function wrapped(parts: readonly string[], columns: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const part of parts.filter((one) => one !== "")) {
+    const words =
+      columnsOf(part) <= columns ? [part] : part.split(" ").flatMap((word) => broken(word, columns));
+    words.forEach((word, i) => {
+      const longer = line === "" ? word : `${line}${i === 0 ? GAP : " "}${word}`;
+      if (line !== "" && columnsOf(longer) > columns) {
+        lines.push(line);
+        line = word;
+      } else line = longer;
+    });
+  }
+  return line === "" ? lines : [...lines, line];
+}
+
+/** A word in pieces that fit. */
+function broken(word: string, columns: number): readonly string[] {
+  const pieces: string[] = [];
+  let piece = "";
+  for (const char of word) {
+    const fitting = columnsOf(char) <= columns ? char : "…";
+    if (columnsOf(piece) + columnsOf(fitting) > columns) {
+      pieces.push(piece);
+      piece = "";
+    }
+    piece += fitting;
+  }
+  return piece === "" ? pieces : [...pieces, piece];
+}
+
 /** "1,234,567". */
 export function count(n: number): string {
   return Math.round(n).toLocaleString("en-US");

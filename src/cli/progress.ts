@@ -1,16 +1,17 @@
 /**
- * Progress on stderr: a bar that is redrawn in place on a terminal, else a line every few seconds.
+ * Progress on stderr: a few lines that are redrawn in place on a terminal, else a line every few seconds.
  *
  * Invariants: what comes from outside is printed escaped; a drawn line is never longer than the terminal is wide,
  * so what was drawn can be taken back; colour only on a terminal that did not refuse it (NO_COLOR).
  */
 import { isEnded, type RunView } from "../core/runView.ts";
-import { columnsOf, count, cut, duration, printable } from "./printable.ts";
+import { columnsOf, count, duration, printable, wrapped } from "./printable.ts";
 
 export interface Screen {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 export interface Progress {
@@ -24,33 +25,41 @@ export interface Progress {
 
 const REDRAW_MS = 200;
 const LINE_EVERY_MS = 5000;
+/** A line that says nothing new is said again after this, as a sign of life. */
+const SAME_LINE_EVERY_MS = 60_000;
 const BAR_CHARS = 24;
+/** A terminal of 100 columns: the last one stays free, because writing there may wrap. */
+const BAR_FROM_COLUMNS = 99;
 
 /** A progress display on `screen`. */
 export function createProgress(screen: Screen, options: { readonly colour: boolean }): Progress {
   return screen.isTTY === true ? drawnProgress(screen, options.colour) : printedProgress(screen);
 }
 
-/** The two lines of the bar, `columns` wide at most. */
+/**
+ * What is drawn: a bar with figures, and below it outcomes and the reason, each line at most `columns` wide. On a
+ * narrow terminal the bar goes, then the words wrap: no figure and no word of the reason is ever left out.
+ */
 export function barLines(view: RunView, nowMs: number, columns: number): readonly string[] {
   const { counts, lanes } = view;
   const share = shareDone(view);
   const calls = counts.attempts + counts.throttled;
-  const called = calls > counts.done ? `${count(calls)} called  ` : "";
   const bar = barOf(share ?? 0, counts.items === null ? 0 : calls / counts.items);
-  const throttled = counts.throttled > 0 ? `  ${count(counts.throttled)} throttled` : "";
-  return [
-    [
-      `${bar} ${percent(share)}`,
-      doneOf(view),
-      rateOf(view),
-      `lanes ${lanes.live}/${lanes.max}`,
-      etaOf(view, nowMs),
-    ]
-      .filter((part) => part !== "")
-      .join("  "),
-    `${called}${count(counts.ok)} ok  ${count(counts.failed)} failed${throttled}  ${whyOf(view)}`,
-  ].map((line) => cut(line, columns));
+  const figures = [
+    columns < BAR_FROM_COLUMNS ? percent(share) : `${bar} ${percent(share)}`,
+    doneOf(view),
+    rateOf(view),
+    `lanes ${lanes.live}/${lanes.max}`,
+    etaOf(view, nowMs),
+  ];
+  const outcomes = [
+    calls > counts.done ? `${count(calls)} called` : "",
+    `${count(counts.ok)} ok`,
+    `${count(counts.failed)} failed`,
+    counts.throttled > 0 ? `${count(counts.throttled)} throttled` : "",
+    whyOf(view),
+  ];
+  return [...wrapped(figures, columns), ...wrapped(outcomes, columns)];
 }
 
 /** Committed solid, called and not committed yet light: lanes commit a hundred rows at once. */
@@ -95,7 +104,11 @@ function drawnProgress(screen: Screen, colour: boolean): Progress {
   return {
     show(view, nowMs) {
       if (nowMs - drawnAtMs < REDRAW_MS) return;
-      const lines = barLines(view, nowMs, (screen.columns ?? 80) - 1);
+      // What scrolled out of sight could not be taken back.
+      const lines = barLines(view, nowMs, Math.max(1, (screen.columns ?? 80) - 1)).slice(
+        0,
+        Math.max(1, (screen.rows ?? 24) - 1),
+      );
       clear();
       screen.write(lines.map((line, i) => `${colour ? coloured(line, i, view) : line}\n`).join(""));
       drawn = lines;
@@ -113,18 +126,26 @@ function drawnProgress(screen: Screen, colour: boolean): Progress {
 function printedProgress(screen: Screen): Progress {
   let printedAtMs: number | null = null;
   let status = "";
+  let printed = "";
   return {
     show(view, nowMs) {
       printedAtMs ??= nowMs;
       const isNews = status !== "" && view.status !== status && !isEnded(view.status);
       status = view.status;
-      if (!isNews && nowMs - printedAtMs < LINE_EVERY_MS) return;
+      const everyMs = contentOf(view) === printed ? SAME_LINE_EVERY_MS : LINE_EVERY_MS;
+      if (!isNews && nowMs - printedAtMs < everyMs) return;
       printedAtMs = nowMs;
+      printed = contentOf(view);
       screen.write(`${progressLine(view, nowMs)}\n`);
     },
     note: (line) => screen.write(`${line}\n`),
     clear: () => {},
   };
+}
+
+/** What makes a line news: not that a countdown goes on. */
+function contentOf({ status, why, counts, lanes }: RunView): string {
+  return JSON.stringify([status, why.replace(/[\d:.]+/g, "#"), counts, lanes.max]);
 }
 
 /** Between 0 and 1; null while the number of items is not known. */

@@ -57,18 +57,38 @@ describe("progress", () => {
     expect(progressLine(view({ rate }), NOW)).toContain("0.5/s of 30/min");
   });
 
-  test("draws two lines that fit, whatever comes from outside", () => {
+  test("draws lines that fit, whatever comes from outside", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 1, max: 200 }), (why, columns) => {
-        const lines = barLines(view({ why }), NOW, columns);
-        expect(lines).toHaveLength(2);
-        for (const line of lines) {
+        for (const line of barLines(view({ why }), NOW, columns)) {
           expect(columnsOf(line)).toBeLessThanOrEqual(columns);
           expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
         }
       }),
     );
   });
+
+  const hosts = "hosts: 2 hosts at 2/s each; quota.perHost is the limit, and nothing else holds the run";
+
+  test("on 100 columns draws the bar, figures, outcomes and the reason", () => {
+    const [bar, words, ...more] = barLines(view(), NOW, 99);
+    expect(bar).toMatch(
+      /^[█▒░]{24} 52 % {2}10,400\/20,000 {2}998\/s of 1,000\/s {2}lanes 96\/100 {2}9 s left$/,
+    );
+    expect(words).toMatch(/^10,503 called .*3 throttled {2}quota: 1,000\/s is the limit$/);
+    expect(more).toEqual([]);
+  });
+
+  test.each([[98], [79], [59], [39], [19]])(
+    "on %i columns leaves out the bar, and no figure and no word",
+    (columns) => {
+      const lines = barLines(view({ why: hosts }), NOW, columns);
+      expect(lines.join("\n")).not.toMatch(/[█▒░…]/);
+      expect(lines.join(" ").replace(/ +/g, " ")).toBe(
+        `52 % 10,400/20,000 998/s of 1,000/s lanes 96/100 9 s left 10,503 called 10,310 ok 90 failed 3 throttled ${hosts}`,
+      );
+    },
+  );
 
   test("draws what is called and not committed yet lighter, and says how much that is", () => {
     const counts = { items: 1000, done: 250, ok: 250, failed: 0, attempts: 490, throttled: 10 };
@@ -94,7 +114,7 @@ describe("progress", () => {
   test("on a terminal that became narrower takes back the wrapped rows too", () => {
     const terminal = screen(true, 100);
     const progress = createProgress(terminal, { colour: false });
-    progress.show(view({ why: "w".repeat(200) }), NOW);
+    progress.show(view(), NOW);
     terminal.columns = 50;
     progress.clear();
     expect(terminal.written.at(-1)).toBe("\r\x1b[4A\x1b[J");
@@ -108,14 +128,32 @@ describe("progress", () => {
     }
   });
 
+  test("never draws more lines than the terminal has: they could not be taken back", () => {
+    const terminal = { ...screen(true, 10), rows: 5 };
+    createProgress(terminal, { colour: false }).show(view({ why: hosts }), NOW);
+    expect(terminal.written[0]?.split("\n")).toHaveLength(5);
+  });
+
   test("elsewhere prints a line every five seconds, and at once when the status changes", () => {
     const log = screen(false);
     const progress = createProgress(log, { colour: false });
-    for (let ms = 0; ms <= 11_000; ms += 250) progress.show(view(), NOW + ms);
+    for (let ms = 0; ms <= 11_000; ms += 250) {
+      progress.show(view({ counts: { ...view().counts, done: 10_400 + ms } }), NOW + ms);
+    }
     expect(log.written).toHaveLength(2);
     progress.show(view({ status: "paused", why: "paused: by request" }), NOW + 11_250);
     expect(log.written).toHaveLength(3);
     expect(log.written.join("")).not.toContain("\x1b");
+  });
+
+  test("elsewhere repeats what has not changed once a minute, a countdown included", () => {
+    const log = screen(false);
+    const progress = createProgress(log, { colour: false });
+    for (let s = 0; s <= 130; s++) {
+      const why = `no connection for ${s} s, refused by 127.0.0.1:80; next try in ${30 - (s % 30)} s`;
+      progress.show(view({ why, eta: new Date(NOW + 200_000).toISOString() }), NOW + s * 1000);
+    }
+    expect(log.written).toHaveLength(3);
   });
 });
 

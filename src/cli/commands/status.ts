@@ -3,9 +3,10 @@ import { isEnded, type RunView } from "../../core/runView.ts";
 import type { Arguments } from "../arguments.ts";
 import type { Client } from "../client.ts";
 import { connect, isUntouched } from "../connection.ts";
+import { withoutRow } from "../endingLines.ts";
 import { EXIT } from "../exit.ts";
 import { printJson, say } from "../output.ts";
-import { printable } from "../printable.ts";
+import { columnsOf, count, counted, duration, printable } from "../printable.ts";
 import { figuresLine } from "../progress.ts";
 import { print } from "../stdout.ts";
 
@@ -41,6 +42,7 @@ export function runLines(view: RunView, nowMs: number): readonly string[] {
       "chunks",
       `${chunks.done} done, ${chunks.active} active, ${chunks.pending} pending, ${chunks.total} in all`,
     ],
+    ["no row", withoutRow(view) === 0 ? null : counted(withoutRow(view), "item")],
     ["totals", view.totals == null ? null : JSON.stringify(view.totals)],
     ["created", view.createdAt],
     ["started", view.startedAt],
@@ -65,15 +67,46 @@ async function printAll(client: Client, asJson: boolean): Promise<void> {
     cursor = page.cursor;
   } while (cursor !== null);
   if (asJson) printJson(runs);
-  else print(runs.map((run) => `${listLine(run)}\n`).join("") || "no runs\n");
+  else if (runs.length === 0) print("no runs\n");
+  else print(`${listLines(runs, Date.now()).join("\n")}\n`);
 }
 
-function listLine(view: RunView): string {
+/** A table of runs, as it is printed. Exported for its test. */
+export function listLines(runs: readonly RunView[], nowMs: number): readonly string[] {
+  const rows = runs.map((view) => cells(view, nowMs));
+  const widths = HEADER.map((_, column) =>
+    Math.max(...[HEADER, ...rows].map((row) => columnsOf(row[column] ?? ""))),
+  );
+  return [HEADER, ...rows].map((row) =>
+    row
+      .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - columnsOf(cell)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+const HEADER = ["RUN", "CREATED (UTC)", "STATUS", "DONE", "FAILED", "TOOK", "WHAT"];
+
+function cells(view: RunView, nowMs: number): readonly string[] {
   const { counts } = view;
-  const done = `${counts.done}/${counts.items ?? "?"}`;
-  const name = view.name === null ? "" : `  ${printable(view.name)}`;
-  const parent = view.parentRunId === null ? "" : `  retry of ${view.parentRunId}`;
-  const why = isEnded(view.status) ? "" : `  ${printable(view.why)}`;
-  const created = view.createdAt.slice(0, 19).replace("T", " ");
-  return `${view.id}  ${created}  ${view.status.padEnd(9)}  ${done} done, ${counts.failed} failed${name}${parent}${why}`;
+  const what = [
+    view.name,
+    view.parentRunId === null ? null : `retry of ${view.parentRunId}`,
+    isEnded(view.status) ? null : view.why,
+  ];
+  return [
+    view.id,
+    view.createdAt.slice(0, 19).replace("T", " "),
+    view.status,
+    `${count(counts.done)}/${counts.items === null ? "?" : count(counts.items)}`,
+    count(counts.failed),
+    tookOf(view, nowMs),
+    printable(what.filter((part) => part !== null).join("; ")),
+  ];
+}
+
+/** From its start to its end, or to now. */
+function tookOf({ startedAt, endedAt }: RunView, nowMs: number): string {
+  if (startedAt === null) return "";
+  return duration((endedAt === null ? nowMs : Date.parse(endedAt)) - Date.parse(startedAt));
 }
