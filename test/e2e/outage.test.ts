@@ -56,7 +56,7 @@ describe("a target in trouble", () => {
     expect(ended.exitCode, ended.stderr).toBe(5);
     const view = await workspace.status(run);
     expect(view).toMatchObject({ status: "paused", counts: { failed: 0 } });
-    expect(view.why).toContain("refuses the credentials");
+    expect(view.why).toContain("refuses every call (401 Unauthorized");
 
     await target.set({ refuseFromCall: Number.MAX_SAFE_INTEGER });
     const resumed = await workspace.weir(["run", "--resume", run, "--out", "rows.jsonl"]);

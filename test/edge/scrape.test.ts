@@ -85,7 +85,7 @@ describe("a page", () => {
         message: "200 OK, but the page is longer than maxResponseBytes (100000)",
       },
     ],
-    ["/nowhere", { kind: "permanent", errorKind: "http", message: "404 Not Found", status: 404 }],
+    ["/nowhere", { kind: "permanent", errorKind: "http", message: "404 Not Found: Not here", status: 404 }],
     ["/busy", { kind: "throttled", status: 503 }],
     ["/too-many", { kind: "throttled", status: 429, retryAfterMs: 7000 }],
     [
