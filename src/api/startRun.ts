@@ -4,6 +4,7 @@
  * Invariant: every step before `create` may be repeated, and a run that was created is never made again under
  * the same id: a request that broke off can be sent again with its Idempotency-Key.
  */
+import { MAX_CALL_TIMEOUT_MS } from "../core/limits.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { RunView } from "../core/runView.ts";
 import type { Json, SourceSpec, Spec } from "../core/spec.ts";
@@ -46,6 +47,7 @@ export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> 
       path: "task.browser",
       message: missingBindingMessage(name),
     })),
+    ...tooLongHere(env, spec),
   ]);
   if (missing !== null) throw missing;
   const parent = await parentOf(env, spec.source);
@@ -91,6 +93,20 @@ export async function startRun(env: Env, id: string, ready: ReadySpec, schedule?
 async function retriesRefused(env: Env, { run, kinds }: SourceSpec): Promise<boolean> {
   if (typeof run !== "string") return false;
   return wereRefused(env.DB, await familyOf(env.DB, run), kinds as readonly ErrorKind[] | null);
+}
+
+/** On a machine of one's own calls may take longer than the platform lets an invocation live. */
+function tooLongHere(env: Env, { task }: Spec): readonly { path: string; message: string }[] {
+  const { timeoutMs } = task;
+  const isDeployed = env.WEIR_GENERATION === undefined;
+  if (!isDeployed || typeof timeoutMs !== "number" || timeoutMs <= MAX_CALL_TIMEOUT_MS) return [];
+  const most = MAX_CALL_TIMEOUT_MS.toLocaleString("en-US");
+  return [
+    {
+      path: "task.timeoutMs",
+      message: `must be ${most} at most where Weir is deployed: the platform ends an invocation after 15 minutes`,
+    },
+  ];
 }
 
 function missingBindings(env: Env, spec: Spec): readonly "BROWSER"[] {

@@ -248,6 +248,8 @@ export const MAX_INLINE_BYTES = 1_000_000;
 export const CHUNKS_PER_PLAN_CALL = 1000;
 /** A call that outlasts the slice it began in still ends before the platform ends the invocation. */
 export const MAX_CALL_TIMEOUT_MS = 4 * 60_000;
+/** On a machine of one's own no platform ends an invocation; models that do research answer after 5 to 20 minutes. */
+export const MAX_LOCAL_CALL_TIMEOUT_MS = 30 * 60_000;
 /** What one lane may hold of one answer; a deployed invocation has 128 MB for five lanes and their parts. */
 export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 /** Of an answer that is not wanted this much is read, so that its connection can be used again. */

@@ -1,6 +1,6 @@
 /** What a spec may say about the task `http`. */
 import { z } from "zod";
-import { MAX_BATCH, MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
+import { MAX_BATCH, MAX_LOCAL_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
 import { headers, oneOf, wholeNumber } from "../spec/fields.ts";
@@ -42,9 +42,15 @@ export const httpSchema = z.strictObject({
         "Insertions stand inside the strings of the JSON, so no item can break it.",
       ),
     ),
-  timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS)
+  timeoutMs: wholeNumber(1, MAX_LOCAL_CALL_TIMEOUT_MS)
     .default(30_000)
-    .meta(about("The longest one call may take, headers and body together.", 30_000)),
+    .meta(
+      about(
+        "The longest one call may take, headers and body together; 240,000 at most where Weir is deployed.",
+        30_000,
+        "The platform ends an invocation after 15 minutes, whatever it waits for.",
+      ),
+    ),
   expect: statuses
     .default(["2xx"])
     .meta(

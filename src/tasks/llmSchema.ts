@@ -1,6 +1,6 @@
 /** What a spec may say about the task `llm`. */
 import { z } from "zod";
-import { MAX_CALL_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
+import { MAX_LOCAL_CALL_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
 import { headers, wholeNumber } from "../spec/fields.ts";
@@ -107,9 +107,15 @@ export const llmSchema = z.strictObject({
       ),
     ),
   answers,
-  timeoutMs: wholeNumber(1, MAX_CALL_TIMEOUT_MS)
+  timeoutMs: wholeNumber(1, MAX_LOCAL_CALL_TIMEOUT_MS)
     .default(120_000)
-    .meta(about("The longest one call may take, headers and body together.", 120_000)),
+    .meta(
+      about(
+        "The longest one call may take, headers and body together; 240,000 at most where Weir is deployed.",
+        120_000,
+        "The platform ends an invocation after 15 minutes, whatever it waits for.",
+      ),
+    ),
   maxResponseBytes: wholeNumber(1, MAX_RESPONSE_BYTES)
     .default(1_048_576)
     .meta(about("A longer answer is a failed row.", 1_048_576, "A cut one would look like a whole one.")),

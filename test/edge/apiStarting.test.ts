@@ -14,6 +14,11 @@ describe("starting a run", () => {
     ["a negative rate", { ...spec, quota: { requests: "-5/s" } }, "quota.requests"],
     ["a huge chunk", { ...spec, chunkSize: 1e10 }, "chunkSize"],
     ["a URL without scheme", { ...spec, task: { kind: "http", url: "x/{{item}}" } }, "task.url"],
+    [
+      "a call that outlasts the platform",
+      { ...spec, task: { kind: "http", url: USERS, timeoutMs: 300_000 } },
+      "task.timeoutMs",
+    ],
     ["no {{item}}", { ...spec, task: { kind: "http", url: "https://target.test/" } }, "task.url"],
     [
       "a secret that is not set",
