@@ -10,8 +10,10 @@
  * A throttled call of the very item that was throttled last says something about the item, not about the rate. And a
  * target that throttles each item once, at whatever rate, teaches nothing by it: below `UNPROVEN_FLOOR` of where it
  * stood the rate falls only when items that were throttled come back and are throttled again.
- * Deliberately absent: the pause itself (`circuit.ts`); this only says that three different items asked for one.
+ * Deliberately absent: the pause itself (`circuit.ts`); this only says that three different items asked for one, or
+ * that a window is closed (`closedWindow.ts`).
  */
+import { judgeWindow, type ThrottledRow } from "./closedWindow.ts";
 import {
   GROWTH_DOUBLES_S,
   MAX_RATE_PER_SECOND,
@@ -46,6 +48,8 @@ export interface Feedback {
   readonly provenPerSecond?: number;
   /** The newest epoch whose permits were throttled. */
   readonly round: Round | null;
+  /** Calls throttled one after the other; absent: none was judged yet. */
+  readonly row?: ThrottledRow;
   readonly seen: Seen;
 }
 
@@ -71,7 +75,7 @@ export interface Learnt {
   readonly feedback: Feedback;
   /** A decrease: a new epoch begins. */
   readonly lowered: boolean;
-  /** Three different items of one epoch were throttled: all pause for this long; null: no pause. */
+  /** Three different items of one epoch asked for it, or a window is closed: all pause for this long; null: no pause. */
   readonly pauseMs: number | null;
 }
 
@@ -102,17 +106,20 @@ export function learn(
   const throttled = report.troubles.filter((t) => t.kind === "throttled");
   const accepted = report.answered + report.troubles.length - throttled.length;
   const seen = count(before.seen, { nowMs: at.nowMs, accepted, throttled: report.throttled });
+  const judged = judgeWindow(before.row ?? null, report, at);
   if (throttled.length === 0) {
-    const feedback = { ...before, seen };
+    const feedback = { ...before, seen, row: judged.row };
     const grown = report.answered > 0 ? grow(feedback, at.nowMs, at.configuredPerSecond) : feedback;
     return { feedback: grown, lowered: false, pauseMs: null };
   }
-  const { round, pauseMs } = gather(before.round, throttled);
+  const { round, pauseMs: askedMs } = gather(before.round, throttled);
+  const pauseMs = askedMs ?? judged.pauseMs;
   const isProven = isThrottledAgain(throttled, before);
   const quiet = {
     ...before,
     seen,
     round,
+    row: judged.row,
     grownMs: at.nowMs,
     quietSteps: 0,
     lastItem: throttled.at(-1)!.index,

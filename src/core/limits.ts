@@ -169,6 +169,8 @@ export const THROTTLED_TRIES_MOST = 200;
 /** A shared pause lasts at most this; then single calls probe. */
 export const SHARED_PAUSE_MAX_MS = 60_000;
 export const THROTTLED_ITEMS_TO_PAUSE = 3;
+/** Throttled without a word and with no answer for so long, the target's window is closed: longer than most calls take. */
+export const CLOSED_WINDOW_MS = 5000;
 /**
  * Times an item that is not ready is asked for where a spec does not say: with the default delays twenty minutes,
  * longer than reports usually take to be made, and a run does not wait for hours for one that never is.

@@ -14,6 +14,8 @@ import { Random } from "./random.ts";
 export interface TargetOptions {
   /** What it truly allows: a bucket of its own, whatever the run was told. Null: everything. */
   readonly limit: { readonly perSecond: number; readonly burst: number } | null;
+  /** On top of that it takes only so many calls in each window of its clock; absent: no such windows. */
+  readonly window?: { readonly calls: number; readonly everyMs: number };
   readonly latencyMs: number;
   /** Spread of the log-normal latency; 0: none. */
   readonly latencySpread: number;

@@ -27,6 +27,7 @@ export class Target {
   readonly #random: Random;
   #tokens: number;
   #filledMs = 0;
+  #window = { at: -1, calls: 0 };
 
   constructor(options: TargetOptions, items: number, random: Random) {
     this.#options = options;
@@ -41,7 +42,7 @@ export class Target {
     const { outages, poison, missing, errors } = this.#options;
     const outage = outages.find(({ fromMs, toMs }) => nowMs >= fromMs && nowMs < toMs);
     if (outage !== undefined) return this.#fail(outage.fault ?? "refused");
-    const waitMs = this.#admit(nowMs);
+    const waitMs = this.#admitInWindow(nowMs) ?? this.#admit(nowMs);
     if (waitMs !== null) return this.#refuse(waitMs);
     if (poison.includes(item)) return { outcome: OK, latencyMs: REFUSAL_MS, kills: true };
     const { bad } = this.#options;
@@ -65,6 +66,16 @@ export class Target {
   #fail(fault: FaultKind): Fate {
     const { outcome, latencyMs } = failure(fault);
     return { outcome, latencyMs: latencyMs ?? this.#latencyMs(), kills: false };
+  }
+
+  #admitInWindow(nowMs: number): number | null {
+    const { window } = this.#options;
+    if (window === undefined) return null;
+    const at = Math.floor(nowMs / window.everyMs);
+    if (at !== this.#window.at) this.#window = { at, calls: 0 };
+    if (this.#window.calls >= window.calls) return (at + 1) * window.everyMs - nowMs;
+    this.#window.calls += 1;
+    return null;
   }
 
   /** Null: accepted; else milliseconds until one call would be. */

@@ -104,14 +104,19 @@ describe("a throttled answer", () => {
       { rate: 850, lowered: true, pauseMs: null },
     ],
     [
-      "of three items of different epochs does not pause",
+      "of three items of different epochs does not pause where others were answered",
+      [0, 1, 2].map((i) => told(1, [throttle(i, { epoch: i - 1, retryAfterMs: 2000 })])),
+      { rate: 850, lowered: true, pauseMs: null },
+    ],
+    [
+      "of three items of one epoch after the other pauses where nobody was answered",
       [
         told(
           0,
           [0, 1, 2].map((i) => throttle(i, { epoch: i - 1, retryAfterMs: 2000 })),
         ),
       ],
-      { rate: 850, lowered: true, pauseMs: null },
+      { rate: 850, lowered: true, pauseMs: 2000 },
     ],
     [
       "pauses once an epoch",
