@@ -41,7 +41,10 @@ curl -H "$H" $URL/v1/runs/RUN/results?merged=true -o results.jsonl</pre>
 <p><code>POST /v1/plans</code> takes the same body, starts nothing, and says how long the run would take, what limits
 it, and what the first request would be.</p>
 <h2>Errors</h2>
-<pre>{"error": {"code": "invalid", "message": "…", "path": "quota.requests", "requestId": "…"}}</pre>`,
+<pre>{"error": {"code": "invalid", "message": "…", "path": "quota.requests", "requestId": "…",
+  "problems": [{"path": "quota.requests", "message": "…"}, {"path": "task.url", "message": "…"}]}}</pre>
+<p><code>problems</code> is everything that is wrong with the body; <code>message</code> and <code>path</code> are those
+of the first. Every key of a spec is in <a href="/spec.schema.json">/spec.schema.json</a>.</p>`,
 );
 
 function page(title: string, body: string): string {

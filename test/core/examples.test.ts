@@ -15,6 +15,19 @@ const readmes = readdirSync(EXAMPLES, { recursive: true, encoding: "utf8" }).fil
   path.endsWith("README.md"),
 );
 
+describe("the index of the documents", () => {
+  const docs = resolve(EXAMPLES, "..");
+  const index = readFileSync(join(docs, "README.md"), "utf8");
+  const documents = readdirSync(docs).filter((name) => name.endsWith(".md") && name !== "README.md");
+
+  test.each([...documents, ...readdirSync(EXAMPLES).map((name) => `examples/${name}`)])(
+    "names %s",
+    (path) => {
+      expect(index).toContain(`](${path}`);
+    },
+  );
+});
+
 describe("the commands of the examples", () => {
   test.each(readmes)("%s runs TypeScript with the Node that comes with Weir", (path) => {
     const lines = readFileSync(join(EXAMPLES, path), "utf8").split("\n");
