@@ -104,6 +104,7 @@ export class Lane implements Helped {
       turns: host.turns,
       signal,
       commit: (commit, withinMs) => host.commit(commit, withinMs),
+      hurry: (withinMs) => host.hurry(withinMs),
       indexed: (chunk, n) => host.indexed(chunk, n),
       background: (pending) => host.background(pending),
       lost: () => this.abandon(),

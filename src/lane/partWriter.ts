@@ -35,6 +35,8 @@ export interface WriterContext {
   /** Ends with the lease. */
   readonly signal: AbortSignal;
   commit(commit: LaneCommit, withinMs: number): Promise<CommitOutcome["kind"] | "closed">;
+  /** A request leaves within so long. */
+  hurry(withinMs: number): void;
   indexed(chunk: number, n: number): void;
   /** Work that may outlive the lane but not the invocation. */
   background(work: Promise<void>): void;
@@ -57,6 +59,8 @@ export class PartWriter {
   #pending: Promise<Published> | null = null;
   #trouble: string | null = null;
   readonly #adopted = new Set<number>();
+  /** The lane is handing its chunk back. */
+  #isEnding = false;
   /** Goes with the commit that gives the lease back. */
   #extra: { readonly trouble?: string } = {};
 
@@ -109,6 +113,9 @@ export class PartWriter {
   /** Commits what is there and gives the lease back. `trouble`: who refused, for `why`. */
   async handBack(trouble: string | null): Promise<void> {
     if (trouble !== null) this.#extra = { trouble };
+    // The slot waits for the part under way: that one waits for no company any more.
+    this.#isEnding = true;
+    if (this.#pending !== null) this.#context.hurry(RELEASE_WITHIN_MS);
     for (;;) {
       await this.settle();
       if (!this.#goesOn) break;
@@ -178,7 +185,8 @@ export class PartWriter {
       if (found.sha256 !== part.sha256) return this.#adopt(found, rows());
     }
     const told = { ...end, ...(usage === undefined ? {} : { usage }) };
-    const published = await this.#commit(part, snapshot, told, withinMs, rows);
+    const soonMs = this.#isEnding ? Math.min(withinMs, RELEASE_WITHIN_MS) : withinMs;
+    const published = await this.#commit(part, snapshot, told, soonMs, rows);
     if (published === "committed") this.#index(part, rows);
     return published;
   }

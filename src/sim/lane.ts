@@ -63,6 +63,7 @@ export class Lane implements Chunk {
       isLost: () => this.#stream.isLost,
       lose: () => this.abandon(),
       commit: (commit, withinMs) => host.exchange.commit(commit, withinMs),
+      hurry: (withinMs) => host.exchange.hurry(withinMs),
       indexed: (chunk, n) => host.exchange.indexed(chunk, n),
       background: (work) => host.background(work),
     });

@@ -41,6 +41,7 @@ export interface WriterContext {
   isLost(): boolean;
   lose(): void;
   commit(commit: LaneCommit, withinMs: number): Wait<Said>;
+  hurry(withinMs: number): void;
   indexed(chunk: number, n: number): void;
   background(work: Routine<void>): void;
 }
@@ -54,6 +55,7 @@ export class PartWriter {
   #next: number;
   #committed: Snapshot;
   #isPending = false;
+  #isEnding = false;
   readonly #settled = new Signal();
   #trouble: string | null = null;
   readonly #adopted = new Set<number>();
@@ -102,6 +104,8 @@ export class PartWriter {
 
   *handBack(trouble: string | null): Routine<void> {
     if (trouble !== null) this.#extra = { trouble };
+    this.#isEnding = true;
+    if (this.#isPending) this.#context.hurry(RELEASE_WITHIN_MS);
     for (;;) {
       yield* this.settle();
       if (!this.#goesOn) break;
@@ -163,7 +167,8 @@ export class PartWriter {
       if (found.sha256 !== own.sha256) return yield* this.#adopt(found, rows);
     }
     const part = describe(work, this.#next, key, own);
-    const published = yield* this.#commit(part, snapshot, end, withinMs);
+    const soonMs = this.#isEnding ? Math.min(withinMs, RELEASE_WITHIN_MS) : withinMs;
+    const published = yield* this.#commit(part, snapshot, end, soonMs);
     if (published === "committed") this.#index(part);
     return published;
   }
