@@ -147,7 +147,9 @@ export class PartWriter {
     if (rows >= items || this.#rows.byteLength >= bytes) return true;
     const ageMs = this.#context.clock.now() - this.#firstRowMs;
     const byTimeMs = rows >= PART_MIN_ROWS ? ms : Math.max(ms, PART_IDLE_MS);
-    return ageMs >= Math.min(byTimeMs, this.#context.rowsWaitMs());
+    // Lanes that begin together would cut their early parts together too.
+    const share = isFirst ? this.#context.firstPartShare : 1;
+    return ageMs >= Math.min(byTimeMs, share * this.#context.rowsWaitMs());
   }
 
   /** Takes the rows and the state that goes with them in one step. */
