@@ -47,6 +47,22 @@ describe("a target in trouble", () => {
     expectAllOk();
   });
 
+  test("that takes no connection for ten seconds while the last 50 items are called fails none of them", async () => {
+    const running = start();
+    const run = await running.runId();
+    await until("the last calls", async () => (await target.stats()).calls > IDS - 50);
+    await target.set({ down: true });
+    await until("ten seconds without a connection", async () =>
+      /no connection for 1\d s, connection refused by 127\.0\.0\.1:\d+/.test(
+        (await workspace.status(run)).why,
+      ),
+    );
+    await target.set({ down: false });
+    const ended = await running.finished();
+    expect(ended.exitCode, ended.stderr).toBe(0);
+    expectAllOk();
+  });
+
   test("that refuses the credentials pauses the run, and the refused items are tried again on resume", async () => {
     // From the first call on: an answer accepted in between would make a refusal that item's own.
     await target.set({ refuseFromCall: 1 });
