@@ -194,7 +194,12 @@ const checkpoint = {
     .meta(about("Bytes of rows after which it does.", 1_000_000, "A lane holds them in memory until then.")),
   ms: wholeNumber(100, PART_IDLE_MS)
     .nullish()
-    .meta(about("Time after which it does, where it has some rows.", 30_000)),
+    .meta(
+      about(
+        "Time after which it does, where it has some rows. While a run is young rows wait less, at first 2 s.",
+        30_000,
+      ),
+    ),
 };
 
 const smoke = {
