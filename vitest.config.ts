@@ -45,6 +45,7 @@ const inWorkerd = (entry: { readonly main?: string }) =>
 const BESIDE = [
   "answers",
   "badInput",
+  "bodies",
   "command",
   "out",
   "places",

@@ -28,6 +28,31 @@ export function parseJson(text: string): Json {
   return MAY_LOSE_DIGITS.test(text) ? exact.parse(text, keepDigits) : (JSON.parse(text) as Json);
 }
 
+/** Characters shown on each side of a fault. */
+const EXCERPT_CHARS = 30;
+
+/** What is wrong with a text that is not JSON, and where. */
+export function jsonFault(text: string): string {
+  if (text === "") return "it is empty";
+  try {
+    JSON.parse(text);
+    return "it is";
+  } catch (fault) {
+    const said = fault instanceof Error ? fault.message : String(fault);
+    const position = /^(.*) in JSON at position (\d+)/s.exec(said);
+    if (position === null) {
+      const what = said.replace(/ is not valid JSON$/, "");
+      return /end of JSON/.test(what)
+        ? `it ends too early, after ${JSON.stringify(text.slice(-EXCERPT_CHARS))}`
+        : what;
+    }
+    const at = Number(position[2]);
+    if (at >= text.length) return `it ends too early, after ${JSON.stringify(text.slice(-EXCERPT_CHARS))}`;
+    const excerpt = text.slice(Math.max(0, at - EXCERPT_CHARS), at + EXCERPT_CHARS);
+    return `${position[1]} at position ${at}, near ${JSON.stringify(excerpt)}`;
+  }
+}
+
 function keepDigits(_key: string, value: Json, context: { readonly source?: string }): Json {
   if (typeof value !== "number" || context.source === undefined) return value;
   const lost = INTEGER.test(context.source) ? !Number.isSafeInteger(value) : !Number.isFinite(value);

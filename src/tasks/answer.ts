@@ -3,9 +3,10 @@
  * keeps its connection, and on the platform its place among the six open ones.
  */
 import { DRAIN_BYTES } from "../core/limits.ts";
+import { codingOf, undoCodings } from "./contentCoding.ts";
 import { type ContentType, contentTypeOf } from "./contentType.ts";
-import { describeNetworkFault } from "./faults.ts";
-import { CallFailed } from "./task.ts";
+import { describeNetworkFault, messageOf } from "./faults.ts";
+import { AnswerUnreadable, CallFailed } from "./task.ts";
 
 export type AnswerText =
   | { readonly kind: "text"; readonly text: string }
@@ -25,6 +26,18 @@ export async function readText(
     const bytes = await readBytes(response, maxBytes);
     return bytes === null ? { kind: "too-large" } : { kind: "text", text: decoderOf(charset).decode(bytes) };
   } catch (fault) {
+    if (fault instanceof AnswerUnreadable) throw fault;
+    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
+  }
+}
+
+/** The body as bytes, as `readBytes`. Throws CallFailed when it breaks off. */
+export async function readBody(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  try {
+    if (isKnownToFit(response, maxBytes)) return new Uint8Array(await response.arrayBuffer());
+    return await readBytes(response, maxBytes);
+  } catch (fault) {
+    if (fault instanceof AnswerUnreadable) throw fault;
     throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
   }
 }
@@ -78,17 +91,54 @@ function isKnownToFit(response: Response, maxBytes: number): boolean {
   return length !== null && Number(length) <= maxBytes && !response.headers.has("content-encoding");
 }
 
-/** The body; null when there is more than `maxBytes`: the rest is given up. */
+/**
+ * The body, with its content codings undone; null when there is more than `maxBytes`: the rest is given up. Throws
+ * AnswerUnreadable for a body that is not what its content-encoding says.
+ */
 export async function readBytes(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  const bytes = await readPieces(response, maxBytes);
+  const coding = codingOf(response);
+  return coding === null || bytes === null ? bytes : undoCodings(bytes, coding, maxBytes);
+}
+
+async function readPieces(response: Response, maxBytes: number): Promise<Uint8Array | null> {
   const pieces: Uint8Array[] = [];
   let length = 0;
-  // An early return from the loop cancels the body.
-  for await (const piece of response.body ?? []) {
-    length += piece.byteLength;
-    if (length > maxBytes) return null;
-    pieces.push(piece);
+  try {
+    // An early return from the loop cancels the body.
+    for await (const piece of response.body ?? []) {
+      length += piece.byteLength;
+      if (length > maxBytes) return null;
+      pieces.push(piece);
+    }
+  } catch (fault) {
+    if (!isCodingFault(fault)) throw fault;
+    if (length > 0 || !isEmpty(response, messageOf(fault))) throw unreadable(response);
   }
   return joined(pieces, length);
+}
+
+/** The platform's words for a body that it could not unpack. */
+function isCodingFault(fault: unknown): boolean {
+  return /compressed stream|decompression failed/i.test(messageOf(fault));
+}
+
+/**
+ * Many servers put the label on a body of no bytes, which is not a compressed nothing either. gzip that ends before it
+ * begins was one, because anything else fails at its first bytes; of brotli only its length can say so.
+ */
+function isEmpty({ headers }: Response, says: string): boolean {
+  const length = headers.get("content-length");
+  if (length !== null) return Number(length) === 0;
+  return /^gzip compressed stream ended prematurely/i.test(says);
+}
+
+function unreadable({ headers, status }: Response): AnswerUnreadable {
+  const coding = headers.get("content-encoding");
+  return new AnswerUnreadable(
+    `the answer's content-encoding is ${coding}, and its body is not: it cannot be unpacked`,
+    status,
+  );
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {

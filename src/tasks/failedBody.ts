@@ -6,6 +6,7 @@ import { ERROR_BODY_BYTES, MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
 import { cutUtf8, readable } from "../core/outsideText.ts";
 import { readBeginning } from "./answer.ts";
 import { wordsOfText } from "./answerWords.ts";
+import { codingOf, undoCodings } from "./contentCoding.ts";
 import { decodePage } from "./pageText.ts";
 
 /** What a failed row takes from the body: `words` for its message, `detail` beside it. */
@@ -16,7 +17,10 @@ export interface FailedBody {
 
 /** The body as text as far as it is read; "" for one that is not text. */
 export async function readFailedText(response: Response): Promise<string> {
-  const bytes = await readBeginning(response, ERROR_BODY_BYTES);
+  const beginning = await readBeginning(response, ERROR_BODY_BYTES);
+  const coding = codingOf(response);
+  const bytes = coding === null ? beginning : await undoCodings(beginning, coding, ERROR_BODY_BYTES);
+  if (bytes === null) return "";
   return bytes.includes(0) ? "" : decodePage(bytes, response.headers.get("content-type"));
 }
 

@@ -4,7 +4,15 @@
  */
 import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
 import { cutUtf8, readable } from "../core/outsideText.ts";
-import { CallFailed, CallRefused, CallTimedOut, CallTooDear, isNoOutcome, type TaskOutcome } from "./task.ts";
+import {
+  AnswerUnreadable,
+  CallFailed,
+  CallRefused,
+  CallTimedOut,
+  CallTooDear,
+  isNoOutcome,
+  type TaskOutcome,
+} from "./task.ts";
 
 /** `called`: whether a request had left in this try. Rethrows what is not an outcome. */
 export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
@@ -13,6 +21,10 @@ export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
   if (fault instanceof CallFailed) {
     const failed = transient("network", fault.message);
     return fault.isUnreached === false ? failed : { ...failed, isUnreached: fault.isUnreached };
+  }
+  if (fault instanceof AnswerUnreadable) {
+    const { message, status } = fault;
+    return { kind: "permanent", errorKind: "parse", message, status, called };
   }
   if (fault instanceof CallTooDear)
     return { kind: "permanent", errorKind: "budget", message: fault.message, called };

@@ -4,10 +4,12 @@
  */
 import { classOfAnswer } from "../core/answerClass.ts";
 import { type AskedWait, askedWait, unclearNote } from "../core/askedWait.ts";
-import { parseJson } from "../core/json.ts";
+import { jsonFault, parseJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
-import { drain, readText } from "./answer.ts";
+import { drain, readBody } from "./answer.ts";
 import { withWords } from "./answerWords.ts";
+import { base64Of, textOfBody } from "./bodyText.ts";
+import { codingOf } from "./contentCoding.ts";
 import { type ContentType, contentTypeOf } from "./contentType.ts";
 import { failedBodyOf, readFailedText } from "./failedBody.ts";
 import type { HttpSettings } from "./httpSchema.ts";
@@ -131,20 +133,31 @@ export async function outcomeOfValue(
     await drain(response);
     return { kind: "ok", value: null, status };
   }
-  const type = contentTypeOf(response);
-  const answer = await readText(response, settings.maxResponseBytes, type);
-  if (answer.kind === "too-large") {
+  const bytes = await readBody(response, settings.maxResponseBytes);
+  if (bytes === null) {
     const message = `${statusLine(response)}, but the answer is longer than maxResponseBytes (${settings.maxResponseBytes})`;
     return { kind: "permanent", errorKind: "parse", message, status, called: true };
   }
-  const value = answerValue(answer.text, settings.value, type);
-  if (value === undefined) {
-    // Garbage is what a target in trouble answers: it may be well again at the next try.
-    const message = `${statusLine(response)}, but the answer is not JSON`;
-    const { words: _, ...detail } = failedBodyOf(answer.text, message, mask);
-    return { kind: "transient", errorKind: "parse", message, status, retryAfterMs: null, ...detail };
+  const contentType = response.headers.get("content-type");
+  if (settings.value === "base64") {
+    const value = bytes.length === 0 ? null : { base64: base64Of(bytes, mask), contentType };
+    return { kind: "ok", value, status };
   }
-  return { kind: "ok", value, status };
+  const type = contentTypeOf(response);
+  const body = textOfBody(bytes, contentType);
+  if (body.kind === "not-text") {
+    const coding = codingOf(response);
+    const packed = coding === null ? "" : `, its content-encoding is ${coding}`;
+    const message = `${statusLine(response)}, but ${body.reason}${packed}; "value": "base64" keeps it`;
+    return { kind: "permanent", errorKind: "parse", message, status, called: true };
+  }
+  const value = answerValue(body.text, settings.value, type);
+  if (value !== undefined) return { kind: "ok", value, status };
+  const message = `${statusLine(response)}, but the answer is not JSON: ${jsonFault(mask(body.text))}`;
+  const { words: _, ...detail } = failedBodyOf(body.text, message, mask);
+  // Garbage is what a target in trouble answers: it may be well again at the next try, and is not asked for five times.
+  const parse = { kind: "transient", errorKind: "parse", retryAfterMs: null, answersMost: 2 } as const;
+  return { ...parse, message, status, ...detail };
 }
 
 /** Undefined: it was to be JSON and is none. */

@@ -83,7 +83,7 @@ export function complainAboutBatch(
   if (plan.url.origin === null) {
     return { path: "url", message: "must have its host written out: one call carries several items" };
   }
-  if (plan.batch.results !== null && (settings.value === "none" || settings.value === "text")) {
+  if (plan.batch.results !== null && settings.value !== "auto" && settings.value !== "json") {
     return { path: "results", message: 'needs a JSON answer; accepted with "value": "auto" or "json"' };
   }
   return null;

@@ -60,13 +60,13 @@ export const httpSchema = z.strictObject({
         "Whether a 404 is an answer or a mistake is known to you alone.",
       ),
     ),
-  value: oneOf(["auto", "json", "text", "none"])
+  value: oneOf(["auto", "json", "text", "base64", "none"])
     .default("auto")
     .meta(
       about(
-        "What of the answer becomes the row's `value`: JSON, text, nothing, or by its content type.",
+        'What of the answer becomes the row\'s `value`: JSON, text, its bytes as `{"base64", "contentType"}`, nothing, or by its content type JSON or text.',
         "json",
-        "With `json` an answer that is not JSON is a failed row, with `none` the body is not read.",
+        "With `json` an answer that is not JSON is a failed row, with `auto` and `text` one whose bytes are not text; with `none` the body is not read.",
       ),
     ),
   answers,

@@ -20,14 +20,16 @@ export function decodePage(bytes: Uint8Array, contentType: string | null): strin
   }
 }
 
-function markOf(bytes: Uint8Array): string | null {
+/** The encoding that a byte order mark names. */
+export function markOf(bytes: Uint8Array): string | null {
   const [a, b, c] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return "utf-8";
   if (a === 0xff && b === 0xfe) return "utf-16le";
   return a === 0xfe && b === 0xff ? "utf-16be" : null;
 }
 
-function charsetOf(contentType: string | null): string | null {
+/** The charset of a content type. */
+export function charsetOf(contentType: string | null): string | null {
   return /charset\s*=\s*"?([^\s";]+)/i.exec(contentType ?? "")?.[1] ?? null;
 }
 
@@ -38,10 +40,10 @@ function metaOf(bytes: Uint8Array): string | null {
   return label !== null && /^utf-?16/i.test(label) ? "utf-8" : label;
 }
 
-/** Null for an encoding that nobody knows. */
-function decoderOf(label: string): TextDecoder | null {
+/** Null for an encoding that nobody knows; `fatal`: it throws for what it cannot read. */
+export function decoderOf(label: string, fatal = false): TextDecoder | null {
   try {
-    return new TextDecoder(label);
+    return new TextDecoder(label, { fatal, ignoreBOM: false });
   } catch {
     return null;
   }

@@ -9,13 +9,12 @@ import { askedWait } from "../core/askedWait.ts";
 import { parseJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
 import { readWait } from "../core/waitText.ts";
-import { readBytes } from "./answer.ts";
+import { readBody } from "./answer.ts";
 import { withWords } from "./answerWords.ts";
 import { failedBodyOf, readFailedText } from "./failedBody.ts";
-import { describeNetworkFault } from "./faults.ts";
 import { statusLine, waitOf } from "./httpAnswer.ts";
 import { decodePage } from "./pageText.ts";
-import { CallFailed, type TaskOutcome } from "./task.ts";
+import type { TaskOutcome } from "./task.ts";
 
 export type Ruled =
   /** No rule fits: `response` as it came, its body unread or given back. */
@@ -135,17 +134,11 @@ interface Whole {
 /** A body that is longer than the bound is not looked at, and is as long for whoever reads it next. */
 async function readWhole(response: Response, maxBytes: number): Promise<Whole> {
   if (response.body === null) return { text: "", again: () => response };
-  let bytes: Uint8Array | null;
-  try {
-    bytes = await readBytes(response, maxBytes);
-  } catch (fault) {
-    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
-  }
+  const bytes = await readBody(response, maxBytes);
   if (bytes === null) return { text: "", again: () => answerOf(response, new Uint8Array(maxBytes + 1)) };
   const isText = !bytes.includes(0);
   const text = isText ? decodePage(bytes, response.headers.get("content-type")) : "";
-  const whole = bytes;
-  return { text, again: () => answerOf(response, whole) };
+  return { text, again: () => answerOf(response, bytes) };
 }
 
 function answerOf(response: Response, body: Uint8Array): Response {

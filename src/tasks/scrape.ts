@@ -8,8 +8,8 @@
 import { ROBOTS_HOSTS_KEPT, ROBOTS_WAIT_MS } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { hideSecrets } from "../core/template.ts";
-import { drain, readBytes } from "./answer.ts";
-import { describeNetworkFault, outcomeOfFault } from "./faults.ts";
+import { drain, readBody } from "./answer.ts";
+import { outcomeOfFault } from "./faults.ts";
 import { httpTask, requestOf, rulesOf } from "./http.ts";
 import { outcomeOfStatus, statusLine } from "./httpAnswer.ts";
 import { type Page, readPage } from "./page.ts";
@@ -20,14 +20,7 @@ import { fetchRobots, type RobotsAnswer, RobotsCache } from "./robots.ts";
 import { holdAgainstRules } from "./ruledAnswer.ts";
 import type { ScrapeSettings } from "./scrapeSchema.ts";
 import { asHttp, complainAboutFields, fieldRules } from "./scrapeSettings.ts";
-import {
-  CallFailed,
-  HostNotDue,
-  type OutgoingRequest,
-  type Task,
-  type TaskContext,
-  type TaskOutcome,
-} from "./task.ts";
+import { HostNotDue, type OutgoingRequest, type Task, type TaskContext, type TaskOutcome } from "./task.ts";
 
 export const scrapeTask: Task<ScrapeSettings> = {
   kind: "scrape",
@@ -190,7 +183,7 @@ async function read(answered: Answered): Promise<TaskOutcome> {
     await drain(response);
     return noPage(status, `${statusLine(response)}, but ${type.split(";")[0]?.trim()} is not HTML`);
   }
-  const bytes = await bytesOf(response, settings.maxResponseBytes);
+  const bytes = await readBody(response, settings.maxResponseBytes);
   if (bytes === null) {
     const limit = `maxResponseBytes (${settings.maxResponseBytes})`;
     return noPage(status, `${statusLine(response)}, but the page is longer than ${limit}`);
@@ -232,12 +225,4 @@ async function outcomeOfPageStatus({ response, settings, context }: Answered): P
 
 function noPage(status: number, message: string): TaskOutcome {
   return { kind: "permanent", errorKind: "parse", message, status, called: true };
-}
-
-async function bytesOf(response: Response, maxBytes: number): Promise<Uint8Array | null> {
-  try {
-    return await readBytes(response, maxBytes);
-  } catch (fault) {
-    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
-  }
 }

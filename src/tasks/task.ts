@@ -264,6 +264,16 @@ export class CallFailed extends Error {
   }
 }
 
+/** Thrown by reading an answer whose body is not what its headers say: another try brings the same. */
+export class AnswerUnreadable extends Error {
+  readonly status: number;
+  constructor(message: string, status: number) {
+    super(message);
+    this.name = "AnswerUnreadable";
+    this.status = status;
+  }
+}
+
 /** Thrown by `context.fetch` and by reading its answer when the request's time is over. */
 export class CallTimedOut extends Error {
   constructor(timeoutMs: number) {
