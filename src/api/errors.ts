@@ -10,6 +10,7 @@ import { HTTPException } from "hono/http-exception";
 import { PROBLEMS_SHOWN } from "../core/limits.ts";
 import { SourceError } from "../sources/source.ts";
 import type { Problem } from "../spec/complaint.ts";
+import { StorageSilent } from "../storage/answered.ts";
 import { BodyBroken } from "../storage/bodyChunks.ts";
 import { StoreFault } from "../storage/objectStore.ts";
 import type { ApiEnv } from "./context.ts";
@@ -88,7 +89,8 @@ export function answerError(error: Error, c: Context<ApiEnv>): Response {
   if (error instanceof SourceError)
     return errorResponse(c, new Refusal("invalid", error.message, error.path));
   if (error instanceof BodyBroken) return errorResponse(c, new Refusal("invalid", error.message, "body"));
-  if (error instanceof StoreFault) return errorResponse(c, new Refusal("unavailable", error.message));
+  if (error instanceof StoreFault || error instanceof StorageSilent)
+    return errorResponse(c, new Refusal("unavailable", error.message));
   if (error instanceof HTTPException) return errorResponse(c, new Refusal("invalid", error.message));
   console.error(`request ${c.var.requestId} failed:`, error.message);
   return errorResponse(

@@ -16,6 +16,8 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 
 export interface Call {
   readonly query?: Query;
+  /** An answer may take this long; left out, a minute. */
+  readonly patienceMs?: number;
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as it is. */
@@ -70,8 +72,28 @@ export class Unreachable extends CommandError {
 const SILENCE_MS = 60_000;
 const MAX_ERROR_CHARS = 10_000;
 
+/** Longer than Weir itself waits for its storage: its own sentence says more. */
+const UPLOAD_SILENCE_MS = 75_000;
+const STUCK =
+  "the upload stands still: nothing was taken for more than a minute; the disk of the state folder may be full";
+
+/** Calls `stuck` when bytes, or the answer to the last of them, are waited for so long. A slow sender is not stuck. */
+function endWhenStuck(request: http.ClientRequest, silenceMs: number, stuck: () => void): void {
+  let written = -1;
+  let sinceMs = performance.now();
+  const timer = setInterval(() => {
+    const now = request.socket?.bytesWritten ?? 0;
+    const waits = request.writableNeedDrain || request.writableEnded;
+    if (now !== written || !waits) sinceMs = performance.now();
+    written = now;
+    if (performance.now() - sinceMs > silenceMs) stuck();
+  }, silenceMs / 20);
+  const end = () => clearInterval(timer);
+  request.once("response", end).once("close", end);
+}
+
 /** A client for the Weir at `address` (an origin, perhaps with a path). */
-export function createClient(address: string, token: string): Client {
+export function createClient(address: string, token: string, uploadSilenceMs = UPLOAD_SILENCE_MS): Client {
   const base = address.replace(/\/+$/, "");
   const transport = base.startsWith("https:") ? https : http;
   const agent = new transport.Agent({ keepAlive: true });
@@ -88,11 +110,16 @@ export function createClient(address: string, token: string): Client {
         resolve,
       );
       request.on("error", (error: Error) => reject(unreachable(base, error)));
-      // An upload is answered when it is stored, however long that takes.
       if (body === undefined || body instanceof Uint8Array) {
-        request.setTimeout(SILENCE_MS, () => request.destroy(new Error("no answer within a minute")));
+        const { patienceMs = SILENCE_MS } = call;
+        const silent = () => request.destroy(new Error(`no answer within ${patienceMs / 60_000} min`));
+        request.setTimeout(patienceMs, silent);
         request.end(body);
       } else {
+        endWhenStuck(request, uploadSilenceMs, () => {
+          reject(new CommandError(STUCK));
+          request.destroy();
+        });
         body.on("error", (error: Error) => {
           request.destroy();
           reject(error);

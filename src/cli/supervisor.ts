@@ -10,6 +10,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { TASK_LINES_KEPT } from "../core/limits.ts";
+import { DiskWatch } from "./diskRoom.ts";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "./embedded.ts";
 import { everyMinute } from "./everyMinute.ts";
 import { stopTogether } from "./jobControl.ts";
@@ -92,6 +93,7 @@ class Supervisor implements Runtime {
   readonly address: string;
   readonly token: string;
   readonly #folder: StateFolder;
+  readonly #disk: DiskWatch;
   readonly #ownership: Ownership;
   readonly #endCron: () => void;
   readonly #endJobControl: () => void;
@@ -120,6 +122,7 @@ class Supervisor implements Runtime {
     this.address = embedded.address;
     this.token = embedded.token;
     this.#folder = folder;
+    this.#disk = new DiskWatch(folder.path);
     this.#ownership = ownership;
     this.#embedded = embedded;
     this.#pulse = pulseOf(embedded);
@@ -153,6 +156,8 @@ class Supervisor implements Runtime {
     this.#isWatching = true;
     while (!this.#isStopping && this.#lost === null) {
       await this.#pause();
+      const news = this.#disk.news(performance.now());
+      if (news !== null) this.#voice.say(news);
       const trouble = await this.#trouble();
       if (trouble === null || this.#isStopping) continue;
       this.#restarting = this.#restart(trouble).catch((error: unknown) => {

@@ -24,6 +24,8 @@ export interface StoredInput {
 const PEEK_BYTES = 4_000_000;
 const PIECE_BYTES = MAX_UPLOAD_BODY_BYTES;
 const PIECE_TRIES = 3;
+/** Twenty gigabytes are joined in less. */
+const JOIN_MS = 3_600_000;
 
 /** Stores the input and returns what Weir counted. Throws UsageError naming the file where it is refused. */
 export async function uploadInput(client: Client, input: LocalInput): Promise<StoredInput> {
@@ -62,7 +64,7 @@ async function sendFileInPieces(
     const range = { start: n * PIECE_BYTES, end: Math.min((n + 1) * PIECE_BYTES, bytes) - 1 };
     await again(() => client.ask("PUT", `${upload}/${n}`, { body: createReadStream(file, range) }));
   }
-  return client.ask("POST", `${upload}/complete`);
+  return client.ask("POST", `${upload}/complete`, { patienceMs: JOIN_MS });
 }
 
 async function sendStream(
@@ -78,7 +80,7 @@ async function sendStream(
   for (let n = 0; !pieces.isEmpty; n++) {
     await client.ask("PUT", `${upload}/${n}`, { body: Readable.from(pieces.take(PIECE_BYTES)) });
   }
-  return client.ask("POST", `${upload}/complete`);
+  return client.ask("POST", `${upload}/complete`, { patienceMs: JOIN_MS });
 }
 
 async function again<T>(attempt: () => Promise<T>): Promise<T> {

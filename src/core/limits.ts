@@ -408,6 +408,9 @@ export const REDUCE_OWN_CHARS = 100_000;
 export const STORAGE_TRIES = 6;
 export const STORAGE_RETRY_FIRST_MS = 50;
 
+/** A call to the bucket without an answer for this long is refused: the slowest that were measured took seconds. */
+export const STORAGE_ANSWER_MS = 60_000;
+
 /** Parts read ahead of where they are needed: R2 serves six at once to one invocation. */
 export const PARTS_AHEAD = 6;
 /** Parts asked of the Run at once: 1,000 descriptions of 200 B. */

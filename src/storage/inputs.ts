@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { INFLATION_FREE_BYTES, MAX_INFLATION, MAX_INPUT_BYTES, MAX_LINE_BYTES } from "../core/limits.ts";
+import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { type Incoming, NotGzip, openIncoming } from "./inflate.ts";
 import { CURRENT_PREFIX, currentKey, dataKey, INPUT_NAME, indexKey, newUploadId } from "./inputKeys.ts";
@@ -65,7 +66,7 @@ export async function storeInput(
   const scanned = await storeData(bucket, dataKey(name, upload), body, bounds, count);
   if (scanned.kind === "refused") return scanned;
   count("r2ClassA", 1);
-  await bucket.put(indexKey(name, upload), scanned.index);
+  await answered(() => bucket.put(indexKey(name, upload), scanned.index));
   const input: InputRecord = {
     name,
     upload,
@@ -119,7 +120,7 @@ export async function listInputs(
 async function pointTo(bucket: R2Bucket, input: InputRecord, count: ObjectCount): Promise<void> {
   const record = JSON.stringify(input);
   count("r2ClassA", 1);
-  await bucket.put(currentKey(input.name), record, { customMetadata: { record } });
+  await answered(() => bucket.put(currentKey(input.name), record, { customMetadata: { record } }));
 }
 
 async function storeData(

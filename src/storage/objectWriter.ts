@@ -8,6 +8,7 @@
 import { assert } from "../core/assert.ts";
 import { MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
 import { again } from "./again.ts";
+import { answered, StorageSilent } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { releaseBytes } from "./releaseBytes.ts";
 
@@ -37,6 +38,13 @@ export function isUploadGone(error: unknown): boolean {
   return error instanceof Error && /\((10024|10025)\)/.test(error.message);
 }
 
+/** Trying again mends neither. */
+function isFinal(error: unknown): boolean {
+  return isUploadGone(error) || error instanceof StorageSilent;
+}
+
+/** Whoever gives up does not wait for long. */
+const ABORT_MS = 5000;
 const FIRST_BUFFER_BYTES = 64 * 1024;
 
 /** Opens a writer for `key`; with `resume` it goes on after the parts sent by an earlier one. */
@@ -68,8 +76,8 @@ export function openObjectWriter(
   function write<T>(act: () => Promise<T>): Promise<T> {
     return again(() => {
       count("r2ClassA", 1);
-      return act();
-    }, isUploadGone);
+      return answered(act);
+    }, isFinal);
   }
 
   async function sendPart(): Promise<void> {
@@ -124,12 +132,14 @@ export function openObjectWriter(
       if (filled > 0) await sendPart();
       await sending;
       count("r2ClassA", 1);
-      await upload.complete(etags.map((etag, i) => ({ partNumber: i + 1, etag })));
+      const open = upload;
+      await answered(() => open.complete(etags.map((etag, i) => ({ partNumber: i + 1, etag }))));
       return bytes;
     },
     async abort() {
       await sending.catch(() => {});
-      await upload?.abort().catch(() => {});
+      const open = upload;
+      if (open !== null) await answered(() => open.abort(), ABORT_MS).catch(() => {});
     },
   };
 }

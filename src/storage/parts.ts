@@ -6,6 +6,7 @@
  */
 import type { PartMeta } from "../core/protocol.ts";
 import { addUsage, type Usage } from "../core/usage.ts";
+import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 
 /** A row as it stands in a part. */
@@ -49,7 +50,8 @@ export async function writePart(
   count: ObjectCount = uncounted,
 ): Promise<{ readonly kind: "written" } | { readonly kind: "exists" }> {
   count("r2ClassA", 1);
-  const written = await bucket.put(key, bytes, { onlyIf: new Headers({ "If-None-Match": "*" }) });
+  const onlyIf = new Headers({ "If-None-Match": "*" });
+  const written = await answered(() => bucket.put(key, bytes, { onlyIf }));
   return written === null ? { kind: "exists" } : { kind: "written" };
 }
 
@@ -64,9 +66,8 @@ export async function readPart(
   readonly sha256: string;
 } | null> {
   count("r2ClassB", 1);
-  const object = await bucket.get(key);
-  if (object === null) return null;
-  const bytes = await object.bytes();
+  const bytes = await answered(async () => (await bucket.get(key))?.bytes());
+  if (bytes === undefined) return null;
   return { rows: decodePart(bytes), bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
 }
 

@@ -3,6 +3,7 @@
  * then they pass through the same scanner as a plain upload, and are removed.
  */
 import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES, UPLOAD_ABANDONED_MS } from "../core/limits.ts";
+import { answered } from "./answered.ts";
 import { bodyChunks } from "./bodyChunks.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { newUploadId, openMarkKey, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
@@ -27,7 +28,7 @@ export async function beginUpload(
   if (refusal !== null) return refusal;
   await deleteAbandoned(bucket, name, nowMs);
   const id = newUploadId(nowMs);
-  await bucket.put(openMarkKey(name, id), "");
+  await answered(() => bucket.put(openMarkKey(name, id), ""));
   return { kind: "begun", id };
 }
 
