@@ -4,16 +4,7 @@
  */
 import { INFLATE_FEED_BYTES } from "../core/limits.ts";
 import { nextOf } from "./bodyChunks.ts";
-
-/** The body could not be unpacked: the sender's fault, not the platform's. */
-export class NotGzip extends Error {
-  constructor() {
-    super(
-      "the input begins like gzip but cannot be unpacked: it is damaged, cut off or followed by other bytes",
-    );
-    this.name = "NotGzip";
-  }
-}
+import { inflated } from "./gunzip.ts";
 
 /** An upload's bytes on their way in. */
 export interface Incoming {
@@ -28,16 +19,10 @@ export interface Incoming {
 export async function openIncoming(body: ReadableStream<Uint8Array>): Promise<Incoming> {
   const reader = body.getReader();
   let received = 0;
-  let broken = false;
   const next = async (): Promise<Uint8Array | null> => {
-    try {
-      const { value } = await nextOf(reader);
-      received += value?.byteLength ?? 0;
-      return value ?? null;
-    } catch (error) {
-      broken = true;
-      throw error;
-    }
+    const { value } = await nextOf(reader);
+    received += value?.byteLength ?? 0;
+    return value ?? null;
   };
   let head: Uint8Array = new Uint8Array(0);
   while (head.byteLength < 2) {
@@ -50,7 +35,7 @@ export async function openIncoming(body: ReadableStream<Uint8Array>): Promise<In
   }
   const packed = head[0] === 0x1f && head[1] === 0x8b;
   const raw = rest(head, next, () => reader.cancel().catch(() => {}));
-  const chunks = packed ? inflated(raw, () => broken) : raw;
+  const chunks = packed ? inflated(slices(raw)) : raw;
   return { chunks, packed, receivedBytes: () => received };
 }
 
@@ -75,44 +60,9 @@ async function* rest(
   }
 }
 
-async function* inflated(raw: AsyncGenerator<Uint8Array>, broken: () => boolean): AsyncGenerator<Uint8Array> {
-  const inflater = new DecompressionStream("gzip");
-  const writer = inflater.writable.getWriter();
-  const reader = inflater.readable.getReader();
-  const feeding = feed(raw, writer);
-  feeding.catch(() => {}); // its failure shows at the reader
-  let complete = false;
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) break;
-      yield value;
-    }
-    await feeding;
-    complete = true;
-  } catch (error) {
-    throw broken() ? error : new NotGzip();
-  } finally {
-    if (!complete) {
-      await reader.cancel().catch(() => {});
-      await raw.return(undefined);
-    }
-  }
-}
-
-async function feed(
-  raw: AsyncGenerator<Uint8Array>,
-  writer: WritableStreamDefaultWriter<BufferSource>,
-): Promise<void> {
-  try {
-    for await (const chunk of raw) {
-      for (let from = 0; from < chunk.byteLength; from += INFLATE_FEED_BYTES) {
-        await writer.write(chunk.slice(from, from + INFLATE_FEED_BYTES));
-      }
-    }
-    await writer.close();
-  } catch (error) {
-    await writer.abort(error).catch(() => {});
-    throw error;
+async function* slices(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of raw) {
+    for (let from = 0; from < chunk.byteLength; from += INFLATE_FEED_BYTES)
+      yield chunk.subarray(from, from + INFLATE_FEED_BYTES);
   }
 }

@@ -9,7 +9,8 @@ import { z } from "zod";
 import { INFLATION_FREE_BYTES, MAX_INFLATION, MAX_INPUT_BYTES, MAX_LINE_BYTES } from "../core/limits.ts";
 import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
-import { type Incoming, NotGzip, openIncoming } from "./inflate.ts";
+import { NotGzip } from "./gunzip.ts";
+import { type Incoming, openIncoming } from "./inflate.ts";
 import { CURRENT_PREFIX, currentKey, dataKey, INPUT_NAME, indexKey, newUploadId } from "./inputKeys.ts";
 import { LineScanner, type Scanned } from "./lineScanner.ts";
 import { openObjectWriter } from "./objectWriter.ts";
@@ -148,7 +149,7 @@ async function storeData(
   } catch (error) {
     await writer.abort();
     if (error instanceof NotGzip)
-      return { kind: "refused", code: "invalid", path: "body", message: error.message };
+      return { kind: "refused", code: "invalid", path: "body", message: `the input: ${error.message}` };
     throw error;
   }
 }

@@ -5,9 +5,9 @@
 import { isExactNumber, parseJson } from "../core/json.ts";
 import { MAX_LINE_BYTES, STORE_ANSWER_MS } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
+import { gunzipped, NotGzip } from "../storage/gunzip.ts";
 import { bomBytes, isBlank, LF } from "../storage/line.ts";
 import { StoreFault } from "../storage/objectStore.ts";
-import { gunzipped, NotGzip } from "./gunzip.ts";
 
 export type JsonRecord = { readonly [field: string]: Json };
 

@@ -114,6 +114,20 @@ describe("storing an input", () => {
     expect(await keysBelow(uploadsPrefix(name))).toEqual([]);
   });
 
+  test("gzip of several members is all of them", async () => {
+    const members = await Promise.all(["a\nb\n", "", "c\n", `${"d\n".repeat(50_000)}`].map(gzip));
+    const outcome = await store("members", await new Blob(members).bytes());
+    expect(outcome).toMatchObject({ kind: "stored", input: { items: 50_003, bytes: 100_006 } });
+  });
+
+  test("gzip whose second member is cut off, or that is followed by other bytes, is refused", async () => {
+    const [one, two] = [await gzip("a\n"), await gzip("b\n".repeat(1000))];
+    for (const rest of [two.slice(0, -9), new TextEncoder().encode("not gzip at all")]) {
+      const outcome = await store("members-cut", await new Blob([one, rest]).bytes());
+      expect(outcome).toMatchObject({ kind: "refused", code: "invalid", path: "body" });
+    }
+  });
+
   test("gzip that was cut off is refused", async () => {
     const packed = await gzip("some line\n".repeat(1000));
     const outcome = await store("cut.gz", packed.subarray(0, packed.byteLength - 5));
@@ -147,7 +161,7 @@ describe("storing an input", () => {
         else controller.error(new Error("connection lost"));
       },
     });
-    await expect(storeInput(bucket, "gone", broken, { nowMs: NOW_MS })).rejects.toThrow("connection lost");
+    await expect(storeInput(bucket, "gone", broken, { nowMs: NOW_MS })).rejects.toThrow("the body broke off");
     expect(await keysBelow(uploadsPrefix("gone"))).toEqual([]);
   });
 

@@ -7,8 +7,13 @@
 /** What comes out at once: enough that a piece is worth its way, little beside the page it becomes part of. */
 const PIECE_BYTES = 64 * 1024;
 
-/** The bytes are not gzip, or break off. */
-export class NotGzip extends Error {}
+/** The bytes are not gzip, break off, or are followed by others: the sender's fault, not the platform's. */
+export class NotGzip extends Error {
+  constructor() {
+    super("it begins like gzip but cannot be unpacked: it is damaged, cut off or followed by other bytes");
+    this.name = "NotGzip";
+  }
+}
 
 /** Unpacks when the first two bytes say gzip, else passes on. Throws NotGzip, and what `raw` throws. */
 export async function* gunzipped(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -43,7 +48,8 @@ async function* from(head: Uint8Array, iterator: AsyncIterator<Uint8Array>): Asy
   for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
 }
 
-async function* inflated(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** The bytes of all members, one after another (RFC 1952, 2.2). Throws as `gunzipped` does. */
+export async function* inflated(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { default: zlib } = await import("node:zlib");
   const gunzip = zlib.createGunzip({ chunkSize: PIECE_BYTES });
   let fault: { readonly of: unknown } | null = null;
@@ -63,7 +69,7 @@ async function* inflated(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
     await feeding;
   } catch (error) {
     const source = fault as { readonly of: unknown } | null;
-    throw source === null ? new NotGzip(error instanceof Error ? error.message : String(error)) : source.of;
+    throw source === null ? (error instanceof NotGzip ? error : new NotGzip()) : source.of;
   } finally {
     gunzip.destroy();
   }
