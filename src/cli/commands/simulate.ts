@@ -225,7 +225,7 @@ function lines(report: SimReport): readonly string[] {
     `items    ${count(report.ok)} ok, ${count(report.failed)} failed, of ${count(options.items)}`,
     `rate     ${count(perSecond(report))}/s on average${of}, at most ${count(timeline.worstSecond)} in any second`,
     `calls    ${count(report.calls)}, ${count(report.throttled)} of them answered 429, at most ${count(report.mostUnderWay)} at once`,
-    `cost     about $${costUsd(report).toFixed(2)} where it is deployed, above what the platform's plan includes; here nothing`,
+    `cost     Cloudflare: about $${costUsd(report).toFixed(2)} beyond your plan (local: free)`,
   ];
 }
 
