@@ -65,7 +65,7 @@ const fires = createRoute({
   path: "/v1/schedules/{id}/runs",
   operationId: "listFires",
   tags: ["Schedules"],
-  summary: "What came of its instants, the latest first: runs, and instants that led to none",
+  summary: "Its fires, the latest first: runs, and instants that led to none",
   request: {
     params: scheduleParams,
     query: z.strictObject({ limit: pageQuery.limit, cursor: numberCursor }),
