@@ -28,7 +28,15 @@ const OWNED = new Set([
   "upgrade",
 ]);
 /** Headers whose whole purpose is a credential: a literal one would be stored with the spec. */
-const CREDENTIALS = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
+const CREDENTIALS = new Set([
+  "api-key",
+  "authorization",
+  "cookie",
+  "private-token",
+  "proxy-authorization",
+  "x-api-key",
+  "x-auth-token",
+]);
 
 /** A complaint about the header's name, or null. */
 export function complainAboutHeaderName(name: string): string | null {

@@ -32,7 +32,14 @@ const ABSOLUTE = /^https?:\/\/[^/\\?#@]+(?:[/\\?#]|$)/i;
 const UNPRINTABLE = /[\p{Cc} ]/u;
 const DOT_SEGMENT = /^(?:\.|%2e){1,2}$/i;
 const CREDENTIAL_PARAMETER =
-  /[?&](?:api[-_]?key|access[-_]?token|auth[-_]?token|client[-_]?secret|password)=[^&#{]/i;
+  /[?&;](?:api[-_]?key|access[-_]?token|auth[-_]?token|client[-_]?secret|password|token|sig)=[^&;#{]/i;
+/** A percent sign whose digits an insertion would bring. */
+const UNFINISHED_ESCAPE = /%[0-9a-f]?$/i;
+
+/** True where a literal parameter of a URL is a credential by its name. */
+export function holdsCredential(url: string): boolean {
+  return CREDENTIAL_PARAMETER.test(url);
+}
 
 /** Parses and checks; invalid carries one sentence that says what is accepted. */
 export function parseUrlTemplate(text: string): Parsed<UrlTemplate> {
@@ -44,12 +51,19 @@ export function parseUrlTemplate(text: string): Parsed<UrlTemplate> {
   if (template.some((part) => part.kind === "text" && UNPRINTABLE.test(part.text))) {
     return invalid("holds a space or a control character; percent-encode it (a space is %20)");
   }
-  if (CREDENTIAL_PARAMETER.test(text)) {
+  if (holdsCredential(text)) {
     return invalid("holds a literal credential; put it in as {{secret:NAME}} and set WEIR_SECRET_NAME");
+  }
+  if (template.some((part, n) => isUnfinished(part) && n < template.length - 1)) {
+    return invalid('has an unfinished escape in front of an insertion; a percent sign itself is "%25"');
   }
   if (first.kind === "text") return parseLiteralOrigin(template, first.text);
   if (first.kind === "secret") return invalid(`begins with a secret; ${ACCEPTED}`);
   return parseItemOrigin(template);
+}
+
+function isUnfinished(part: Template[number]): boolean {
+  return part.kind === "text" && UNFINISHED_ESCAPE.test(part.text);
 }
 
 function parseLiteralOrigin(template: Template, head: string): Parsed<UrlTemplate> {

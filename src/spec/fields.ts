@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { MAX_BUDGET, MAX_HEADER_CHARS, MAX_HEADERS } from "../core/limits.ts";
 import { parseRate } from "../core/rate.ts";
+import { holdsCredential } from "../core/urlTemplate.ts";
 
 /** A whole number from `least` to `most`, both included. */
 export function wholeNumber(least: number, most: number) {
@@ -82,7 +83,9 @@ export function webAddress() {
     .refine(
       (text) => {
         const url = URL.parse(text);
-        return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+        if (url === null || !/^https?:$/.test(url.protocol)) return false;
+        // Nothing is put in here: `{{secret:NAME}}` would be sent as it stands.
+        return url.username === "" && url.password === "" && !holdsCredential(text) && !text.includes("{{");
       },
       { error },
     );

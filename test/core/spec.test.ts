@@ -28,6 +28,37 @@ describe("schemas", () => {
   });
 });
 
+describe("a literal credential", () => {
+  it.each(["api-key", "X-Auth-Token", "PRIVATE-TOKEN", "x-api-key"])(
+    "in the header %s is refused",
+    (name) => {
+      const message = expect.stringContaining("literal credential");
+      expect(task({ headers: { [name]: "abc" } })).toMatchObject({ path: `task.headers.${name}`, message });
+      expect(task({ headers: { [name]: "{{secret:KEY}}" } })).toMatchObject({ kind: "ok" });
+    },
+  );
+
+  it.each(["?token=abc", "?a=1&sig=abc", "?a=1;api_key=abc"])("in a URL with %s is refused", (query) => {
+    const url = `https://h.example/{{item}}${query}`;
+    expect(task({ url })).toMatchObject({ path: "task.url", message: expect.stringContaining("credential") });
+    const literal = `https://h.example/done${query}`;
+    expect(run({ onComplete: { url: literal } })).toMatchObject({ path: "onComplete.url" });
+  });
+
+  it("nor anything else is put into the address of the notice at the end", () => {
+    const url = "https://h.example/{{secret:X}}";
+    expect(run({ onComplete: { url } })).toMatchObject({ kind: "invalid", path: "onComplete.url" });
+  });
+});
+
+it.each(["%{{item}}%{{item}}/x", "a%2{{item}}", "?q=%{{item}}"])(
+  "a URL with the unfinished escape in %s is refused",
+  (path) => {
+    const message = expect.stringContaining("unfinished escape");
+    expect(task({ url: `https://h.example/${path}` })).toMatchObject({ path: "task.url", message });
+  },
+);
+
 describe("headers", () => {
   const many = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`x-${i}`, "1"]));
 
