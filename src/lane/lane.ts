@@ -214,7 +214,8 @@ export class Lane implements Helped {
     this.#resume(due);
     const found = await this.#fromSource(() => this.#reader.again(due));
     if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries: due };
-    this.progress.wait(due);
+    // Its row may have come with a part that was adopted meanwhile.
+    if (!this.writer.isAdopted(due.ordinal)) this.progress.wait(due);
     return null;
   }
 
