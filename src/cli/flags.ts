@@ -42,7 +42,11 @@ const TASK_FLAGS: readonly Flag[] = [
     help: "statuses that mean success (default 2xx)",
     repeats: true,
   },
-  { name: "value", value: "auto|json|text|none", help: "what of the answer the row keeps (default auto)" },
+  {
+    name: "value",
+    value: "auto|json|text|base64|none",
+    help: "what of the answer the row keeps (default auto)",
+  },
   { name: "batch", value: "N", help: "items that one call carries, as {{items}}" },
 ];
 

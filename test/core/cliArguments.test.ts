@@ -4,6 +4,7 @@ import { parseArguments } from "../../src/cli/arguments.ts";
 import { UsageError } from "../../src/cli/exit.ts";
 import { COMMANDS, GLOBAL_FLAGS } from "../../src/cli/flags.ts";
 import { helpText } from "../../src/cli/help.ts";
+import { httpSchema } from "../../src/tasks/httpSchema.ts";
 
 describe("arguments", () => {
   test.each([
@@ -61,6 +62,13 @@ describe("arguments", () => {
 });
 
 describe("help", () => {
+  test("names every way in which a row can keep an answer", () => {
+    const value = COMMANDS.find(({ name }) => name === "run")?.flags.find(
+      ({ name }) => name === "value",
+    )?.value;
+    expect(value?.split("|")).toEqual([...httpSchema.shape.value.unwrap().options]);
+  });
+
   test.each(COMMANDS.map((command) => [command.name, command] as const))(
     "of %s names its flags",
     (_, command) => {
