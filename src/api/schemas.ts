@@ -103,6 +103,8 @@ export const rowSchema = z
     itemTruncated: z.literal(true).optional(),
     ok: z.boolean(),
     status: z.int().optional(),
+    url: z.string().optional(),
+    headers: z.record(z.string(), z.string()).optional(),
     attempts: count,
     throttles: count,
     usage: z.object({ inputTokens: count, outputTokens: count }).optional(),

@@ -339,6 +339,9 @@ export const MAX_ERROR_MESSAGE_CHARS = 500;
 /** Of a failed row's answer: a sentence of it in the message, and its beginning as it is; both leave rows small. */
 export const ANSWER_WORDS_CHARS = 300;
 export const MAX_ERROR_DETAIL_BYTES = 1024;
+/** Headers kept beside a value, and characters of each and of the URL that answered: a row is not a log. */
+export const MAX_KEPT_HEADERS = 20;
+export const MAX_KEPT_HEADER_CHARS = 2000;
 /** An answer that says what went wrong is read this far for its words: no further than it is read anyway. */
 export const ERROR_BODY_BYTES = DRAIN_BYTES;
 export const PART_ROWS = 100;

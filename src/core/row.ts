@@ -31,6 +31,10 @@ interface RowBase {
   readonly itemTruncated?: true;
   /** HTTP status of the last answer, where there was one. */
   readonly status?: number;
+  /** The URL that answered, where a redirect led to another than was called. */
+  readonly url?: string;
+  /** Headers of the answer that the spec keeps (`keepHeaders`), by their names in lower case. */
+  readonly headers?: { readonly [name: string]: string };
   /** Tries that were not throttled. */
   readonly attempts: number;
   /** Tries that were throttled. */

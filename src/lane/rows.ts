@@ -17,6 +17,8 @@ import { messageOf } from "../tasks/faults.ts";
 /** What a row says beside its item. */
 export interface Settled {
   readonly status?: number | undefined;
+  readonly url?: string | undefined;
+  readonly headers?: { readonly [name: string]: string } | undefined;
   readonly attempts: number;
   readonly throttles: number;
   /** Tokens of the try that made the row. */
@@ -31,11 +33,13 @@ export interface Settled {
  * failed row, because whoever tried the item again would meet it again.
  */
 export function rowOf(item: Item, settled: Settled, mask: (text: string) => string): PartRow {
-  const { status, attempts, throttles, usage } = settled;
+  const { status, url, headers, attempts, throttles, usage } = settled;
   const { result, text } = written(settled.result, mask);
   const pieces = ['{"index":', `${item.index}`, ',"item":', itemText(item.value)];
   pieces.push(result.ok ? ',"ok":true' : ',"ok":false');
   if (status !== undefined) pieces.push(`,"status":${status}`);
+  if (url !== undefined) pieces.push(',"url":', JSON.stringify(url));
+  if (headers !== undefined) pieces.push(',"headers":', JSON.stringify(headers));
   pieces.push(`,"attempts":${attempts},"throttles":${throttles}`);
   if (usage !== undefined) pieces.push(',"usage":', JSON.stringify(usage));
   pieces.push(result.ok ? ',"value":' : ',"error":', text, "}");

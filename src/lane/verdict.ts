@@ -60,9 +60,9 @@ interface Judging {
 export function judge(outcome: TaskOutcome, before: Tries, context: Judging): Verdict {
   switch (outcome.kind) {
     case "ok": {
-      const { status, value, usage } = outcome;
+      const { status, value, usage, url, headers } = outcome;
       const tries = { ...triesOf(before), attempts: before.attempts + 1 };
-      return { kind: "row", settled: { status, ...tries, usage, result: { ok: true, value } } };
+      return { kind: "row", settled: { status, url, headers, ...tries, usage, result: { ok: true, value } } };
     }
     case "throttled":
       return afterThrottle(outcome, before, context);
@@ -177,11 +177,14 @@ function failed(
     readonly status?: number;
     readonly usage?: Usage;
     readonly detail?: string;
+    readonly url?: string;
+    readonly headers?: { readonly [name: string]: string };
   },
   tries: Tries,
   retryable: boolean,
 ): Settled {
   const { message, detail } = outcome;
   const error = { kind, message, retryable, ...(detail === undefined ? {} : { detail }) };
-  return { status: outcome.status, ...tries, usage: outcome.usage, result: { ok: false, error } };
+  const { status, url, headers, usage } = outcome;
+  return { status, url, headers, ...tries, usage, result: { ok: false, error } };
 }

@@ -4,6 +4,7 @@
  */
 import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
 import { cutUtf8, readable } from "../core/outsideText.ts";
+import { CannotExpand } from "../core/template.ts";
 import {
   AnswerUnreadable,
   CallFailed,
@@ -30,7 +31,9 @@ export function outcomeOfFault(fault: unknown, called: boolean): TaskOutcome {
     return { kind: "permanent", errorKind: "budget", message: fault.message, called };
   const message = messageOf(fault);
   if (fault instanceof CallRefused) return { kind: "permanent", errorKind: "disallowed", message, called };
-  return { kind: "permanent", errorKind: "task", message, called, ...stackOf(fault) };
+  // A hole in a template is the item's, and no code's.
+  const stack = fault instanceof CannotExpand ? {} : stackOf(fault);
+  return { kind: "permanent", errorKind: "task", message, called, ...stack };
 }
 
 /** Lines of a stack that lead to a task's own code; what called the task is the same for every item. */

@@ -11,6 +11,7 @@ import type { Json } from "../core/spec.ts";
 import { CannotExpand, hideSecrets, type SecretText } from "../core/template.ts";
 import { expandUrl } from "../core/urlTemplate.ts";
 import { drain } from "./answer.ts";
+import { besideOf } from "./beside.ts";
 import { readFailedText } from "./failedBody.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { classOfStatus, outcomeOfValue } from "./httpAnswer.ts";
@@ -202,20 +203,25 @@ async function follow(
     const isLast = hops === settings.maxRedirects;
     const ruling = { isExpected, isRedirect: leadsOn && !isLast };
     const ruled = await ruledBy(plan, answer, { request, context, settings, ...ruling });
-    if (ruled.kind === "ended") return ruled.outcome;
+    const [asked, answered] = [hideSecrets(first.url), hideSecrets(request.url)];
+    // A run of an older Weir has no list.
+    const beside = () =>
+      besideOf(answer, { keepHeaders: settings.keepHeaders ?? [], asked, answered, mask: context.mask });
+    if (ruled.kind === "ended") return { ...ruled.outcome, ...beside() };
     const { response } = ruled;
     if (isExpected || ruled.kind === "ok") {
-      onAnswer?.({ response, url: hideSecrets(request.url) });
-      return outcomeOfValue(response, settings, plan, context.mask);
+      onAnswer?.({ response, url: answered });
+      return { ...(await outcomeOfValue(response, settings, plan, context.mask)), ...beside() };
     }
     if (!leadsOn || isLast) {
-      return classOfStatus(response, {
+      const outcome = classOfStatus(response, {
         text: await readFailedText(response),
         mask: context.mask,
         nowMs: Date.now(),
         note: leadsOn ? `, beyond maxRedirects (${settings.maxRedirects})` : "",
         mayBeUnderWay: settings.idempotencyHeader !== null && context.mayBeUnderWay,
       });
+      return { ...outcome, ...beside() };
     }
     await drain(response);
     request = redirected(request, response);

@@ -69,7 +69,9 @@ function outcomesOf(
   mask: (text: string) => string,
 ): TaskOutcome[] | (BatchOutcome & { readonly kind: "whole" }) {
   if (outcome.kind !== "ok") return { kind: "whole", outcome };
-  const status = outcome.status === undefined ? {} : { status: outcome.status };
+  const { url, headers } = outcome;
+  const beside = { ...(url !== undefined && { url }), ...(headers !== undefined && { headers }) };
+  const status = { ...(outcome.status !== undefined && { status: outcome.status }), ...beside };
   const { results } = plan.batch;
   if (results === null || answered === null) return sent.map(() => ({ kind: "ok", value: null, ...status }));
   const found = findResults(outcome.value, sent, results);
@@ -79,9 +81,14 @@ function outcomesOf(
     return { kind: "permanent", errorKind: "parse", message, called: true, ...status, ...detail } as const;
   };
   if (found.kind === "misfit") {
-    return { kind: "whole", outcome: outcomeWithoutResults(outcome.value, judge) ?? unfit(found.message) };
+    return {
+      kind: "whole",
+      outcome: { ...(outcomeWithoutResults(outcome.value, judge) ?? unfit(found.message)), ...beside },
+    };
   }
   return found.results.map((result) =>
-    result === undefined ? unfit("the answer has no result for this item") : outcomeOfResult(result, judge),
+    result === undefined
+      ? unfit("the answer has no result for this item")
+      : { ...outcomeOfResult(result, judge), ...beside },
   );
 }

@@ -1,6 +1,12 @@
 /** What a spec may say about the task `http`. */
 import { z } from "zod";
-import { MAX_BATCH, MAX_LOCAL_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
+import {
+  MAX_BATCH,
+  MAX_KEPT_HEADERS,
+  MAX_LOCAL_CALL_TIMEOUT_MS,
+  MAX_REDIRECTS,
+  MAX_RESPONSE_BYTES,
+} from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { about } from "../spec/about.ts";
 import { headers, oneOf, wholeNumber } from "../spec/fields.ts";
@@ -10,6 +16,14 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as 
 
 /** Any JSON: outside text was parsed as JSON before it gets here. */
 const json = z.unknown() as unknown as z.ZodType<Json>;
+
+/** The name of a header; a cookie is a credential and stands in no row. */
+const keptHeader = z
+  .string()
+  .regex(
+    /^(?!set-cookie2?$)[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/i,
+    'must be the name of a header such as "location"; set-cookie is not kept',
+  );
 
 export const httpSchema = z.strictObject({
   kind: z.literal("http").meta(about("One HTTP request for each item, or for several.", "http")),
@@ -67,6 +81,17 @@ export const httpSchema = z.strictObject({
         'What of the answer becomes the row\'s `value`: JSON, text, its bytes as `{"base64", "contentType"}`, nothing, or by its content type JSON or text.',
         "json",
         "With `json` an answer that is not JSON is a failed row, with `auto` and `text` one whose bytes are not text; with `none` the body is not read.",
+      ),
+    ),
+  keepHeaders: z
+    .array(keptHeader)
+    .max(MAX_KEPT_HEADERS)
+    .default([])
+    .meta(
+      about(
+        "Headers of the answer that the row keeps, in `headers` beside its value; failed rows and expected redirects too.",
+        ["location", "link"],
+        "What was created, or where the next page is, often stands in a header alone.",
       ),
     ),
   answers,

@@ -47,6 +47,7 @@ export function asHttp(settings: ScrapeSettings): HttpSettings {
     timeoutMs,
     expect: ["2xx"],
     value: "auto",
+    keepHeaders: [],
     answers: settings.answers,
     failWhen: null,
     maxRedirects,

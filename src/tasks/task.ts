@@ -74,6 +74,9 @@ export interface Spent {
   readonly isFree?: true;
   /** What it said of its own ledger. */
   readonly told?: Told;
+  /** See `Row`. */
+  readonly url?: string;
+  readonly headers?: { readonly [name: string]: string };
   /** For a failed row: the beginning of the answer's body, masked and cut (`failedBody.ts`). */
   readonly detail?: string;
 }

@@ -429,3 +429,40 @@ describe("the words of a failed answer", () => {
     expect(outcome).not.toHaveProperty("detail");
   });
 });
+
+describe("beside a value", () => {
+  const headers = { location: "/u/1", link: "</p?2>; rel=next", "x-other": "no" };
+
+  it("stand the headers that the spec keeps, also of a failed row and of a batch", async () => {
+    const task = { keepHeaders: ["Location", "link", "x-none"] };
+    const kept = { location: "/u/1", link: "</p?2>; rel=next" };
+    expect(await answered({ status: 201, headers }, task)).toMatchObject({ kind: "ok", headers: kept });
+    expect(await answered({ status: 404, headers }, task)).toMatchObject({
+      kind: "permanent",
+      headers: kept,
+    });
+    const redirects = { ...task, expect: ["3xx"] };
+    expect(await answered({ status: 302, headers }, redirects)).toMatchObject({ kind: "ok", headers: kept });
+  });
+
+  it("stands the URL that answered where it is another than was called", async () => {
+    const server = await serve((arrival, response) => {
+      if (arrival.url === "/a") response.writeHead(302, { location: "/login" });
+      response.end("x");
+    });
+    const task = { kind: "http", url: `${server.origin}/{{item}}` };
+    expect(await tryItem(task, "a")).toMatchObject({ kind: "ok", url: `${server.origin}/login` });
+    expect(await tryItem(task, "b")).not.toHaveProperty("url");
+  });
+
+  it("stands no secret", async () => {
+    const task = { headers: { "x-key": "{{secret:KEY}}" }, keepHeaders: ["x-echo"] };
+    const env = { WEIR_SECRET_KEY: "hunter2-hunter2" };
+    const outcome = await answered({ headers: { "x-echo": "a hunter2-hunter2" } }, task, { env });
+    expect(outcome).toMatchObject({ headers: { "x-echo": "a [secret:KEY]" } });
+  });
+
+  it("stands no cookie", async () => {
+    await expect(answered({}, { keepHeaders: ["Set-Cookie"] })).rejects.toThrow("set-cookie is not kept");
+  });
+});

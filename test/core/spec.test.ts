@@ -101,6 +101,7 @@ describe("a spec", () => {
           timeoutMs: 30_000,
           expect: ["2xx"],
           value: "auto",
+          keepHeaders: [],
           answers: [],
           failWhen: null,
           maxRedirects: 5,
