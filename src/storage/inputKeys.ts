@@ -37,9 +37,12 @@ export function csvIndexKey(name: string, upload: string, delimiter: string): st
   return `${uploadsPrefix(name)}${upload}/csv-${delimiter.charCodeAt(0)}`;
 }
 
-/** All pieces of all unfinished uploads under a name. */
+/** All pieces of all unfinished uploads. */
+export const PIECES_PREFIX = "inputs/pieces/";
+
+/** Those under a name. */
 export function piecesPrefix(name: string): string {
-  return `inputs/pieces/${name}/`;
+  return `${PIECES_PREFIX}${name}/`;
 }
 
 /** Zero-padded, so that R2 lists pieces in their order. */

@@ -6,7 +6,7 @@ import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES, UPLOAD_ABANDONED_MS } from ".
 import { answered } from "./answered.ts";
 import { bodyChunks } from "./bodyChunks.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
-import { newUploadId, openMarkKey, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
+import { newUploadId, openMarkKey, PIECES_PREFIX, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
 import { type InputBounds, refuseName, type StoreOutcome, storeInput } from "./inputs.ts";
 import { objectWindows } from "./objectStream.ts";
 import { openObjectWriter } from "./objectWriter.ts";
@@ -26,7 +26,7 @@ export async function beginUpload(
 ): Promise<{ readonly kind: "begun"; readonly id: string } | Refusal> {
   const refusal = refuseName(name);
   if (refusal !== null) return refusal;
-  await deleteAbandoned(bucket, name, nowMs);
+  await deleteAbandoned(bucket, nowMs);
   const id = newUploadId(nowMs);
   await answered(() => bucket.put(openMarkKey(name, id), ""));
   return { kind: "begun", id };
@@ -153,8 +153,9 @@ async function* chunksOf(
   }
 }
 
-async function deleteAbandoned(bucket: R2Bucket, name: string, nowMs: number): Promise<void> {
-  const { objects } = await bucket.list({ prefix: piecesPrefix(name) });
+/** Of all names: who gave one up does not come back with it. One page at a time is enough to keep up. */
+async function deleteAbandoned(bucket: R2Bucket, nowMs: number): Promise<void> {
+  const { objects } = await bucket.list({ prefix: PIECES_PREFIX });
   const old = objects.filter((object) => nowMs - object.uploaded.getTime() > UPLOAD_ABANDONED_MS);
   if (old.length > 0) await bucket.delete(old.map((object) => object.key));
 }

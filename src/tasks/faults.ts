@@ -2,7 +2,9 @@
  * What a task threw, as an outcome. Three things pass through, because they are not outcomes of the item:
  * LaneStopped and HostNotDue (no attempt, no row) and SettingMissing (the run pauses).
  */
+
 import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
+import { TooDeep } from "../core/mask.ts";
 import { cutUtf8, readable } from "../core/outsideText.ts";
 import { CannotExpand } from "../core/template.ts";
 import {
@@ -41,6 +43,8 @@ const STACK_LINES = 6;
 
 /** Where an error of a task came from, as the row's detail. */
 function stackOf(fault: unknown): { readonly detail?: string } {
+  // Said of an item or an answer, not of a program: where it was noticed is of no use to anybody.
+  if (fault instanceof CannotExpand || fault instanceof TooDeep) return {};
   try {
     const { stack } = fault as { readonly stack?: unknown };
     if (!(fault instanceof Error) || typeof stack !== "string") return {};

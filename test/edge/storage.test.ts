@@ -84,6 +84,17 @@ describe("an object of unknown length", () => {
   });
 });
 
+test("pieces of an upload that was given up go with the next upload in pieces, of whatever name", async () => {
+  const WEEK_MS = 7 * 24 * 3_600_000;
+  const begun = await beginUpload(bucket, "given-up-pieces", Date.now());
+  if (begun.kind !== "begun") throw new Error("it begins");
+  await storePiece(bucket, { name: "given-up-pieces", id: begun.id, n: 0 }, body("a\n"));
+  await beginUpload(bucket, "another", Date.now() + WEEK_MS - 60_000);
+  expect(await keysBelow("inputs/pieces/given-up-pieces/")).toHaveLength(2);
+  await beginUpload(bucket, "another", Date.now() + WEEK_MS + 60_000);
+  expect(await keysBelow("inputs/pieces/given-up-pieces/")).toEqual([]);
+});
+
 describe("storing an input", () => {
   test("plain and gzip give the same input", async () => {
     const text = "\ufeffa\r\n\n b \nc";
