@@ -1,6 +1,6 @@
 /**
- * Results: committed rows as NDJSON. Of an ended run the joined object in item order; before that its parts so
- * far in chunk order; with `order=commits` in the order of their commits, and with `follow` so until the run has
+ * Results: committed rows as NDJSON. Of an ended run the joined object in item order, also with `only`; before that its
+ * parts so far in chunk order; with `order=commits` in the order of their commits, and with `follow` so until the run has
  * ended; with `merged` the rows of its retries take the place of its own.
  *
  * The order of commits never changes, so whoever lost the stream goes on with `skip`, the rows that arrived.
@@ -82,6 +82,11 @@ resultRoutes.openapi(results, async (c) => {
     return ndjson(
       streamParts(c.env.BUCKET, parts, { filter: only, ...(skip === undefined ? {} : { skip }) }),
     );
+  }
+  if (isEnded(view.status) && only !== undefined) {
+    // Parts are in no order within their chunk; the run alone is a family whose rows are in the order of its items.
+    const alone = [{ id, hasEnded: true, parts: () => committedParts(c.env, id) }];
+    return ndjson(streamMerged(c.env.BUCKET, alone, only));
   }
   const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.head(resultsKey(id)) : null;
   return ndjson(
