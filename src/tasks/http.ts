@@ -12,6 +12,7 @@ import { CannotExpand, hideSecrets, type SecretText } from "../core/template.ts"
 import { expandUrl } from "../core/urlTemplate.ts";
 import { drain } from "./answer.ts";
 import { besideOf } from "./beside.ts";
+import { Cookies } from "./cookies.ts";
 import { readFailedText } from "./failedBody.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { classOfStatus, outcomeOfValue } from "./httpAnswer.ts";
@@ -196,8 +197,9 @@ async function follow(
   onAnswer?: (answered: Answered) => void,
 ): Promise<TaskOutcome> {
   let request = first;
+  let cookies: Cookies | null = null;
   for (let hops = 0; ; hops++) {
-    const answer = await context.fetch(request);
+    const answer = await context.fetch(cookies?.dress(request) ?? request);
     const isExpected = plan.expected[answer.status] === true;
     const leadsOn = !isExpected && isRedirect(answer);
     const isLast = hops === settings.maxRedirects;
@@ -224,6 +226,8 @@ async function follow(
       return { ...outcome, ...beside() };
     }
     await drain(response);
+    cookies ??= new Cookies();
+    cookies.take(request, response);
     request = redirected(request, response);
   }
 }

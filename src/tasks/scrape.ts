@@ -9,6 +9,7 @@ import { ROBOTS_HOSTS_KEPT, ROBOTS_WAIT_MS } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { hideSecrets } from "../core/template.ts";
 import { drain, readBody } from "./answer.ts";
+import { Cookies } from "./cookies.ts";
 import { outcomeOfFault } from "./faults.ts";
 import { httpTask, requestOf, rulesOf } from "./http.ts";
 import { outcomeOfStatus, statusLine } from "./httpAnswer.ts";
@@ -72,11 +73,12 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
     return outcomeOfFault(fault, false);
   }
   const redirects: string[] = [];
+  const cookies = new Cookies();
   for (;;) {
     const allowed = await allow(request, context, settings, redirects.length === 0);
     if (allowed.kind === "failed") return allowed.outcome;
     request = spaced(request, allowed.spacingMs, settings);
-    const answer = await context.fetch(request);
+    const answer = await context.fetch(redirects.length === 0 ? request : cookies.dress(request));
     const leadsOn = isRedirect(answer);
     const isLast = redirects.length === settings.maxRedirects;
     const ruled = await holdAgainstRules(answer, {
@@ -101,6 +103,7 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
     }
     await drain(response);
     redirects.push(hideSecrets(request.url));
+    cookies.take(request, response);
     request = redirected(request, response);
   }
 }

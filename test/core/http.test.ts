@@ -466,3 +466,22 @@ describe("beside a value", () => {
     await expect(answered({}, { keepHeaders: ["Set-Cookie"] })).rejects.toThrow("set-cookie is not kept");
   });
 });
+
+describe("a page that wants its cookie back", () => {
+  it("shows itself within the same item, and is given it in no other", async () => {
+    const server = await serve((arrival, response) => {
+      const isKnown = arrival.headers.cookie === "wall=open";
+      if (!isKnown) response.writeHead(302, { location: arrival.url, "set-cookie": "wall=open; Path=/" });
+      response.end("page");
+    });
+    const task = { kind: "http", url: `${server.origin}/{{item}}` };
+    expect(await tryItem(task, "a")).toMatchObject({ kind: "ok", value: "page" });
+    expect(await tryItem(task, "b")).toMatchObject({ kind: "ok", value: "page" });
+    expect(server.arrivals.map(({ headers }) => headers.cookie)).toEqual([
+      undefined,
+      "wall=open",
+      undefined,
+      "wall=open",
+    ]);
+  });
+});
