@@ -23,6 +23,8 @@ export interface Deferred extends Tries {
   readonly excusedIn?: number;
   /** How many of `attempts`, from the last on, ended down with nobody answered since; absent: none. */
   readonly downs?: number;
+  /** The limiter's epoch at the last of these; absent with `downs`. */
+  readonly downIn?: number;
   /** In a message: milliseconds from the moment it was sent. In the ledger: run-clock instant. */
   readonly dueInMs: number;
 }

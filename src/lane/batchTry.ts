@@ -177,7 +177,9 @@ async function concludeAll(context: TryContext, group: readonly Due[], outcome: 
   const targetDown = host.isTargetDown() || seat.lastPermit?.probe === true;
   // One random part for all: they wait for the same moment.
   const judging = { ...judgingOf(host), targetDown };
-  const judged = group.map(({ item, tries }, n) => {
+  const judged = group.map(({ item, tries: before }, n) => {
+    // What was given back to the item meanwhile counts.
+    const tries = context.progress.waiting.get(item.ordinal) ?? before;
     const own = outcome.kind === "whole" ? outcome.outcome : outcome.outcomes[n];
     if (own === undefined) throw new Error(`the task gave no outcome for item ${item.index}`);
     const isSuspect = settlement.isSuspect(item.ordinal);

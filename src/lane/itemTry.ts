@@ -65,7 +65,8 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
     return true;
   }
   tell(context, [item], outcome);
-  await conclude(context, item, tries, outcome);
+  // What was given back to the item meanwhile counts.
+  await conclude(context, item, context.progress.waiting.get(item.ordinal) ?? tries, outcome);
   return true;
 }
 

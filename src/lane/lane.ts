@@ -127,6 +127,7 @@ export class Lane implements Helped {
     this.#seat.leave();
     await this.#untilAlone();
     this.settlement.close();
+    this.settlement.confirm();
     if (!this.#abort.signal.aborted) await this.writer.handBack(end.trouble).catch(() => {});
     await this.#reader.close();
     this.#abort.abort();
@@ -292,7 +293,7 @@ export class Lane implements Helped {
   async #workChunk(): Promise<End> {
     if (this.#mustStop()) return { trouble: null };
     if (this.#lease.work.adopt) await this.writer.adoptWritten();
-    if (this.#host.isTargetDown()) this.refund();
+    this.settlement.refundMissed(this.#host.isTargetDown());
     this.#known.resolve();
     this.#isKnown = true;
     if (this.#reader.isAtEnd && this.progress.waiting.size === 0) return { trouble: null };

@@ -22,6 +22,8 @@ export interface Waiting extends Tries {
   readonly downs: number;
   /** When the last of its tries ended down, local clock. */
   readonly downAtMs: number;
+  /** The limiter's epoch then. */
+  readonly downIn: number;
   /** In how many openings of the circuit its tries were given back. */
   readonly excused: number;
   /** The last of these openings, by its epoch. */
@@ -32,6 +34,7 @@ export interface Waiting extends Tries {
 export const NO_DOWNS = {
   downs: 0,
   downAtMs: Number.NEGATIVE_INFINITY,
+  downIn: Number.NEGATIVE_INFINITY,
   excused: 0,
   excusedIn: Number.NEGATIVE_INFINITY,
 } as const;
@@ -46,6 +49,7 @@ export interface Snapshot {
     readonly excused?: number;
     readonly excusedIn?: number;
     readonly downs?: number;
+    readonly downIn?: number;
     readonly dueMs: number;
   })[];
 }
@@ -112,9 +116,9 @@ export class Progress {
 
   snapshot(nowMs: number): Snapshot {
     const deferred = [...this.#waiting.values()].map((waiting) => {
-      const { ordinal, position, excused, excusedIn, downs } = waiting;
+      const { ordinal, position, excused, excusedIn, downs, downIn } = waiting;
       const dueMs = waiting.dueMs === Number.POSITIVE_INFINITY ? nowMs : waiting.dueMs;
-      const down = { ...(excused > 0 && { excused, excusedIn }), ...(downs > 0 && { downs }) };
+      const down = { ...(excused > 0 && { excused, excusedIn }), ...(downs > 0 && { downs, downIn }) };
       return { ordinal, position, ...triesOf(waiting), ...down, dueMs };
     });
     deferred.sort((a, b) => a.ordinal - b.ordinal);

@@ -81,6 +81,7 @@ export class Settlement {
       item: isSmall(item) ? item : null,
       downs: down === "spent" ? streak + 1 : streak,
       downAtMs: down === "no" ? before.downAtMs : this.#host.clock.now(),
+      downIn: down === "no" ? before.downIn : this.#host.epoch(),
     };
     const { excused, excusedIn } = down === "given-back" ? this.#excuse(before) : before;
     this.#progress.wait({ ...waiting, excused, excusedIn });
@@ -146,12 +147,24 @@ export class Settlement {
   }
 
   /** The circuit is open: attempts that ended down with nobody answered since are given back. */
-  refund(): void {
+  refund(isDue: (waiting: Waiting) => boolean = () => true): void {
     for (const waiting of this.#progress.waiting.values()) {
       const downs = this.#unanswered(waiting);
-      if (downs === 0 || waiting.excused >= EXCUSED_OPENINGS) continue;
+      if (downs === 0 || !isDue(waiting) || waiting.excused >= EXCUSED_OPENINGS) continue;
       const attempts = waiting.attempts - downs;
       this.#progress.wait({ ...waiting, ...this.#excuse(waiting), attempts, downs: 0 });
+    }
+  }
+
+  /** The lane begins: the circuit is open, or it opened and was lifted while nobody had the chunk. */
+  refundMissed(isOpen: boolean): void {
+    this.refund((waiting) => isOpen || waiting.downIn < this.#host.epoch());
+  }
+
+  /** The lane gives its chunk back: tries that others' answers have confirmed are nobody's to give back any more. */
+  confirm(): void {
+    for (const waiting of this.#progress.waiting.values()) {
+      if (waiting.downs > 0 && this.#unanswered(waiting) === 0) this.#progress.wait({ ...waiting, downs: 0 });
     }
   }
 

@@ -75,13 +75,14 @@ export class Lane implements Chunk {
 
   *run(): Routine<void> {
     if (!this.#stream.mustStop && this.work.adopt) yield* this.writer.adoptWritten();
-    if (this.#host.isTargetDown) this.refund();
+    this.settlement.refundMissed(this.#host.isTargetDown);
     this.#isKnown = true;
     this.#changed.fire();
     yield* this.#workItems();
     this.#isClosing = true;
     this.#stream.leave();
     yield* this.#untilAlone();
+    this.settlement.confirm();
     if (!this.#stream.isLost) yield* this.writer.handBack(null);
     this.#stream.abandon();
   }

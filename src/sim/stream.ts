@@ -195,12 +195,14 @@ export class Stream {
   *#conclude(
     { work, progress, settlement }: Chunk,
     ordinal: number,
-    tries: Tries,
+    before: Tries,
     { outcome, instant }: Called,
   ): Routine<void> {
     const { process, random, spec } = this.#host;
     const targetDown = this.#host.isTargetDown || instant.probe;
     const isSuspect = settlement.isSuspect(ordinal);
+    // What was given back to the item meanwhile counts.
+    const tries = progress.waiting.get(ordinal) ?? before;
     const verdict = judge(outcome, tries, {
       retry: spec.retry,
       targetDown,
