@@ -39,6 +39,13 @@ export function isPublicHost(hostname: string): boolean {
   return name.includes(".") && !LOCAL_NAMES.test(name);
 }
 
+/** True for this machine itself; `hostname` as `URL.hostname` gives it. */
+export function isLoopbackHost(hostname: string): boolean {
+  if (hostname === "[::1]") return true;
+  if (IPV4.test(hostname)) return hostname.startsWith("127.");
+  return /(?:^|\.)localhost\.?$/.test(hostname);
+}
+
 function ipv4Of(text: string): number {
   return text.split(".").reduce((address, octet) => address * 256 + Number(octet), 0);
 }

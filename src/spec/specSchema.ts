@@ -329,7 +329,7 @@ export const specSchema = z.strictObject({
       about(
         "Permits hosts that are not public where the host comes from an item or a redirect.",
         true,
-        "A list from elsewhere must not reach into your own network; a host that is written in the spec is always permitted.",
+        "A list from elsewhere must not reach into your own network; a host that is written in the spec is always permitted, at the port written there.",
       ),
     ),
   $schema: z

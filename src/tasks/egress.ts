@@ -2,8 +2,8 @@
  * The way out: every request of every task leaves here, and only here.
  *
  * Invariants: one permit per request, spent in the same synchronous step in which the request leaves; no redirect
- * is followed; a secret goes only where it may go (`secrets.ts`); a host that the spec does not write out is public
- * or the spec says allowPrivate; a try that its lane stopped has no outcome.
+ * is followed; a secret goes only where it may go (`secrets.ts`); an origin that the spec does not write out is
+ * public or the spec says allowPrivate; a try that its lane stopped has no outcome.
  */
 
 import { assert } from "../core/assert.ts";
@@ -20,7 +20,7 @@ import type { Permits } from "./permits.ts";
 import { type LookFor, unknownReach } from "./reach.ts";
 import { taskOf } from "./registry.ts";
 import type { Browser } from "./rendered.ts";
-import { isHostForSecret, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
+import { isHostForSecret, isOpenToOthers, maskOf, type SecretEnv, secretValue } from "./secrets.ts";
 import { writeSecret } from "./secretText.ts";
 import { type Fetch, sendBy } from "./sentCall.ts";
 import {
@@ -196,8 +196,7 @@ export class Gate {
   readonly #env: SecretEnv;
   readonly #allowPrivate: boolean;
   readonly #origins = new Set<string>();
-  readonly #hostnames = new Set<string>();
-  /** Of the spec's own hosts, by what a URL begins with: scheme, authority and slash. */
+  /** Of the spec's own origins, by what a URL begins with: scheme, authority and slash. */
   readonly #accepted = new Map<string, URL>();
 
   constructor(env: SecretEnv, urls: readonly string[], allowPrivate: boolean) {
@@ -205,9 +204,7 @@ export class Gate {
     this.#allowPrivate = allowPrivate;
     for (const text of urls) {
       const url = URL.parse(text);
-      if (url === null) continue;
-      this.#origins.add(url.origin);
-      this.#hostnames.add(url.hostname);
+      if (url !== null) this.#origins.add(url.origin);
     }
   }
 
@@ -247,7 +244,7 @@ export class Gate {
     const accepted = this.#accepted.get(head);
     if (accepted !== undefined) return accepted;
     const url = this.#parsed(text);
-    const isOurs = PLAIN_HEAD.test(head) && this.#hostnames.has(url.hostname);
+    const isOurs = PLAIN_HEAD.test(head) && this.#origins.has(url.origin);
     if (isOurs && this.#accepted.size < MOST_ACCEPTED) this.#accepted.set(head, url);
     return url;
   }
@@ -260,10 +257,8 @@ export class Gate {
     }
     if (url.username !== "" || url.password !== "")
       throw new CallRefused("a URL with credentials is refused");
-    if (!this.#allowPrivate && !this.#hostnames.has(url.hostname) && !isPublicHost(url.hostname)) {
-      throw new CallRefused(
-        `host ${url.hostname} is not public; "allowPrivate": true in the spec permits it`,
-      );
+    if (!this.#allowPrivate && !this.#origins.has(url.origin) && !isPublicHost(url.hostname)) {
+      throw new CallRefused(`host ${url.host} is not public; "allowPrivate": true in the spec permits it`);
     }
     return url;
   }
@@ -271,7 +266,9 @@ export class Gate {
   #checkSecret(name: string, url: URL): void {
     if (this.#origins.has(url.origin) || isHostForSecret(this.#env, name, url)) return;
     throw new CallRefused(
-      `secret ${name} is not for ${url.host}; WEIR_SECRET_${name}_HOSTS names further hosts it may be sent to`,
+      isOpenToOthers(url)
+        ? `secret ${name} is not for ${url.origin}: over plain http it goes only to an origin that the spec writes out`
+        : `secret ${name} is not for ${url.host}; WEIR_SECRET_${name}_HOSTS names further hosts it may be sent to`,
     );
   }
 }

@@ -2,11 +2,13 @@
  * Secrets: `{{secret:NAME}}` is `WEIR_SECRET_NAME` of the environment, read at the moment of a call.
  *
  * Invariant: a secret goes to the origins of the URLs written in the spec and to the hosts that
- * `WEIR_SECRET_NAME_HOSTS` names (separated by commas or spaces; without a port every port is meant), and nowhere
- * else. Space around a secret is not part of it: files and shells add line ends.
+ * `WEIR_SECRET_NAME_HOSTS` names (separated by commas or spaces), and nowhere else. A host there is meant over https,
+ * on port 443 unless it names another: over plain http a secret goes to an origin of the spec, or stays on this machine.
+ * Space around a secret is not part of it: files and shells add line ends.
  */
 import { SECRET_MIN_CHARS } from "../core/limits.ts";
 import { createMask, type Mask } from "../core/mask.ts";
+import { isLoopbackHost } from "../core/publicHost.ts";
 
 /** Where secrets come from: the Worker's bindings, or the environment of the embedding process. */
 export interface SecretEnv {
@@ -53,18 +55,21 @@ export function maskOf(names: readonly string[], env: SecretEnv): Mask {
   return createMask(known);
 }
 
-/** Whether `WEIR_SECRET_NAME_HOSTS` names the host of this URL. */
+/** Whether `WEIR_SECRET_NAME_HOSTS` names the host and port of this URL, and the way there is not open to others. */
 export function isHostForSecret(env: SecretEnv, name: string, url: URL): boolean {
   const hosts = env[`WEIR_SECRET_${name}_HOSTS`];
-  if (typeof hosts !== "string") return false;
+  if (typeof hosts !== "string" || isOpenToOthers(url)) return false;
   return hosts.split(/[\s,]+/).some((entry) => entry !== "" && isHost(entry, url));
 }
 
+/** Plain http to another machine: whoever stands on the way reads what is sent. */
+export function isOpenToOthers(url: URL): boolean {
+  return url.protocol === "http:" && !isLoopbackHost(url.hostname);
+}
+
 function isHost(entry: string, url: URL): boolean {
-  const named = URL.parse(`http://${entry}`);
-  if (named === null || named.hostname !== url.hostname) return false;
-  const port = /:(\d+)$/.exec(entry)?.[1];
-  return port === undefined || Number(port) === portOf(url);
+  const named = URL.parse(`https://${entry}`);
+  return named !== null && named.hostname === url.hostname && portOf(named) === portOf(url);
 }
 
 function portOf(url: URL): number {

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { parseSpec } from "../../src/spec/schema.ts";
 import { Gate } from "../../src/tasks/egress.ts";
 import { missingSecrets } from "../../src/tasks/missingSecrets.ts";
+import { openSecretWarnings } from "../../src/tasks/openSecrets.ts";
 import { isHostForSecret, secretNames } from "../../src/tasks/secrets.ts";
 import { LaneStopped, SecretMissing } from "../../src/tasks/task.ts";
 import { echo, OpenPermits, type Server, startServer, tryItem } from "../support/oneTry.ts";
@@ -65,7 +67,7 @@ describe("a secret", () => {
         allowPrivate: true,
         env: { WEIR_SECRET_KEY: "hunter22", WEIR_SECRET_KEY_HOSTS: hosts },
       });
-    for (const hosts of ["", "example.com", "127.0.0.1:1", "127.0.0.1.example.com"]) {
+    for (const hosts of ["", "example.com", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.example.com"]) {
       expect(await call(hosts), hosts).toMatchObject({
         kind: "permanent",
         errorKind: "disallowed",
@@ -74,7 +76,7 @@ describe("a secret", () => {
     }
     expect(server.arrivals.length).toBe(0);
     const { host } = new URL(server.origin);
-    for (const hosts of ["127.0.0.1", `example.com, ${host}`, `example.com ${host}`]) {
+    for (const hosts of [host, `example.com, ${host}`, `example.com ${host}`]) {
       expect(await call(hosts), hosts).toMatchObject({ kind: "ok" });
     }
   });
@@ -85,8 +87,60 @@ describe("a secret", () => {
     expect(named("https://api.example.com/")).toBe(true);
     expect(named("https://b.example.com:8443/")).toBe(true);
     expect(named("https://b.example.com/")).toBe(false);
+    expect(named("https://api.example.com:443/")).toBe(true);
+    expect(named("https://api.example.com:8443/")).toBe(false);
     expect(named("https://example.com/")).toBe(false);
     expect(named("https://xapi.example.com/")).toBe(false);
+  });
+
+  it.each([
+    ["http://api.example.com/", false],
+    ["http://api.example.com:443/", false],
+    ["http://api.example.com:8080/", false],
+    ["http://10.0.0.1:8080/", false],
+    ["https://10.0.0.1:8080/", true],
+    ["http://127.0.0.1:8080/", true],
+    ["http://localhost:8080/", true],
+    ["http://[::1]:8080/", true],
+    ["http://localhost.example.com:8080/", false],
+  ])("goes to %s, which an item names: %s, for plain http leaves no machine with it", (url, expected) => {
+    const hosts =
+      "api.example.com api.example.com:443 api.example.com:8080 10.0.0.1:8080 127.0.0.1:8080 localhost:8080 [::1]:8080 localhost.example.com:8080";
+    const env = { WEIR_SECRET_KEY: "hunter22", WEIR_SECRET_KEY_HOSTS: hosts };
+    expect(isHostForSecret(env, "KEY", new URL(url))).toBe(expected);
+    const request = {
+      url: [url],
+      method: "GET",
+      headers: { a: [{ secret: "KEY" }] },
+      body: null,
+      timeoutMs: 1,
+    };
+    const resolve = (urls: readonly string[]) => () => new Gate(env, urls, true).resolve(request);
+    if (expected) expect(resolve([])().headers).toEqual({ a: "hunter22" });
+    else expect(resolve([])).toThrow("over plain http it goes only to an origin that the spec writes out");
+    expect(resolve([url])().headers).toEqual({ a: "hunter22" });
+  });
+
+  it.each([
+    ["http://api.example.com/{{item}}", "secret KEY goes to http://api.example.com over plain http"],
+    ["http://10.0.0.1:8080/{{item}}", "secret KEY goes to http://10.0.0.1:8080 over plain http"],
+    ["https://api.example.com/{{item}}", null],
+    ["http://127.0.0.1:3000/{{item}}", null],
+    ["http://localhost:3000/{{item}}", null],
+    ["{{item}}", null],
+  ])("that the spec sends to %s is warned of as %j", (url, warning) => {
+    const of = (headers: object) => {
+      const spec = {
+        name: "s",
+        source: { kind: "range", from: 1, to: 2 },
+        task: { kind: "http", url, headers },
+      };
+      const parsed = parseSpec(spec);
+      if (parsed.kind !== "ok") throw new Error(JSON.stringify(parsed));
+      return openSecretWarnings(parsed.spec.task);
+    };
+    expect(of(AUTHORIZATION)).toEqual(warning === null ? [] : [expect.stringContaining(warning)]);
+    expect(of({})).toEqual([]);
   });
 
   it("is known by its name, and missing when a spec names it and the environment does not", () => {
@@ -120,6 +174,36 @@ describe("a host that is not public", () => {
     const refused = await tryItem({ kind: "http", url: "{{item}}" }, item);
     expect(refused).toMatchObject({ kind: "permanent", errorKind: "disallowed", called: false });
     expect(server.arrivals.length).toBe(2);
+  });
+});
+
+describe("a host that the spec writes out", () => {
+  const request = (url: string) => ({ url: [url], method: "GET", headers: {}, body: null, timeoutMs: 1 });
+
+  it.each([
+    ["http://127.0.0.1:3000", "http://127.0.0.1:3000/a", true],
+    ["http://127.0.0.1:3000", "http://127.0.0.1:5432/a", false],
+    ["http://127.0.0.1:3000", "http://127.0.0.1/a", false],
+    ["http://127.0.0.1:3000", "https://127.0.0.1:3000/a", false],
+    ["http://intranet", "http://intranet:80/a", true],
+    ["http://intranet", "http://intranet:8080/a", false],
+    ["https://api.example.com", "https://api.example.com:8443/a", true],
+  ])("at %s: a redirect to %s is followed without allowPrivate: %s", (written, url, isFollowed) => {
+    const gate = new Gate({}, [written], false);
+    if (isFollowed) expect(gate.resolve(request(url)).url).toBe(url);
+    else expect(() => gate.resolve(request(url))).toThrow(`host ${new URL(url).host} is not public`);
+    expect(new Gate({}, [written], true).resolve(request(url)).url).toBe(url);
+  });
+
+  it("does not lead to another port of it", async () => {
+    const inner = await serve();
+    const outer = await serve((_arrival, response) => {
+      response.writeHead(302, { location: `${inner.origin}/a` }).end();
+    });
+    const task = { kind: "http", url: `${outer.origin}/{{item}}` };
+    expect(await tryItem(task, "a")).toMatchObject({ kind: "permanent", errorKind: "disallowed" });
+    expect(inner.arrivals.length).toBe(0);
+    expect(await tryItem(task, "a", { allowPrivate: true })).toMatchObject({ kind: "ok" });
   });
 });
 

@@ -315,7 +315,7 @@ describe("a redirect", () => {
       "x-id": "{{item}}",
     };
     const task = { kind: "http", method: "POST", url: `${server.origin}/{{item}}`, headers };
-    expect(await tryItem(task, "a", { env })).toMatchObject({ kind: "ok" });
+    expect(await tryItem(task, "a", { env, allowPrivate: true })).toMatchObject({ kind: "ok" });
     expect(server.arrivals[0]?.headers).toMatchObject({
       authorization: "Bearer hunter22",
       "x-token": "t-hunter22",
@@ -325,7 +325,7 @@ describe("a redirect", () => {
     expect(JSON.stringify(arrived)).not.toContain("hunter22");
     expect(arrived?.headers.cookie).toBeUndefined();
     const withBody = { ...task, body: { key: "{{secret:KEY}}" } };
-    expect(await tryItem(withBody, "a", { env })).toMatchObject({
+    expect(await tryItem(withBody, "a", { env, allowPrivate: true })).toMatchObject({
       kind: "permanent",
       errorKind: "disallowed",
       called: true,

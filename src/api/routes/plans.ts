@@ -10,6 +10,7 @@ import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
 import { reservationOf } from "../../core/tokenQuota.ts";
 import type { Env } from "../../env.ts";
 import { invocationLanes } from "../../run/queues.ts";
+import { openSecretWarnings } from "../../tasks/openSecrets.ts";
 import { taskOf } from "../../tasks/registry.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
@@ -123,6 +124,7 @@ planRoutes.openapi(plan, async (c) => {
     warnings: [
       ...(known === null ? [UNKNOWN_ITEMS] : estimate.warnings),
       ...warningsOf(c.env, spec),
+      ...openSecretWarnings(spec.task),
       ...tokenWarnings(spec, tokens),
     ],
     firstRequest: first === null ? null : preview(spec.task, first),
