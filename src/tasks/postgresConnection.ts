@@ -8,6 +8,7 @@
 import { LEASE_MARGIN_MS, POSTGRES_CONNECT_MS, POSTGRES_IDLE_LEAST_MS } from "../core/limits.ts";
 import type { PostgresClient, RowBounds, SqlValue, StatementResult } from "./postgresClient.ts";
 import { DatabaseFault } from "./postgresFaults.ts";
+import { withoutPassword } from "./postgresPassword.ts";
 
 export type { RowBounds, SqlValue, StatementResult };
 
@@ -139,7 +140,8 @@ export class PostgresConnection {
     try {
       return await act();
     } catch (fault) {
-      if (fault instanceof DatabaseFault) fault.message = withoutPassword(fault.message, this.#target);
+      if (fault instanceof DatabaseFault)
+        fault.message = withoutPassword(fault.message, this.#target.connectionString);
       throw fault;
     }
   }
@@ -182,18 +184,4 @@ function notOurs(): DatabaseFault {
     sqlState: "28000",
     isLost: true,
   });
-}
-
-function withoutPassword(message: string, { connectionString }: ConnectionTarget): string {
-  const password = URL.parse(connectionString)?.password ?? "";
-  const shown = [connectionString, password, decoded(password)].filter((text) => text !== "");
-  return shown.reduce((text, secret) => text.replaceAll(secret, "[secret]"), message);
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
