@@ -13,6 +13,7 @@ import { CommandError, UsageError } from "./exit.ts";
 import { lookingAgain } from "./lookingAgain.ts";
 import { isElsewhere, type Owner, type Ownership, readOwner, takeOwnership } from "./owner.ts";
 import { isAlive } from "./processes.ts";
+import { shellWord } from "./shellWord.ts";
 import { hasState, type StateFolder, stateFolder } from "./stateFolder.ts";
 import type { Runtime } from "./supervisor.ts";
 
@@ -246,5 +247,5 @@ function inUse(owner: Owner): UsageError {
 function whereOf(flags: Flags): string {
   const state = flags.get("state");
   if (state === null) return "";
-  return ` --state ${/^[\w./-]+$/.test(state) ? state : `'${state.replaceAll("'", "'\\''")}'`}`;
+  return ` --state ${shellWord(state)}`;
 }

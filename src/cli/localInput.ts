@@ -1,9 +1,10 @@
 /** The items that a command line names as a file here, and the source that they become. */
-import { statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { basename, dirname, extname, resolve } from "node:path";
 import type { Json } from "../core/spec.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
+import { faultOf } from "./systemFault.ts";
 
 /** A local file (or stdin) that becomes the input `name`. */
 export interface LocalInput {
@@ -50,11 +51,22 @@ function fileOf(
     return null;
   }
   if (file === "-") return { file: null, name: "stdin", limit };
-  const stat = statSync(file, { throwIfNoEntry: false });
+  const stat = readableStat(file);
   if (stat === undefined) throw new UsageError(`--input: there is no file ${shown(file)}`);
   if (stat.isDirectory()) throw new UsageError(`--input: ${shown(file)} is a folder, not a file of items`);
   if (stat.isFile() && stat.size === 0) throw new UsageError(`--input: ${shown(file)} is empty`);
   return { file, name: inputName(basename(file)), limit };
+}
+
+/** Undefined: there is no such file. Throws UsageError for one that this user cannot read. */
+function readableStat(file: string): Stats | undefined {
+  try {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat !== undefined) accessSync(file, constants.R_OK);
+    return stat;
+  } catch (error) {
+    throw new UsageError(`--input: ${shown(file)} cannot be read: ${faultOf(error)}`);
+  }
 }
 
 /** A name that the API takes: what it does not take becomes a dash. */

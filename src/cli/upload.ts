@@ -12,6 +12,7 @@ import { ApiError, type Client, Unreachable } from "./client.ts";
 import { UsageError } from "./exit.ts";
 import type { LocalInput } from "./localInput.ts";
 import { printable } from "./printable.ts";
+import { faultOf } from "./systemFault.ts";
 import { takeItems } from "./takeItems.ts";
 
 export interface StoredInput {
@@ -137,8 +138,8 @@ class Pieces {
   }
 }
 
-/** Unpacks gzip; anything else passes. */
-async function* unpack(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Unpacks gzip; anything else passes. Throws UsageError where the gzip is damaged. */
+export async function* unpack(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done === true) return;
@@ -147,6 +148,10 @@ async function* unpack(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
   })();
   const isGzip = first.value[0] === 0x1f && first.value[1] === 0x8b;
-  if (!isGzip) yield* rest;
-  else yield* Readable.from(rest).pipe(createGunzip());
+  if (!isGzip) return yield* rest;
+  try {
+    yield* Readable.from(rest).pipe(createGunzip());
+  } catch (error) {
+    throw new UsageError(`--input: the gzip is damaged or cut off: ${faultOf(error)}`);
+  }
 }

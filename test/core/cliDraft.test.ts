@@ -124,6 +124,11 @@ describe("a draft from flags", () => {
       ["--url", URL, "--input", at("nowhere")],
       /^--input: there is no file ".*nowhere"/,
     ],
+    [
+      "a file that cannot be looked at",
+      ["--url", URL, "--input", at("x".repeat(300))],
+      /^--input: ".*" cannot be read: the name is too long$/,
+    ],
     ["a folder", ["--url", URL, "--input", folder], /^--input: .* is a folder/],
     ["an empty file", ["--url", URL, "--input", at("empty.txt")], /^--input: .* is empty/],
   ])("refuses %s", (_, argv, says) => {
