@@ -83,6 +83,10 @@ export const errorResponses = {
   },
 } as const;
 
+/** What SQLite says of a database's file that it cannot read. */
+const DAMAGED = /SQLITE_(?:CORRUPT|NOTADB)|disk image is malformed|is not a database/;
+const DAMAGED_INDEX = "the index is damaged; weir reindex makes it anew from the stored rows";
+
 /** Answers whatever a handler threw. */
 export function answerError(error: Error, c: Context<ApiEnv>): Response {
   if (error instanceof Refusal) return errorResponse(c, error);
@@ -93,6 +97,7 @@ export function answerError(error: Error, c: Context<ApiEnv>): Response {
     return errorResponse(c, new Refusal("unavailable", error.message));
   if (error instanceof HTTPException) return errorResponse(c, new Refusal("invalid", error.message));
   console.error(`request ${c.var.requestId} failed:`, error.message);
+  if (DAMAGED.test(error.message)) return errorResponse(c, new Refusal("unavailable", DAMAGED_INDEX));
   return errorResponse(
     c,
     new Refusal("unavailable", "the platform did not answer; the same request may work in a moment"),

@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
 import { type Bundle, loadBundle } from "./bundle.ts";
+import { setDamagedIndexAside } from "./damagedIndex.ts";
 import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { keepSchema } from "./migrations.ts";
@@ -68,6 +69,7 @@ export interface EmbeddedOptions {
 export async function startEmbedded(folder: StateFolder, options: EmbeddedOptions): Promise<Embedded> {
   const bundle = loadBundle();
   emptyTmp(folder);
+  if (options.repairs) await setDamagedIndexAside(folder);
   process.env.TMPDIR = folder.tmp;
   process.env.MINIFLARE_WORKERD_V8_FLAGS ??= V8_FLAGS;
   recordWorkerd(
@@ -181,6 +183,11 @@ function explain(error: unknown, port: number): Error {
   if (/address already in use|EADDRINUSE/i.test(message)) {
     return new UsageError(
       `--port: ${port} is in use on this machine; give another one, or 0 for any free one`,
+    );
+  }
+  if (/SQLITE_(?:CORRUPT|NOTADB)/.test(message)) {
+    return new CommandError(
+      "a database in the state folder is damaged; where it is the index, weir reindex makes it anew from the stored rows",
     );
   }
   return new CommandError(`the embedded runtime did not start: ${message}`);
