@@ -396,6 +396,11 @@ export function finished(run: Run, wallMs: number): void {
   if (state.spec.onComplete !== null) state.notice = startNotice();
 }
 
+/** What is committed cannot be joined as a whole: the join begins again, and its end is `failed`. */
+export function failJoin(run: Run, reason: string): void {
+  if (run.state.status === "finishing") finish(run, "failed", reason);
+}
+
 /** Calls per second to one host; null: hosts are not told apart. */
 export function hostPerSecond(spec: Spec): number | null {
   if (spec.quota?.perHost == null) return null;

@@ -9,12 +9,13 @@
 import { z } from "zod";
 import { FINISH_REPORT_MS, MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
+import { whyUnreadable } from "../core/whyUnreadable.ts";
 import type { Env } from "../env.ts";
 import type { Run } from "../run/interface.ts";
 import { runById } from "../run/stub.ts";
 import { joinParts } from "../storage/joinParts.ts";
 import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
-import { partBytes, partsInOrder } from "../storage/partStream.ts";
+import { PartError, partBytes, partsInOrder } from "../storage/partStream.ts";
 import { releaseBytes } from "../storage/releaseBytes.ts";
 import { resultsKey } from "../storage/runRecord.ts";
 import { Spending } from "./spending.ts";
@@ -36,6 +37,8 @@ const stateSchema = z.object({
   /** Size of the upload's parts. */
   partBytes: z.number(),
   mark: markSchema,
+  /** Keys of parts that cannot be read: left out. */
+  without: z.array(z.string()).readonly().default([]),
 });
 type JoinState = z.infer<typeof stateSchema>;
 
@@ -60,6 +63,7 @@ export async function finishRun(
   try {
     await join(env, runId, state, untilMs);
   } catch (error) {
+    if (error instanceof PartError) return leaveOut(run, state, error);
     // The upload is gone (completed by another invocation, or a week old): begin again.
     if (state.upload === null || !isUploadGone(error)) throw error;
     await run.finishProgress(JSON.stringify({ ...state, upload: null, mark: START }));
@@ -84,7 +88,8 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
   let reportMs = Date.now() + FINISH_REPORT_MS;
 
   const fetch = (part: PartMeta) => partBytes(env.BUCKET, part, count);
-  const pieces = joinParts(partsInOrder(run, state.mark.after), fetch, releaseBytes);
+  const parts = readable(partsInOrder(run, state.mark.after), state.without);
+  const pieces = joinParts(parts, fetch, releaseBytes);
   for await (const piece of pieces) {
     if (piece.kind === "bytes") {
       bytes += piece.bytes.byteLength;
@@ -103,6 +108,20 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
   }
   const written = await writer.finish();
   await run.finished({ bytes: written, rows, spent: spending.take() });
+}
+
+async function* readable(
+  parts: AsyncIterable<PartMeta>,
+  without: readonly string[],
+): AsyncGenerator<PartMeta> {
+  for await (const part of parts) if (!without.includes(part.key)) yield part;
+}
+
+/** The run will end as failed and says why; the join of the other parts begins again. */
+async function leaveOut(run: Run, state: JoinState, { part, problem }: PartError): Promise<void> {
+  await run.joinFailed(whyUnreadable({ ...part, problem }, state.without.length));
+  const without = [...state.without, part.key];
+  await run.finishProgress(JSON.stringify({ ...state, upload: null, mark: START, without }));
 }
 
 /** Marks from the last one that the sent bytes have passed. */
@@ -133,5 +152,5 @@ async function firstState(run: Run, owner: string): Promise<JoinState> {
   let bytes = 0;
   for await (const part of partsInOrder(run)) bytes += part.bytes;
   const scale = Math.max(1, Math.ceil(bytes / (OBJECT_PART_BYTES * MAX_OBJECT_PARTS)));
-  return { owner, upload: null, partBytes: scale * OBJECT_PART_BYTES, mark: START };
+  return { owner, upload: null, partBytes: scale * OBJECT_PART_BYTES, mark: START, without: [] };
 }

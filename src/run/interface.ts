@@ -142,6 +142,8 @@ export interface Run {
   /** Null: nothing to finish (not finishing, or done). */
   finishFrom(): Promise<{ readonly settings: RunSettings; readonly state: string | null } | null>;
   finishProgress(state: string, spent?: Partial<Operations>): Promise<void>;
+  /** A part cannot be read: the run will be failed with this sentence, and its join begins again without that part. */
+  joinFailed(message: string): Promise<void>;
   finished(result: {
     readonly bytes: number;
     readonly rows: number;

@@ -210,6 +210,10 @@ export class RunObject extends DurableObject<Env> implements Run {
     });
   }
 
+  async joinFailed(message: string): Promise<void> {
+    this.#change((run) => core.failJoin(run, message));
+  }
+
   async finished({ spent }: Parameters<Run["finished"]>[0]): Promise<void> {
     this.#change((run) => {
       spend(run, spent);

@@ -1,6 +1,6 @@
 /**
  * Committed parts as one stream of NDJSON, in the order given, a few read ahead.
- * A part that is missing or has another size than its commit says errors the stream: it is never closed as if
+ * A part that is missing or not as its commit says (size, hash) errors the stream: it is never closed as if
  * complete. Without a filter bytes pass through unread.
  */
 import { PARTS_AHEAD, PARTS_PER_CALL } from "../core/limits.ts";
@@ -8,7 +8,7 @@ import type { PartMeta } from "../core/protocol.ts";
 import { again } from "./again.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { fetchAhead } from "./fetchAhead.ts";
-import { decodePart, encodePart } from "./parts.ts";
+import { decodePart, encodePart, sha256Hex } from "./parts.ts";
 
 export type RowFilter = "ok" | "failed";
 
@@ -45,7 +45,19 @@ export function streamParts(
   });
 }
 
-/** A committed part's bytes. Throws when it is missing or not of the committed size. */
+/** A committed part is not as it was committed: reading it again changes nothing. */
+export class PartError extends Error {
+  readonly part: PartMeta;
+  readonly problem: string;
+
+  constructor(part: PartMeta, problem: string) {
+    super(`part ${part.key} cannot be read: ${problem}`);
+    this.part = part;
+    this.problem = problem;
+  }
+}
+
+/** A committed part's bytes. Throws a `PartError` when they are not there or not those of the commit. */
 export async function partBytes(
   bucket: R2Bucket,
   part: PartMeta,
@@ -55,9 +67,11 @@ export async function partBytes(
     count("r2ClassB", 1);
     return (await bucket.get(part.key))?.bytes();
   });
-  if (bytes === undefined) throw new Error(`part ${part.key} is missing`);
+  if (bytes === undefined) throw new PartError(part, "it is missing");
   if (bytes.byteLength !== part.bytes)
-    throw new Error(`part ${part.key} has ${bytes.byteLength} bytes, not ${part.bytes}`);
+    throw new PartError(part, `it has ${bytes.byteLength} bytes, not ${part.bytes}`);
+  if ((await sha256Hex(bytes)) !== part.sha256)
+    throw new PartError(part, "its bytes are not those that were written");
   return bytes;
 }
 

@@ -112,15 +112,31 @@ describe("the end of a run", () => {
     expect((await results("f_both")) === text).toBe(true);
   });
 
-  test("a missing part leaves the run unfinished, with no object", async () => {
-    const hand = await handRun(env, "f_hole", { spec: { source: range(4), chunkSize: 2 } });
-    await hand.workAll(() => true);
-    const [part] = await hand.run.partsInOrder(null, 1);
-    await env.BUCKET.delete(part!.key);
-    await expect(finishRun(env, "f_hole", { untilMs: Date.now() + 10_000 })).rejects.toThrow("is missing");
-    expect((await hand.run.view())?.status).toBe("finishing");
-    expect(await results("f_hole")).toBeNull();
-  });
+  test.each([
+    ["it is missing", null],
+    ["it has 3 bytes", () => "cut"],
+    ["its bytes are not those that were written", (text: string) => text.replace('"index":0', '"index":1')],
+  ] as const)(
+    "a part that cannot be read (%s) fails the run, which says so and keeps the other rows",
+    async (problem, change) => {
+      const id = `f_hole_${problem.length}`;
+      const hand = await handRun(env, id, { spec: { source: range(4), chunkSize: 2 } });
+      await hand.workAll(() => true);
+      const [part] = await hand.run.partsInOrder(null, 1);
+      const text = (await (await env.BUCKET.get(part!.key))?.text()) ?? "";
+      if (change === null) await env.BUCKET.delete(part!.key);
+      else await env.BUCKET.put(part!.key, change(text));
+      const far = { untilMs: Date.now() + 60_000 };
+      await finishRun(env, id, far);
+      expect((await hand.run.view())?.status).toBe("finishing");
+      await finishRun(env, id, far);
+      expect(await hand.run.view()).toMatchObject({
+        status: "failed",
+        why: expect.stringContaining(problem),
+      });
+      expect(await results(id)).toBe(textOf([2, 3].map((index) => rowOf(index, true))));
+    },
+  );
 
   test("its objects can be removed, however often this is asked", async () => {
     await env.BUCKET.put("runs/f_other/run.json", "{}");
