@@ -45,9 +45,14 @@ const inWorkerd = (entry: { readonly main?: string }) =>
 const BESIDE = [
   "answers",
   "badInput",
+  "badItems",
   "bodies",
+  "certificate",
   "command",
+  "llmAnswers",
+  "meanings",
   "out",
+  "outage",
   "places",
   "postgres",
   "postgresLoad",
@@ -56,6 +61,7 @@ const BESIDE = [
   "smoke",
   "sources",
   "trap",
+  "waiting",
   "watching",
   "workbench",
 ].map((name) => `test/e2e/${name}.test.ts`);

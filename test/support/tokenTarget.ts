@@ -22,7 +22,7 @@ export interface TokenTargetOptions {
   /** An answer takes this long, and this much more for each of its tokens; defaults 200 and 5. */
   readonly baseMs?: number;
   readonly msPerToken?: number;
-  /** Every n-th accepted call is answered with prose where JSON was asked for. */
+  /** Every n-th accepted call is answered with prose where JSON was asked for, each prompt once at most. */
   readonly proseEvery?: number;
   /** Says `x-ratelimit-remaining-tokens`. */
   readonly saysRemaining?: boolean;
@@ -111,6 +111,7 @@ class Endpoint {
   readonly #deep = 1e12;
   #calls = 0;
   #accepted = 0;
+  readonly #answeredWithProse = new Set<string>();
   #input = 0;
   #output = 0;
   #shortest = Number.POSITIVE_INFINITY;
@@ -208,9 +209,12 @@ class Endpoint {
     },
   ): void {
     const { proseEvery = 0, baseMs = 200, msPerToken = 5 } = this.#options;
-    const isProse = proseEvery > 0 && this.#accepted % proseEvery === 0;
     const wantsJson = body.response_format !== undefined;
-    const said = body.messages.at(-1)?.content.slice(0, 20) ?? "";
+    const prompt = body.messages.at(-1)?.content ?? "";
+    const said = prompt.slice(0, 20);
+    const isProse =
+      proseEvery > 0 && this.#accepted % proseEvery === 0 && !this.#answeredWithProse.has(prompt);
+    if (isProse) this.#answeredWithProse.add(prompt);
     const content = wantsJson && !isProse ? JSON.stringify({ label: "good", words: 3 }) : `about ${said}`;
     const completion = {
       object: "chat.completion",
