@@ -95,6 +95,9 @@ export default defineConfig({
       {
         test: {
           name: "beside",
+          // They wait more than they work: for a target, for a clock, for a process to start.
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
           include: BESIDE,
           environment: "node",
           testTimeout: 240_000,
@@ -110,6 +113,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
