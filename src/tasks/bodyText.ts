@@ -33,7 +33,10 @@ export function textOfBody(bytes: Uint8Array, contentType: string | null): BodyT
   }
   const isTextual = contentType !== null && TEXTUAL.test(contentType);
   const text = decoded(UTF_8, bytes);
-  const isBinary = (text === null || !isTextual) && bytes.some((byte) => BINARY.has(byte));
+  const isBinary =
+    text === null
+      ? bytes.some((byte) => BINARY.has(byte))
+      : !isTextual && /[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]/.test(text);
   if (text !== null && !isBinary) return { kind: "text", text };
   if (isTextual && !isBinary) return { kind: "text", text: new TextDecoder("windows-1252").decode(bytes) };
   return { kind: "not-text", reason: `the answer (${shown}) is not text` };
