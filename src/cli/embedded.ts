@@ -7,7 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
-import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { type Bundle, loadBundle } from "./bundle.ts";
 import { setDamagedIndexAside } from "./damagedIndex.ts";
 import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
@@ -44,6 +44,9 @@ const V8_FLAGS = [
   "--memory-balancer-c-value=3e-9",
 ].join(" ");
 const STOP_MS = 5000;
+const require = createRequire(import.meta.url);
+/** Required, not imported: Node reads a CommonJS bundle of 5 MB three times to import it, a sixth of a second. */
+const miniflarePackage = require("miniflare") as typeof import("miniflare");
 /** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -72,10 +75,7 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
   if (options.repairs) await setDamagedIndexAside(folder);
   process.env.TMPDIR = folder.tmp;
   process.env.MINIFLARE_WORKERD_V8_FLAGS ??= V8_FLAGS;
-  recordWorkerd(
-    folder,
-    createRequire(createRequire(import.meta.url).resolve("miniflare"))("workerd").default,
-  );
+  recordWorkerd(folder, createRequire(require.resolve("miniflare"))("workerd").default);
   const watchdog = startWatchdog(folder);
   const token = options.token ?? randomBytes(32).toString("base64url");
   const log = openRuntimeLog(folder.workerdLog, options.succeeds.length > 0);
@@ -114,6 +114,7 @@ function createMiniflare(
   },
 ): Miniflare {
   const secrets = Object.entries(process.env).filter(([name]) => name.startsWith("WEIR_SECRET_"));
+  const { convertV4MiniflareOptions, Miniflare, NoOpLog } = miniflarePackage;
   return new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -150,10 +151,13 @@ async function stopEmbedded(parts: {
   readonly watchdog: Watchdog;
   readonly closeLog: () => void;
 }): Promise<void> {
-  // What workerd holds in memory is of no worth: everything that counts is on disk before it is answered.
+  // Miniflare starts a workerd anew that ends before it is disposed of, and waits for one that does not answer: it is
+  // disposed of first, and workerd ended meanwhile. What that holds in memory is of no worth: everything that counts
+  // is on disk before it is answered.
   const workerd = recordedWorkerd(parts.folder);
+  const disposed = parts.miniflare.dispose().catch(() => {});
   const isGone = workerd === null || (await endProcess(workerd, STOP_MS));
-  await parts.miniflare.dispose().catch(() => {});
+  await disposed;
   parts.closeLog();
   // Otherwise the watchdog goes on trying when this process ends.
   if (isGone) parts.watchdog.release();
