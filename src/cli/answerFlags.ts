@@ -1,7 +1,6 @@
 /** Flags that say what an answer is worth and how many failures stop a run, as the keys of a spec. */
 import type { Json } from "../core/spec.ts";
 import { type Flags, shown } from "./arguments.ts";
-import { UsageError } from "./exit.ts";
 
 /** `--expect 2xx,404 --expect 410` as `task.expect`; undefined when it was not given. */
 export function expectFlag(flags: Flags): readonly string[] | undefined {
@@ -11,7 +10,7 @@ export function expectFlag(flags: Flags): readonly string[] | undefined {
 
 /**
  * `--tolerate 20%`, `0.2` or `off` as `tolerate.failureRate`: off means that all may fail. Undefined when it was not
- * given. Throws UsageError.
+ * given, or refused.
  */
 export function tolerateFlag(flags: Flags): number | undefined {
   const text = flags.get("tolerate");
@@ -20,7 +19,8 @@ export function tolerateFlag(flags: Flags): number | undefined {
   const [, digits, percent] = /^(\d{1,3}(?:\.\d{1,6})?)\s*(%?)$/.exec(text) ?? [];
   const share = digits === undefined ? Number.NaN : Number(digits) / (percent === "%" ? 100 : 1);
   if (share >= 0 && share <= 1) return share;
-  throw new UsageError(`--tolerate: ${shown(text)} is not a share; accepted: 20%, 0.2 or off`);
+  flags.refuse("tolerate", `--tolerate: ${shown(text)} is not a share; accepted: 20%, 0.2 or off`);
+  return undefined;
 }
 
 /**

@@ -42,6 +42,7 @@ const LOOK_AGAIN_MS = 50;
 
 /** For commands that read or steer. Throws UsageError where there is nothing to read, unless `mayBegin`. */
 export async function connect(flags: Flags, command: string, mayBegin = false): Promise<Connection> {
+  flags.throwRefused();
   const look = () => connectOnce(flags, command, mayBegin);
   const found = await look();
   return found.kind === "owner" ? lookingAgain(found, look) : found;
@@ -63,6 +64,7 @@ async function connectOnce(flags: Flags, command: string, mayBegin: boolean): Pr
  * owns the folder, and for `--detach` where nothing would go on after this process.
  */
 export async function connectToDrive(flags: Flags, command: string, run: string | null): Promise<Connection> {
+  flags.throwRefused();
   const remote = connectRemote(flags);
   if (remote !== null) return remote;
   const folder = folderOf(flags);
@@ -86,7 +88,8 @@ export async function connectDev(
   port: number,
 ): Promise<Connection & { readonly token: string }> {
   if (flags.has("remote"))
-    throw new UsageError("weir dev runs on this machine: --remote does not go with it");
+    flags.refuse("remote", "weir dev runs on this machine: --remote does not go with it");
+  flags.throwRefused();
   const token = ownToken(flags);
   const folder = folderOf(flags);
   const owner = await waitForOwner(folder, (found) => found.kind !== "brief");

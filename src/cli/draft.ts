@@ -13,7 +13,7 @@ import { parsePatch, parseSpec } from "../spec/schema.ts";
 import { expectFlag, smokeFlag, tolerateFlag } from "./answerFlags.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
-import { fieldName } from "./fieldName.ts";
+import { fieldName, flagFor, mayFollow } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
 import { type LocalInput, localInput } from "./localInput.ts";
 import { printable } from "./printable.ts";
@@ -29,7 +29,8 @@ export interface Draft {
 type JsonObject = { readonly [key: string]: Json };
 
 /**
- * The draft of `run` and `plan`. Throws UsageError with one line that names flag or field and what is accepted.
+ * The draft of `run` and `plan`. Throws UsageError with a line for each mistake, in flags and spec, and for those that
+ * the flags were refused for before: it names flag or field and what is accepted.
  * `parse`: what checks the spec, where it is not yet one that runs; `instead`: what stands for a file of a spec
  * where none is named, and flags come over it.
  */
@@ -40,26 +41,51 @@ export function draftSpec(
   instead: JsonObject | null = null,
 ): Draft {
   const [file] = words;
-  const written = file === undefined ? instead : readSpecFile(file);
+  const read = file === undefined ? instead : flags.noted(SPEC_FILE, () => readSpecFile(file));
+  // Where the spec is not known, only what was typed can be judged.
+  const isKnown = flags.wordsAreSure && !flags.refused.has(SPEC_FILE);
+  const written = isKnown ? read : {};
   if (written === null) requireFlags(flags);
   const limit = flags.wholeNumber("limit", { least: 1, most: Number.MAX_SAFE_INTEGER });
-  const local = localInput(objectOf(written?.source), file ?? null, flags, limit);
+  const local = flags.noted("input", () => localInput(objectOf(written?.source), file ?? null, flags, limit));
   const input = local?.input ?? null;
   const spec = withoutNulls({
     ...written,
     ...topFlags(flags),
-    source: local?.source ?? limited(written?.source ?? null, limit),
+    source: local?.source ?? limited(written?.source ?? null, limit, flags),
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
-    quota: withQuotaFlags(objectOf(written?.quota), flags),
+    quota: withQuotaFlags(objectOf(written?.quota), flags, isKnown),
     budget: withBudgetFlags(objectOf(written?.budget), flags),
     tolerate: withFlag(objectOf(written?.tolerate), "failureRate", tolerateFlag(flags)),
     smoke: smokeFlag(objectOf(written?.smoke), wholeFlag(flags, "smoke")),
     retry: withRetryFlags(objectOf(written?.retry), flags),
   });
   const nameOf = (path: string) => fieldName(path, flags, file ?? null);
-  const parsed = parse(spec);
-  if (parsed.kind === "invalid") throw usageError(problemsOf(parsed), nameOf);
+  refuseProblems(parse(spec), flags, { nameOf, isKnown });
+  flags.throwRefused();
   return { spec, input, nameOf };
+}
+
+/** In the place of a flag's name: the file of the spec. */
+const SPEC_FILE = "SPEC.json";
+
+/**
+ * Notes what is wrong with the fields that the flags made. Left out: what may only come of a flag refused before, and
+ * where the rest of the spec is not known, whatever was not typed.
+ */
+function refuseProblems(
+  parsed: { readonly kind: "ok" } | Invalid,
+  flags: Flags,
+  { nameOf, isKnown }: { readonly nameOf: (path: string) => string; readonly isKnown: boolean },
+): void {
+  const problems = parsed.kind === "invalid" ? problemsOf(parsed) : [];
+  const { refused } = flags;
+  for (const { path, message } of problems) {
+    const flag = flagFor(path, flags);
+    const isTyped = flag !== null && flags.has(flag);
+    if (mayFollow(path, refused) || !(isKnown || isTyped)) continue;
+    flags.refuse(path, `${nameOf(path)}: ${printable(message)}`);
+  }
 }
 
 /** A line for each problem, by what the user calls the field. */
@@ -68,12 +94,15 @@ export function usageError(problems: readonly Problem[], nameOf: (path: string) 
   return new UsageError(lines.join("\n"));
 }
 
-/** What flags like `--url` change in a task that is there already; null when none was given. */
+/** What flags like `--url` change in a task that is there already; null when none was given. Refuses by flag. */
 export function draftTaskChange(flags: Flags): JsonObject | null {
   return withTaskFlags(null, flags, true);
 }
 
-/** The change that flags like `--rate` ask for, as PATCH takes it; null when none was given. Throws UsageError. */
+/**
+ * The change that flags like `--rate` ask for, as PATCH takes it; null when none was given. Throws UsageError with a
+ * line for each mistake.
+ */
 export function draftPatch(flags: Flags): JsonObject | null {
   const rate = flags.get("rate");
   const burst = wholeFlag(flags, "burst");
@@ -94,10 +123,11 @@ export function draftPatch(flags: Flags): JsonObject | null {
     tolerate: withFlag(null, "failureRate", tolerateFlag(flags)) ?? undefined,
     pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,
   });
-  if (Object.keys(patch).length === 0) return null;
-  const parsed = parsePatch(patch);
-  if (parsed.kind === "ok") return patch;
-  throw usageError(problemsOf(parsed), (path) => fieldName(path, flags, null));
+  const isEmpty = Object.keys(patch).length === 0;
+  const nameOf = (path: string) => fieldName(path, flags, null);
+  if (!isEmpty) refuseProblems(parsePatch(patch), flags, { nameOf, isKnown: true });
+  flags.throwRefused();
+  return isEmpty ? null : patch;
 }
 
 function withRetryFlags(written: JsonObject | null, flags: Flags): JsonObject | null {
@@ -107,9 +137,9 @@ function withRetryFlags(written: JsonObject | null, flags: Flags): JsonObject | 
 
 function requireFlags(flags: Flags): void {
   if (!flags.has("input"))
-    throw new UsageError("--input is missing: a file of items, one a line, or - for stdin");
+    flags.refuse("input", "--input is missing: a file of items, one a line, or - for stdin");
   if (!flags.has("url"))
-    throw new UsageError("--url is missing: where each item goes, as in https://host/{{item}}");
+    flags.refuse("url", "--url is missing: where each item goes, as in https://host/{{item}}");
 }
 
 function readSpecFile(file: string): JsonObject {
@@ -148,7 +178,7 @@ function topFlags(flags: Flags): JsonObject {
 }
 
 function withTaskFlags(task: JsonObject | null, flags: Flags, hasFile: boolean): JsonObject | null {
-  const headers = flags.all("header").map(headerFlag);
+  const headers = flags.all("header").flatMap((text) => headerFlag(text, flags));
   const changes = given({
     url: flags.get("url") ?? undefined,
     method: flags.get("method")?.toUpperCase(),
@@ -164,10 +194,11 @@ function withTaskFlags(task: JsonObject | null, flags: Flags, hasFile: boolean):
   return { ...(hasFile ? task : { kind: "http" }), ...changes };
 }
 
-function headerFlag(text: string): [string, string] {
+function headerFlag(text: string, flags: Flags): readonly (readonly [name: string, value: string])[] {
   const colon = text.indexOf(":");
-  if (colon <= 0) throw new UsageError(`--header: ${shown(text)} is not a header; accepted: 'name: value'`);
-  return [text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()];
+  if (colon > 0) return [[text.slice(0, colon).trim().toLowerCase(), text.slice(colon + 1).trim()]];
+  flags.refuse("header", `--header: ${shown(text)} is not a header; accepted: 'name: value'`);
+  return [];
 }
 
 /** JSON is taken as JSON, so that items land inside its strings; anything else is text. */
@@ -182,14 +213,16 @@ function bodyFlag(flags: Flags): Json | undefined {
   }
 }
 
-function withQuotaFlags(quota: JsonObject | null, flags: Flags): JsonObject | null {
+/** `isKnown`: false where the spec may have a quota that nobody could read. */
+function withQuotaFlags(quota: JsonObject | null, flags: Flags, isKnown: boolean): JsonObject | null {
   const rated = withFlag(quota, "requests", flags.get("rate") ?? undefined);
+  const lacksRate = rated === null && isKnown && !flags.refused.has("rate");
   const burst = wholeFlag(flags, "burst");
-  if (burst !== undefined && rated === null)
-    throw new UsageError("--burst needs --rate: a burst is part of a quota");
+  if (burst !== undefined && lacksRate)
+    flags.refuse("burst", "--burst needs --rate: a burst is part of a quota");
   const perHost = flags.get("per-host") ?? undefined;
-  if (perHost !== undefined && rated === null)
-    throw new UsageError("--per-host needs --rate: it is part of a quota");
+  if (perHost !== undefined && lacksRate)
+    flags.refuse("per-host", "--per-host needs --rate: it is part of a quota");
   const withBurst = withFlag(rated, "burst", burst);
   return withFlag(withFlag(withBurst, "perHost", perHost), "tokens", flags.get("tokens") ?? undefined);
 }
@@ -207,25 +240,26 @@ function withFlag(object: JsonObject | null, key: string, value: Json | undefine
   return value === undefined ? object : { ...object, [key]: value };
 }
 
-/** What the schema says about the range is better than what could be said here: only the form is checked. */
+/** What the schema says about the range is better than what could be said here: only the form is refused. */
 function wholeFlag(flags: Flags, name: string): number | undefined {
   const text = flags.get(name);
   if (text === null) return undefined;
   if (/^[+-]?\d{1,15}(\.\d+)?$/.test(text)) return Number(text);
-  throw new UsageError(`--${name}: ${shown(text)} is not a whole number; accepted: digits alone, as in 1000`);
+  flags.refuse(name, `--${name}: ${shown(text)} is not a whole number; accepted: digits alone, as in 1000`);
+  return undefined;
 }
 
 function durationFlag(flags: Flags, name: string): number | undefined {
   const text = flags.get(name);
   if (text === null) return undefined;
   const ms = parseDuration(text);
-  if (ms === null)
-    throw new UsageError(`--${name}: ${shown(text)} is not a time; accepted: 500ms, 30s, 2m or 1h`);
-  return Math.round(ms);
+  if (ms !== null) return Math.round(ms);
+  flags.refuse(name, `--${name}: ${shown(text)} is not a time; accepted: 500ms, 30s, 2m or 1h`);
+  return undefined;
 }
 
 /** `--limit` on sources that hold their items in the spec. */
-function limited(source: Json, limit: number | null): Json {
+function limited(source: Json, limit: number | null, flags: Flags): Json {
   const object = objectOf(source);
   if (limit === null || object === null) return source;
   if (object.kind === "items" && Array.isArray(object.items)) {
@@ -241,7 +275,8 @@ function limited(source: Json, limit: number | null): Json {
     const end = from + limit * step;
     return { ...object, to: step > 0 ? Math.min(to, end) : Math.max(to, end) };
   }
-  throw new UsageError(`--limit: not for a source of kind ${shown(String(object.kind))}`);
+  flags.refuse("limit", `--limit: not for a source of kind ${shown(String(object.kind))}`);
+  return source;
 }
 
 function objectOf(value: Json | undefined): JsonObject | null {

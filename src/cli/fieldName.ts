@@ -12,6 +12,20 @@ export function fieldName(path: string, flags: Flags, file: string | null): stri
   return below === "" || flag[1] !== "header" ? `--${flag[1]}` : `--${flag[1]} ${printable(below)}`;
 }
 
+/** The flag that `path` is about: its own, or one whose field is a part of it; the typed one first. Null: of none. */
+export function flagFor(path: string, flags: Flags): string | null {
+  const fitting = FLAG_OF.filter(([field]) => isWithin(path, field));
+  const [, flag = null] = fitting.find(([, name]) => flags.has(name)) ?? fitting[0] ?? [];
+  return flag;
+}
+
+/** True where what is wrong at `path` may come of a flag that was refused, and so left out. */
+export function mayFollow(path: string, refused: ReadonlySet<string>): boolean {
+  return FLAG_OF.some(
+    ([field, flag]) => refused.has(flag) && (isWithin(path, field) || isWithin(field, path)),
+  );
+}
+
 const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
   ["source.format", "format"],
   ["source.delimiter", "delimiter"],
@@ -44,5 +58,5 @@ const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
 ];
 
 function isWithin(path: string, field: string): boolean {
-  return path === field || path.startsWith(`${field}.`);
+  return field === "" || path === field || path.startsWith(`${field}.`);
 }

@@ -47,7 +47,7 @@ function fileOf(
     const beside = resolve(dirname(specFile), source.name);
     const isThere = statSync(beside, { throwIfNoEntry: false })?.isFile() === true;
     if (isThere) return { file: beside, name: source.name, limit };
-    if (limit !== null) throw new UsageError("--limit needs the items as a file here: give --input FILE");
+    if (limit !== null) flags.refuse("limit", "--limit needs the items as a file here: give --input FILE");
     return null;
   }
   if (file === "-") return { file: null, name: "stdin", limit };

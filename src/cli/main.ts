@@ -1,8 +1,8 @@
 /** The `weir` command's entry: which command, how it ends, and one clear line for whatever goes wrong. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Arguments, parseArguments } from "./arguments.ts";
-import { ApiError } from "./client.ts";
+import { type Arguments, type Flags, parseArguments } from "./arguments.ts";
+import { ApiError, checkRemote } from "./client.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
 import { helpText } from "./help.ts";
 import { tieToOuterProcess } from "./outerProcess.ts";
@@ -58,6 +58,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run(argv: readonly string[]): Promise<number> {
   const args = parseArguments(argv);
+  refusePlace(args.flags);
+  if (args.command === null || args.flags.has("help") || args.flags.has("version")) args.flags.throwRefused();
   if (args.flags.has("version")) return printText(version());
   if (args.flags.has("help")) return printText(helpText(args.command));
   if (args.command === null) {
@@ -67,6 +69,13 @@ async function run(argv: readonly string[]): Promise<number> {
   const load = RUN[args.command.name];
   if (load === undefined) throw new UsageError(`weir ${args.command.name} is not there yet`);
   return (await load())(args);
+}
+
+/** Where Weir is to be found, looked at here so that what is wrong with it is said with the rest. */
+function refusePlace(flags: Flags): void {
+  const remote = flags.get("remote");
+  if (remote !== null) flags.noted("remote", () => checkRemote(remote));
+  if (flags.get("state") === "") flags.refuse("state", "--state: needs the path of a folder");
 }
 
 function explain(error: unknown): number {

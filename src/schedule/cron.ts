@@ -9,7 +9,7 @@
 import { Cron } from "croner";
 import { MISSED_COUNTED } from "../core/limits.ts";
 import type { Due } from "../core/scheduleState.ts";
-import type { Invalid } from "../spec/complaint.ts";
+import { type Invalid, problemsOf } from "../spec/complaint.ts";
 
 export interface Calendar {
   /** What is due after `afterMs` and not after `untilMs`. */
@@ -30,7 +30,13 @@ export function parseCron(
 ): { readonly kind: "ok"; readonly calendar: Calendar } | Invalid {
   if (!isTimeZone(timeZone)) {
     const message = 'is not known here; accepted are IANA names, as in "Europe/Berlin" or "UTC"';
-    return { kind: "invalid", path: "timeZone", message };
+    const zone = { path: "timeZone", message };
+    const parsed = parseCron(cron, "UTC");
+    return {
+      kind: "invalid",
+      ...zone,
+      problems: [zone, ...(parsed.kind === "ok" ? [] : problemsOf(parsed))],
+    };
   }
   const fields = cron.split(/\s+/).filter((field) => field !== "");
   if (cron.length > MAX_CHARS) return refuse(`is longer than ${MAX_CHARS} characters`);

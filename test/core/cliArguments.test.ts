@@ -1,10 +1,15 @@
 /** The command line is split by one table; unknown words are refused by name. */
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.ts";
+import { connect, connectDev, connectToDrive } from "../../src/cli/connection.ts";
 import { UsageError } from "../../src/cli/exit.ts";
 import { COMMANDS, GLOBAL_FLAGS } from "../../src/cli/flags.ts";
 import { helpText } from "../../src/cli/help.ts";
 import { httpSchema } from "../../src/tasks/httpSchema.ts";
+
+/** One line after the other, each as its own pattern says. */
+const joined = (lines: readonly RegExp[]) =>
+  new RegExp(`^${lines.map(({ source }) => source.replace(/^\^|\$$/g, "")).join("\n")}$`);
 
 describe("arguments", () => {
   test.each([
@@ -51,13 +56,56 @@ describe("arguments", () => {
     ["a missing run", ["pause"], /weir pause needs RUN/],
     ["a word too many", ["pause", "r_1", "r_2"], /"r_2" is one word too many/],
   ])("refuses %s", (_, argv, says) => {
-    expect(() => parseArguments(argv)).toThrow(UsageError);
-    expect(() => parseArguments(argv)).toThrow(says);
+    const parse = () => parseArguments(argv).flags.throwRefused();
+    expect(parse).toThrow(UsageError);
+    expect(parse).toThrow(says);
   });
 
   test.each([["-1"], ["1.5"], ["abc"], ["70000"], [""]])("refuses %j as a port", (text) => {
     const { flags } = parseArguments(["dev", `--port=${text}`]);
-    expect(() => flags.wholeNumber("port", { least: 0, most: 65_535 })).toThrow(/--port: .*from 0 to 65,535/);
+    expect(flags.wholeNumber("port", { least: 0, most: 65_535 })).toBeNull();
+    expect(() => flags.throwRefused()).toThrow(/--port: .*from 0 to 65,535/);
+  });
+
+  test("with several mistakes have a line for each, of a flag the first one alone", () => {
+    const argv = [
+      "pause",
+      "--speed=9",
+      "--json=yes",
+      "-x",
+      "--state",
+      "s",
+      "--state",
+      "t",
+      "--token",
+      "--json",
+    ];
+    const { flags } = parseArguments(argv);
+    flags.refuse("state", "--state: what follows from the mistake before");
+    const lines = [
+      /^unknown flag "--speed"; weir pause knows --state .*--version$/,
+      /^--json takes no value$/,
+      /^unknown flag "-x"; weir pause knows --state .*--version$/,
+      /^--state is given twice$/,
+      /^--token needs a value: --token TOKEN$/,
+      /^weir pause needs RUN$/,
+    ];
+    expect(() => flags.throwRefused()).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(joined(lines)) }),
+    );
+  });
+
+  test("whose words may be the value of an unknown flag are not judged", () => {
+    const { words, flags } = parseArguments(["pause", "--speed", "r_1"]);
+    expect([words, flags.wordsAreSure]).toEqual([[], false]);
+    expect(() => flags.throwRefused()).toThrow(/^unknown flag "--speed"[^\n]*$/);
+  });
+
+  test("with a mistake connect to nothing", async () => {
+    const { flags } = parseArguments(["status", "--rate", "5/s", "--state", "/nowhere"]);
+    await expect(connect(flags, "status")).rejects.toThrow(/^unknown flag "--rate"/);
+    await expect(connectToDrive(flags, "run", null)).rejects.toThrow(/^unknown flag "--rate"/);
+    await expect(connectDev(flags, 0)).rejects.toThrow(/^unknown flag "--rate"/);
   });
 });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { draftPatch, draftSpec } from "../../src/cli/draft.ts";
+import { draftRules } from "../../src/cli/scheduleDraft.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-draft-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -167,6 +168,47 @@ describe("a draft from flags", () => {
   });
 });
 
+describe("a draft with several mistakes in its flags", () => {
+  test("has a line for each, whether the form, the range or the flag itself is wrong", () => {
+    const argv = [
+      "--timeout",
+      "soon",
+      "--parallel",
+      "0",
+      "--speed=9",
+      "--rate",
+      "--header",
+      "x",
+      "--smoke",
+      "y",
+    ];
+    expect(() => flagsAlone(...argv, "--burst", "2")).toThrow(
+      new RegExp(
+        [
+          '^unknown flag "--speed"; weir run knows .*',
+          "--rate needs a value: --rate 1000/s",
+          "--header: .*'name: value'",
+          '--timeout: "soon" is not a time; accepted: .*',
+          '--smoke: "y" is not a whole number; accepted: .*',
+          "--parallel: must be a whole number from 1 to 5,000, not 0$",
+        ].join("\n"),
+      ),
+    );
+  });
+
+  test("names a missing flag once, not what follows from it", () => {
+    expect(() => draft("--chunk", "0")).toThrow(
+      /^--input is missing: [^\n]*\n--url is missing: [^\n]*\n--chunk: must be [^\n]*$/,
+    );
+  });
+
+  test("says nothing of what an unknown flag may have hidden", () => {
+    expect(() => draft("--dry", "spec.json", "--burst", "2", "--chunk", "0")).toThrow(
+      /^unknown flag "--dry"[^\n]*\n--chunk: must be [^\n]*$/,
+    );
+  });
+});
+
 describe("a draft from a file", () => {
   const items = { kind: "items", items: ["a", "b", "c"] };
   const task = { kind: "http", url: URL };
@@ -243,6 +285,13 @@ describe("a draft from a file", () => {
     );
   });
 
+  test("which cannot be read leaves the flags to be judged", () => {
+    const lines = () => draft(at("nowhere.json"), "--parallel", "0", "--burst", "5", "--timeout", "soon");
+    expect(lines).toThrow(
+      /^the spec ".*nowhere\.json" cannot be read: [^\n]*\n--timeout: [^\n]*\n--parallel: [^\n]*$/,
+    );
+  });
+
   test("is read from a file that begins with a byte order mark", () => {
     const file = spec("bom.json", `\uFEFF${JSON.stringify({ source: items, task })}`);
     expect(draft(file).spec.source).toEqual(items);
@@ -254,6 +303,28 @@ describe("a draft from a file", () => {
 
   test("takes a run's id for what it is", () => {
     expect(() => draft("r_1a2b")).toThrow(/weir run --resume r_1a2b/);
+  });
+});
+
+describe("the rules of a schedule", () => {
+  test("with several mistakes have a line for each", () => {
+    const argv = [
+      "--cron",
+      "daily",
+      "--zone",
+      "X",
+      "--overlap",
+      "never",
+      "--catch-up",
+      "soon",
+      "--pause-after",
+      "x",
+    ];
+    const { flags } = parseArguments(["schedule", "add", ...argv]);
+    draftRules(flags);
+    expect([...flags.refused].sort()).toEqual(["catch-up", "cron", "overlap", "pause-after", "zone"]);
+    expect(() => flags.throwRefused()).toThrow(/^--zone: .*"Europe\/Berlin"/m);
+    expect(() => flags.throwRefused()).toThrow(/^--cron: has 1 field; accepted are/m);
   });
 });
 
@@ -279,5 +350,8 @@ describe("a change of limits", () => {
   test("is refused with the flag's name before anything is asked", () => {
     expect(() => patch("--rate", "fast")).toThrow(/^--rate: "fast"/);
     expect(() => patch("--parallel", "0")).toThrow(/^--parallel: /);
+    expect(() => patch("--parallel", "0", "--jitter", "x", "--rate", "fast")).toThrow(
+      /^--jitter: [^\n]*\n--rate: [^\n]*\n--parallel: [^\n]*$/,
+    );
   });
 });

@@ -65,6 +65,31 @@ describe("bad input", () => {
     await expectRefused(["spec.json"], says);
   });
 
+  test("several mistakes are named at once", async () => {
+    const url = `${target.url}/v1/users/{{item}}`;
+    const flags = [
+      "--speed",
+      "9",
+      "--parallel",
+      "0",
+      "--timeout",
+      "soon",
+      "--out",
+      "no/where",
+      "--remote",
+      "x",
+    ];
+    const { exitCode, stderr } = await workspace.weir(["run", "--input", "ids.txt", "--url", url, ...flags]);
+    expect(exitCode, stderr).toBe(2);
+    expect(stderr.trim().split("\n")).toEqual([
+      expect.stringMatching(/unknown flag "--speed"; weir run knows --input/),
+      expect.stringMatching(/--remote: .*accepted: https/),
+      expect.stringMatching(/--out: .*there is no folder/),
+      expect.stringMatching(/--timeout: .*accepted: 500ms/),
+      expect.stringMatching(/--parallel: .*from 1 to/),
+    ]);
+  });
+
   test("nothing was started by any of them", async () => {
     const { stdout } = await workspace.weir(["status", "--json"]);
     expect(JSON.parse(stdout)).toEqual([]);

@@ -33,8 +33,8 @@ interface FirstRequest {
 }
 
 export async function planCommand({ words, flags }: Arguments): Promise<number> {
-  const draft = draftSpec(words, flags);
   const callMs = latencyFlag(flags);
+  const draft = draftSpec(words, flags);
   const query = callMs === null ? {} : { callMs };
   const connection = await connect(flags, "plan", true);
   try {

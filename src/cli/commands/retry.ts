@@ -13,10 +13,11 @@ import { outOfRetry, recallFiles, rememberFiles } from "../runFiles.ts";
 export async function retryCommand({ words, flags }: Arguments): Promise<number> {
   const [parent = ""] = words;
   const folder = folderOf(flags);
-  const out = outOfRetry(flags, folder, parent);
+  const out = flags.noted("out", () => outOfRetry(flags, folder, parent));
   const kinds = flags.all("kind").flatMap((text) => text.split(","));
   const task = draftTaskChange(flags);
   const failureRate = tolerateFlag(flags);
+  flags.throwRefused();
   const json = {
     ...(kinds.length === 0 ? {} : { kinds }),
     ...(task === null ? {} : { task }),

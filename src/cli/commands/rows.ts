@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import type { Arguments, Flags } from "../arguments.ts";
 import type { Call } from "../client.ts";
 import { connect, folderOf } from "../connection.ts";
-import { EXIT, UsageError } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { type FailureSummary, groupLines } from "../failureLines.ts";
 import { followedRows } from "../followedRows.ts";
 import { printJson, say } from "../output.ts";
@@ -14,18 +14,23 @@ import { recallFiles } from "../runFiles.ts";
 import { print } from "../stdout.ts";
 
 export async function resultsCommand({ words, flags }: Arguments): Promise<number> {
-  const only = flags.get("only");
-  if (only !== null && only !== "ok" && only !== "failed")
-    throw new UsageError("--only: accepted are ok and failed");
+  const only = onlyFlag(flags);
   if (flags.has("merged") && flags.has("follow"))
-    throw new UsageError("--merged does not go with --follow: merged rows come in item order");
+    flags.refuse("merged", "--merged does not go with --follow: merged rows come in item order");
   const [run = ""] = words;
   if (flags.has("follow")) {
-    const open = async () => followedRows(flags, { run, only: only ?? undefined });
-    return giveRows(targetOf(flags, run), open);
+    const target = targetOf(flags, run);
+    return giveRows(target, async () => followedRows(flags, { run, only }));
   }
-  const query = { only: only ?? undefined, merged: flags.has("merged") ? true : undefined };
+  const query = { only, merged: flags.has("merged") ? true : undefined };
   return withRows(flags, "results", { run, path: "results", call: { query } });
+}
+
+function onlyFlag(flags: Flags): "ok" | "failed" | undefined {
+  const only = flags.get("only");
+  if (only === "ok" || only === "failed") return only;
+  if (only !== null) flags.refuse("only", "--only: accepted are ok and failed");
+  return undefined;
 }
 
 export async function failuresCommand({ words, flags }: Arguments): Promise<number> {
@@ -33,7 +38,7 @@ export async function failuresCommand({ words, flags }: Arguments): Promise<numb
   const path = `/v1/runs/${encodeURIComponent(run)}/failures`;
   const kinds = flags.all("kind");
   if (kinds.length > 0 && flags.has("summary")) {
-    throw new UsageError("--kind does not go with --summary, which has a line for each kind");
+    flags.refuse("kind", "--kind does not go with --summary, which has a line for each kind");
   }
   const query = {
     own: flags.has("own") ? true : undefined,
@@ -81,8 +86,11 @@ async function giveRows(target: OutTarget | null, open: () => Promise<Readable>)
   return EXIT.ok;
 }
 
-/** Null: stdout. */
+/** Null: stdout. Throws UsageError with a line for each mistake in the flags. */
 function targetOf(flags: Flags, run: string): OutTarget | null {
   const out = flags.get("out");
-  return out === null ? null : outTarget(out, recallFiles(folderOf(flags), run).reads);
+  const read = () => (out === null ? null : outTarget(out, recallFiles(folderOf(flags), run).reads));
+  const target = flags.noted("out", read);
+  flags.throwRefused();
+  return target;
 }

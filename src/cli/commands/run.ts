@@ -20,6 +20,8 @@ import { uploadInput } from "../upload.ts";
 /** Returns the exit code. */
 export async function runCommand({ words, flags }: Arguments): Promise<number> {
   if (flags.has("resume")) return resumeRun(flags.get("resume") || null, flags);
+  // Looked at first, so that what is wrong with it is said with the rest; then with what the draft reads.
+  flags.noted("out", () => outOfNew(flags, []));
   const draft = draftSpec(words, flags);
   const reads = readFiles(draft, words[0] ?? null);
   const out = outOfNew(flags, reads);
@@ -41,8 +43,8 @@ export async function runCommand({ words, flags }: Arguments): Promise<number> {
 /** Goes on with `run`, or with the newest unfinished one. Limits among the flags are set anew. */
 export async function resumeRun(run: string | null, flags: Flags, command = "run"): Promise<number> {
   const folder = folderOf(flags);
+  if (run !== null) flags.noted("out", () => outOfKnown(flags, folder, run));
   const patch = draftPatch(flags);
-  if (run !== null) outOfKnown(flags, folder, run);
   const connection = await connectToDrive(flags, command, run);
   try {
     const id = run ?? (await newestUnfinished(connection.client));

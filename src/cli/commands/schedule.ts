@@ -17,7 +17,7 @@ const HISTORY_SHOWN = 10;
 export async function addCommand({ words, flags }: Arguments): Promise<number> {
   const rules = draftRules(flags);
   if (rules.cron === undefined)
-    throw new UsageError("--cron is missing: minute hour day-of-month month day-of-week, as in '30 2 * * *'");
+    flags.refuse("cron", "--cron is missing: minute hour day-of-month month day-of-week, as in '30 2 * * *'");
   const draft = draftScheduledSpec(words, flags);
   return within(flags, "schedule add", true, async (connection) => {
     const { client } = connection;
@@ -56,11 +56,12 @@ export function showCommand({ words, flags }: Arguments): Promise<number> {
   });
 }
 
-export function setCommand({ words, flags }: Arguments): Promise<number> {
+export async function setCommand({ words, flags }: Arguments): Promise<number> {
   const rules = draftRules(flags);
   const file = flags.get("spec");
   const draft = file === null ? null : draftScheduledSpec([file], flags);
   const json = { ...rules, ...(draft === null ? {} : { spec: draft.spec }) };
+  flags.throwRefused();
   if (Object.keys(json).length === 0)
     throw new UsageError("weir schedule set needs something to set: --cron, --zone, --overlap, --spec, …");
   return within(flags, "schedule set", false, async ({ client }) => {

@@ -33,12 +33,13 @@ const BURST = 100;
 
 /** Returns the exit code: whatever the run would come to, simulating it is not a failure. */
 export async function simulateCommand({ words, flags }: Arguments): Promise<number> {
+  const seed = flags.wholeNumber("seed", { least: 0, most: 2 ** 31 }) ?? 0;
+  const said = saidOfTarget(flags);
   const draft = draftSpec(words, flags, parseSpec, itemsAlone(flags));
   const parsed = parseSpec(draft.spec);
   if (parsed.kind === "invalid") throw new UsageError(`${draft.nameOf(parsed.path)}: ${parsed.message}`);
   const spec = withoutTokens(parsed.spec);
-  const target = targetOf(flags, spec);
-  const seed = flags.wholeNumber("seed", { least: 0, most: 2 ** 31 }) ?? 0;
+  const target = targetOf(said, spec);
   const items = await itemsOf(draft, spec, flags);
   const played = playedByCalls(spec, items);
   const report = ofItems(simulate(optionsOf({ spec: played.spec, items: played.items, seed, target })), {
@@ -99,21 +100,32 @@ function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target">): 
   };
 }
 
-/** What is said of the target; what is not said is taken from the spec. */
-function targetOf(flags: Flags, spec: Spec): TargetOptions {
-  const perSecond = rateFlag(flags, "target-rate") ?? configuredPerSecond(spec);
-  const burst =
-    flags.wholeNumber("target-burst", { least: 1, most: 1_000_000 }) ?? spec.quota?.burst ?? BURST;
+/** What the flags say of the target: rate in calls a second, mean latency in milliseconds; null is not said. */
+function saidOfTarget(flags: Flags) {
+  return {
+    perSecond: rateFlag(flags, "target-rate"),
+    burst: flags.wholeNumber("target-burst", { least: 1, most: 1_000_000 }),
+    latencyMs: latencyFlag(flags),
+    missing: shareFlag(flags, "missing"),
+    errors: shareFlag(flags, "errors"),
+    outages: flags.all("outage").flatMap((text) => outageFlag(text, flags)),
+  };
+}
+
+/** What is not said of the target is taken from the spec. */
+function targetOf(said: ReturnType<typeof saidOfTarget>, spec: Spec): TargetOptions {
+  const perSecond = said.perSecond ?? configuredPerSecond(spec);
+  const burst = said.burst ?? spec.quota?.burst ?? BURST;
   return {
     limit: perSecond === null ? null : { perSecond, burst },
     // Of a log-normal distribution with that mean, the median.
-    latencyMs: (latencyFlag(flags) ?? LATENCY_MS) / Math.exp(LATENCY_SPREAD ** 2 / 2),
+    latencyMs: (said.latencyMs ?? LATENCY_MS) / Math.exp(LATENCY_SPREAD ** 2 / 2),
     latencySpread: LATENCY_SPREAD,
     mostLatencyMs: 30_000,
-    missing: shareFlag(flags, "missing"),
-    errors: shareFlag(flags, "errors"),
+    missing: said.missing,
+    errors: said.errors,
     saysRetryAfter: true,
-    outages: flags.all("outage").map(outageFlag),
+    outages: said.outages,
     poison: [],
   };
 }
@@ -122,27 +134,26 @@ function rateFlag(flags: Flags, name: string): number | null {
   const text = flags.get(name);
   if (text === null) return null;
   const rate = parseRate(text);
-  if (rate.kind === "invalid") throw new UsageError(`--${name}: ${rate.message}`);
-  return rate.perSecond;
+  return rate.kind === "invalid" ? flags.refuse(name, `--${name}: ${rate.message}`) : rate.perSecond;
 }
 
 function shareFlag(flags: Flags, name: string): number {
   const text = flags.get(name);
   if (text === null) return 0;
   const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(text)?.[1];
-  if (percent === undefined || Number(percent) > 100)
-    throw new UsageError(`--${name}: ${shown(text)} is not a share; accepted: 0% to 100%`);
-  return Number(percent) / 100;
+  if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100;
+  flags.refuse(name, `--${name}: ${shown(text)} is not a share; accepted: 0% to 100%`);
+  return 0;
 }
 
 /** "5m+10s": after 5 minutes, for 10 seconds. */
-function outageFlag(text: string): Span {
+function outageFlag(text: string, flags: Flags): readonly Span[] {
   const [from = "", length = ""] = text.split("+");
   const fromMs = parseDuration(from);
   const lengthMs = parseDuration(length);
-  if (fromMs === null || lengthMs === null)
-    throw new UsageError(`--outage: ${shown(text)}; accepted: START+LENGTH, as in 5m+10s`);
-  return { fromMs, toMs: fromMs + lengthMs };
+  if (fromMs !== null && lengthMs !== null) return [{ fromMs, toMs: fromMs + lengthMs }];
+  flags.refuse("outage", `--outage: ${shown(text)}; accepted: START+LENGTH, as in 5m+10s`);
+  return [];
 }
 
 /** How many items the spec's source has. */
