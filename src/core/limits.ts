@@ -252,6 +252,13 @@ export const CHUNKS_PER_PLAN_CALL = 1000;
 export const MAX_CALL_TIMEOUT_MS = 4 * 60_000;
 /** On a machine of one's own no platform ends an invocation; models that do research answer after 5 to 20 minutes. */
 export const MAX_LOCAL_CALL_TIMEOUT_MS = 30 * 60_000;
+/**
+ * A task of one's own that does nothing of which Weir knows for this long waits for what never comes: its item becomes
+ * a failed row. As long as the longest call where it is deployed; what computes for longer freezes its lane anyway.
+ */
+export const TASK_SILENT_MS = MAX_CALL_TIMEOUT_MS;
+/** A task that does not end when its lane has to stop is left after this: to roll back takes less. */
+export const TASK_STOPS_WITHIN_MS = 5000;
 /** What one lane may hold of one answer; a deployed invocation has 128 MB for five lanes and their parts. */
 export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024;
 /** Of an answer that is not wanted this much is read, so that its connection can be used again. */
@@ -483,6 +490,7 @@ export const MAX_SCHEDULE_BYTES = 1_000_000;
 assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
 assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");
 assert(SLICE_MAX_MS + MAX_CALL_TIMEOUT_MS < PLATFORM_CONSUMER_MS, "the last call of a slice can end");
+assert(SLICE_MAX_MS + TASK_SILENT_MS < PLATFORM_CONSUMER_MS, "a silent task of a slice is ended by Weir");
 assert(MIN_GRACE_MS <= GRACE_MS && GRACE_MS < LEAD_MS, "a permit asked for with the lead is usable");
 assert(FINISH_REPORT_MS < OFFER_REPEAT_MS, "a join that goes on is not offered again");
 assert(HOST_AHEAD_MS <= DEPTH_MS, "an instant for a host lies within the depth");

@@ -7,6 +7,7 @@ import { SourceError } from "../sources/source.ts";
 import { indexPart } from "../storage/failures.ts";
 import { readPart, writePart } from "../storage/parts.ts";
 import { createEgress, type Egress } from "../tasks/egress.ts";
+import { closeInTime, openInTime } from "../tasks/patience.ts";
 import { lookBy } from "../tasks/reach.ts";
 import { taskOf } from "../tasks/registry.ts";
 import type { Fetch } from "../tasks/sentCall.ts";
@@ -35,13 +36,15 @@ export function platformPorts(env: Env, count: CountOperation): LanePorts {
 async function openTask(env: Env, settings: RunSettings, egress: Egress): Promise<OpenTask> {
   const task = taskOf(settings.spec.task.kind);
   assert(task !== null, "a checked spec names a task that is there");
-  const client = await task.open(settings.spec.task, { runId: settings.run, env });
+  const isOwn = task.isWeirs !== true;
+  const opening = task.open(settings.spec.task, { runId: settings.run, env });
+  const client = isOwn ? await openInTime(task.kind, opening) : await opening;
   const most = task.batch?.(settings.spec.task) ?? 1;
   return {
     run: (input) => egress.run({ ...input, task, client }),
     ...(most > 1 ? { batch: { most, run: (input) => egress.runBatch({ ...input, task, client }) } } : {}),
     mask: (text) => egress.mask(text),
-    close: () => task.close(client),
+    close: () => (isOwn ? closeInTime(task.close(client)) : task.close(client)),
   };
 }
 

@@ -16,6 +16,7 @@ import { outcomeOfFault } from "./faults.ts";
 import { KnownWay } from "./knownWay.ts";
 import { CallsOfLanes } from "./laneCalls.ts";
 import { batchOutcomeOf, outcomeOf } from "./ownOutcome.ts";
+import { Patience } from "./patience.ts";
 import type { Permits } from "./permits.ts";
 import { type LookFor, unknownReach } from "./reach.ts";
 import { taskOf } from "./registry.ts";
@@ -93,7 +94,7 @@ export function createEgress(options: {
   const isPerHost = (settings.spec.quota?.perHost ?? null) !== null;
   const isApart = task?.hostsVary?.(settings.spec.task) ?? false;
   const begin = (
-    { permits, signal, mayBeUnderWay = false }: OneTry,
+    { task: { isWeirs }, permits, signal, mayBeUnderWay = false }: OneTry,
     indexes: readonly [number, ...number[]],
   ) =>
     new Try({
@@ -104,6 +105,7 @@ export function createEgress(options: {
       permits,
       gate,
       mask: mask.text,
+      patience: isWeirs === true ? null : new Patience(signal),
       send,
       way,
       browser,
@@ -120,7 +122,8 @@ export function createEgress(options: {
     async run(input) {
       const attempt = begin(input, [input.index]);
       try {
-        const returned = await input.task.run(input.item, attempt, settings.spec.task, input.client);
+        const running = input.task.run(input.item, attempt, settings.spec.task, input.client);
+        const returned = await attempt.untilSettled(running);
         const outcome = input.task.isWeirs === true ? returned : outcomeOf(returned, attempt);
         attempt.throwIfStopped(outcome);
         return maskOutcome(ofItsHost(outcome), mask);
@@ -139,7 +142,8 @@ export function createEgress(options: {
       );
       const attempt = begin(input, [first, ...others]);
       try {
-        const returned = await input.task.runBatch(items, attempt, settings.spec.task, input.client);
+        const running = input.task.runBatch(items, attempt, settings.spec.task, input.client);
+        const returned = await attempt.untilSettled(running);
         const isWeirs = input.task.isWeirs === true;
         const outcome = isWeirs ? returned : batchOutcomeOf(returned, items.length, attempt);
         attempt.throwIfStopped(outcome.kind === "whole" ? outcome.outcome : null);

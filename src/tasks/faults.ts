@@ -15,6 +15,7 @@ import {
   CallTooDear,
   isNoOutcome,
   type TaskOutcome,
+  TaskSilent,
 } from "./task.ts";
 
 /** `called`: whether a request had left in this try. Rethrows what is not an outcome. */
@@ -44,7 +45,7 @@ const STACK_LINES = 6;
 /** Where an error of a task came from, as the row's detail. */
 function stackOf(fault: unknown): { readonly detail?: string } {
   // Said of an item or an answer, not of a program: where it was noticed is of no use to anybody.
-  if (fault instanceof CannotExpand || fault instanceof TooDeep) return {};
+  if (fault instanceof CannotExpand || fault instanceof TooDeep || fault instanceof TaskSilent) return {};
   try {
     const { stack } = fault as { readonly stack?: unknown };
     if (!(fault instanceof Error) || typeof stack !== "string") return {};

@@ -5,6 +5,7 @@
  * `open` is called once per lane and makes what the lane reuses (a client, a connection); `run` is called for
  * every try of an item; `close` once at the lane's end, also after a failure.
  */
+import { TASK_SILENT_MS } from "../core/limits.ts";
 import type { Refusal, Told } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
@@ -37,7 +38,8 @@ export interface TaskContext {
   fetch(request: OutgoingRequest): Promise<Response>;
   /**
    * The way out for what is not HTTP: takes one permit and runs `leave` in the same step. Rejects with LaneStopped as
-   * soon as the lane has to stop, whatever `leave` does; `leave` looks after its own time limit.
+   * soon as the lane has to stop, whatever `leave` does; `leave` looks after its own time limit (a task of one's own
+   * that does not is given up after `MAX_LOCAL_CALL_TIMEOUT_MS` and `TASK_SILENT_MS`).
    */
   call<T>(leave: () => Promise<T>): Promise<T>;
   /** The same text with the value of every secret replaced by `[secret:NAME]`. */
@@ -282,6 +284,16 @@ export class CallTimedOut extends Error {
   constructor(timeoutMs: number) {
     super(`no complete answer within ${timeoutMs} ms`);
     this.name = "CallTimedOut";
+  }
+}
+
+/** A task's promise did not settle, and nothing that Weir knows of was under way. */
+export class TaskSilent extends Error {
+  constructor() {
+    super(
+      `the task did not settle: it made no call for ${TASK_SILENT_MS / 60_000} min, and what it waits for does not come`,
+    );
+    this.name = "TaskSilent";
   }
 }
 

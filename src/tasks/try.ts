@@ -8,6 +8,7 @@ import type { TokenCost } from "../core/tokenQuota.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
 import type { KnownWay } from "./knownWay.ts";
 import type { LaneCalls } from "./laneCalls.ts";
+import type { Patience } from "./patience.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
 import { askBrowser, type Browser } from "./rendered.ts";
 import { Call, ForeignCall, type Send, type SentCall, untilAborted } from "./sentCall.ts";
@@ -21,6 +22,7 @@ import {
   type OutgoingRequest,
   type TaskContext,
   type TaskOutcome,
+  TaskSilent,
 } from "./task.ts";
 
 interface TryInput {
@@ -36,6 +38,8 @@ interface TryInput {
   readonly isPerHost: boolean;
   /** Each host stands for itself. */
   readonly isApart: boolean;
+  /** Null: the task is Weir's own, whose every step has a limit. */
+  readonly patience: Patience | null;
   /** How a request leaves that no browser makes, and what is known of its way. */
   readonly send: Send;
   readonly way: KnownWay;
@@ -59,6 +63,7 @@ export class Try implements TaskContext {
   readonly #calls: SentCall[] = [];
   /** A task that swallows what is not an outcome gets none all the same. */
   #stopped: NoOutcome | null = null;
+  #isOver = false;
 
   constructor(input: TryInput) {
     this.#input = input;
@@ -159,14 +164,33 @@ export class Try implements TaskContext {
 
   async #spend<C extends SentCall>(leave: (permit: Permit) => C, wants?: Wants): Promise<C> {
     for (;;) {
-      const permit = await this.#input.permits.take(this.signal, wants?.need, wants?.cost);
-      if (this.signal.aborted) throw new LaneStopped();
+      const permit = await this.#take(wants);
+      if (this.signal.aborted || this.#isOver) throw new LaneStopped();
       if (!permit.use()) continue;
       // No await between `use` and here: the request leaves in this very step.
       const call = leave(permit);
       this.#calls.push(call);
+      this.#input.patience?.called(call.timeoutMs);
       return call;
     }
+  }
+
+  async #take(wants: Wants | undefined): Promise<Permit> {
+    const { permits, patience } = this.#input;
+    // A task that was given up has no try any more: its next permit would be another item's.
+    if (this.#isOver) throw new LaneStopped();
+    if (patience === null) return permits.take(this.signal, wants?.need, wants?.cost);
+    patience.hold();
+    try {
+      return await permits.take(this.signal, wants?.need, wants?.cost);
+    } finally {
+      patience.goOn();
+    }
+  }
+
+  /** What the task comes to, or rejects when it is given up. */
+  untilSettled<T>(running: Promise<T>): Promise<T> {
+    return this.#input.patience?.untilSettled(running) ?? running;
   }
 
   async #idempotencyKey(of?: string): Promise<string> {
@@ -184,7 +208,7 @@ export class Try implements TaskContext {
 
   /** What the fault of a task really was: reading an answer fails in many ways when its time is over. */
   timeoutOf(fault: unknown): unknown {
-    if (isNoOutcome(fault)) return fault;
+    if (isNoOutcome(fault) || fault instanceof TaskSilent) return fault;
     const last = this.#calls.at(-1);
     if (last?.wasStopped) return new LaneStopped();
     return last?.timedOut === true ? new CallTimedOut(last.timeoutMs) : fault;
@@ -192,6 +216,8 @@ export class Try implements TaskContext {
 
   /** The try is over: every permit is done, no timer is left. */
   end(): void {
+    this.#isOver = true;
+    this.#input.patience?.end();
     for (const call of this.#calls) call.end();
   }
 }
