@@ -55,6 +55,18 @@ describe("a throttled item", () => {
     },
   );
 
+  test.each<[string, Partial<RetrySpec>, readonly [least: number, most: number]]>([
+    ["an hour and a wait", {}, [60, 61]],
+    ["7 to 14 minutes", { maxRetryAfterMs: 60_000 }, [7, 14.1]],
+    ["2 to 4 minutes", { maxThrottles: 10 }, [2, 4.1]],
+  ])("that nothing is announced to keeps its run for %s", (_name, change, [least, most]) => {
+    for (const random of [0, 0.5, 1]) {
+      const minutes = run(change, silent, random).afterMs / 60_000;
+      expect(minutes).toBeGreaterThanOrEqual(least);
+      expect(minutes).toBeLessThanOrEqual(most);
+    }
+  });
+
   test("is given up early where maxThrottles is small and nothing was announced", () => {
     expect(run({ maxThrottles: 3 }, silent)).toMatchObject({ afterMs: 1500, throttles: 3 });
     expect(run({ maxThrottles: 0 }, silent)).toMatchObject({ afterMs: 0, throttles: 1 });
