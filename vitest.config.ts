@@ -50,6 +50,7 @@ const BESIDE = [
   "certificate",
   "command",
   "llmAnswers",
+  "lostPart",
   "meanings",
   "out",
   "outage",

@@ -83,6 +83,9 @@ export const runSchema = z
         message: z.string().nullable(),
       })
       .nullable(),
+    unreadable: z.string().optional().openapi({
+      description: "which committed parts cannot be read, and why; absent where none is known",
+    }),
     coordinatorRequests: count,
     operations: z.object({
       queue: count,

@@ -104,10 +104,10 @@ async function rowsOf(connection: Connection, view: RunView, out: RunOut | null)
     const to = await writeRows({
       open: () =>
         connection.client.open(`/v1/runs/${isMerged ? mergedOf : view.id}/results`, {
-          query: { merged: isMerged || undefined },
+          query: { merged: isMerged || undefined, unreadable: "skip" },
         }),
       target,
-      isWhole,
+      isWhole: async () => isWhole,
       ...gathered,
     });
     return { kind: "written", to, mergedOf: isMerged ? mergedOf : null };

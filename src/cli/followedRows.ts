@@ -11,6 +11,7 @@ import type { Flags } from "./arguments.ts";
 import { ApiError } from "./client.ts";
 import { connect, folderOf } from "./connection.ts";
 import { UsageError } from "./exit.ts";
+import { RowsLost } from "./lostRows.ts";
 import { say } from "./output.ts";
 import { readOwner } from "./owner.ts";
 import { statusAndWhy } from "./progress.ts";
@@ -26,15 +27,31 @@ const AGAIN_MS = 500;
 /** A deployed Weir that cannot be reached for so long is gone. */
 const SILENCE_MS = 60_000;
 
-/** The rows as a stream; it fails with what ended it early. */
-export function followedRows(flags: Flags, followed: Followed): Readable {
+export interface FollowedRows {
+  /** Fails with what ended it early. */
+  readonly rows: Readable;
+  /** To be called after the last row: throws RowsLost where others are missing. */
+  check(): Promise<void>;
+}
+
+export function followedRows(flags: Flags, followed: Followed): FollowedRows {
   const rows = new PassThrough();
   const copy = new RowCopy({ ...followed, write: (lines) => written(rows, lines) });
+  let lost: RowsLost | null = null;
   copyToEnd(flags, followed.run, copy).then(
     () => rows.end(),
-    (error: unknown) => rows.destroy(error instanceof Error ? error : new Error(String(error))),
+    (error: unknown) => {
+      // A stream that fails drops what it holds, and these rows are good.
+      if (error instanceof RowsLost) {
+        lost = error;
+        rows.end();
+      } else rows.destroy(error instanceof Error ? error : new Error(String(error)));
+    },
   );
-  return rows;
+  const check = async () => {
+    if (lost !== null) throw lost;
+  };
+  return { rows, check };
 }
 
 async function copyToEnd(flags: Flags, run: string, copy: RowCopy): Promise<void> {
@@ -96,7 +113,7 @@ function generationOf(flags: Flags): string {
 
 /** Weir or its stream is away, or changing hands; anything else is for good. */
 function mayPass(error: unknown, hasBegun: boolean): boolean {
-  if (error instanceof SinkFault) return false;
+  if (error instanceof SinkFault || error instanceof RowsLost) return false;
   if (error instanceof ApiError) return error.status >= 500;
   if (error instanceof UsageError) return hasBegun;
   return !(error instanceof TypeError);

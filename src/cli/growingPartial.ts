@@ -9,6 +9,7 @@ import { lstatSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "./client.ts";
+import { RowsLost } from "./lostRows.ts";
 import { fromHere, partialOf } from "./outTarget.ts";
 import { printable } from "./printable.ts";
 import { countLines, RowCopy, SinkFault } from "./rowCopy.ts";
@@ -69,7 +70,7 @@ export async function growPartial(input: {
       try {
         return await copy.goOn(input.client, { follow: true, signal: stopping.signal });
       } catch (error) {
-        if (error instanceof SinkFault) {
+        if (error instanceof SinkFault || error instanceof RowsLost) {
           isBroken = true;
           complain(error);
           return;

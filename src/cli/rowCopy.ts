@@ -1,8 +1,11 @@
 /**
  * A run's rows in the order of their commits, copied while it goes on. The order never changes and every row is a
- * line, so a copy whose stream broke off goes on after the last whole line: no row is missing, none comes twice.
+ * line, so a copy whose stream broke off goes on after the last whole line: no row is missing, none comes twice. Rows of
+ * parts that cannot be read are left out, and the copy fails when it has the others; it does not go on after a break,
+ * because the place of the next row cannot be counted any more.
  */
 import type { Client } from "./client.ts";
+import { refuseLostRows } from "./lostRows.ts";
 
 export interface CopyOptions {
   readonly run: string;
@@ -38,14 +41,21 @@ export class RowCopy {
 
   /**
    * Copies from where it is to the run's end (`follow`) or to what is committed now. Throws when the stream breaks
-   * off or cannot be had, and SinkFault.
+   * off or cannot be had, SinkFault, and RowsLost.
    */
   async goOn(
     client: Client,
     options: { readonly follow: boolean; readonly signal?: AbortSignal },
   ): Promise<void> {
     const { run, only } = this.#options;
-    const query = { order: "commits", skip: this.#rows, only, follow: options.follow || undefined };
+    if (this.#rows > 0) await refuseLostRows(client, run, `; weir results ${run} gives all that are left`);
+    const query = {
+      order: "commits",
+      skip: this.#rows,
+      only,
+      follow: options.follow || undefined,
+      unreadable: "skip",
+    };
     const rows = await client.open(`/v1/runs/${encodeURIComponent(run)}/results`, {
       query,
       signal: options.signal,
@@ -56,6 +66,7 @@ export class RowCopy {
     } finally {
       rows.destroy();
     }
+    await refuseLostRows(client, run);
   }
 
   /** Returns the line that is not whole yet. */

@@ -24,8 +24,8 @@ export interface Wanted {
   /** Begins to send the rows. */
   open(): Promise<Readable>;
   readonly target: OutTarget;
-  /** False leaves a file as `FILE.partial`. */
-  readonly isWhole: boolean;
+  /** Asked when all rows have come; false leaves a file as `FILE.partial`. */
+  isWhole(): Promise<boolean>;
   /** Where a file's rows are gathered, if not in `FILE.partial`. */
   readonly gatheredIn?: string;
 }
@@ -63,15 +63,17 @@ async function writeFile(wanted: Wanted, file: string): Promise<string> {
   const partial = partialOf(file);
   const gathered = wanted.gatheredIn ?? partial;
   const rows = await wanted.open();
+  let isWhole = false;
   try {
     await pipeline(rows, createRowFile(gathered, file));
-    renameSync(gathered, wanted.isWhole ? file : partial);
+    isWhole = await wanted.isWhole();
+    renameSync(gathered, isWhole ? file : partial);
   } catch (error) {
     if (gathered !== partial) rmSync(gathered, { force: true });
     if (isSaid(error)) throw error;
     throw new CommandError(`${printable(fromHere(partial))} is incomplete: ${faultOf(error)}`);
   }
-  if (!wanted.isWhole) return fromHere(partial);
+  if (!isWhole) return fromHere(partial);
   if (gathered !== partial) rmSync(partial, { force: true });
   return fromHere(file);
 }

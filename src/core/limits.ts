@@ -423,6 +423,11 @@ export const STORAGE_ANSWER_MS = 60_000;
 
 /** Parts read ahead of where they are needed: R2 serves six at once to one invocation. */
 export const PARTS_AHEAD = 6;
+/**
+ * Committed parts that a run remembers as unreadable, 60 B each in its state. A join that meets more makes no joined file:
+ * then the storage is lost, not a part.
+ */
+export const UNREADABLE_PARTS_KEPT = 100;
 /** Parts asked of the Run at once: 1,000 descriptions of 200 B. */
 export const PARTS_PER_CALL = 1000;
 /** An object that is passed on whole is read in windows of this much, so many of them at once. */

@@ -41,6 +41,7 @@ import type { TokenSettings } from "./tokenQuota.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
 import { noRunUsage, priceOf, type RunUsage } from "./usage.ts";
 import { type Asked, shorten } from "./waiting.ts";
+import { type Unreadable, whyUnreadable, withUnreadable } from "./whyUnreadable.ts";
 
 /** What is stored as one document; the leases, chunks and parts have tables of their own. */
 export interface RunState {
@@ -90,6 +91,8 @@ export interface RunState {
   trouble: string | null;
   /** The finalizer's own state between slices. */
   finish: string | null;
+  /** Committed parts that turned out not to be as they were committed; absent: none since the run was started. */
+  unreadable?: readonly Unreadable[];
   /** The smoke stage's gate is open (or there is none). */
   smokePassed: boolean;
   /** The notice at the end: null before it, or when nobody is to be told. */
@@ -252,6 +255,8 @@ export function resume(run: Run, generation: string, nowMs: number): Outcome {
     state.ending = "completed";
     state.endedAtMs = null;
     state.finish = null;
+    // Whoever resumes may have put them back.
+    state.unreadable = [];
     state.tolerance = createTolerance();
     state.refused = resumeRefusals(state.refused, state.parentRunId !== null);
   }
@@ -393,12 +398,18 @@ export function finished(run: Run, wallMs: number): void {
   state.status = endStatus(state);
   state.endedAtMs = wallMs;
   state.finish = null;
+  // What could not be read for a while was read by the join.
+  if (state.ending === "completed") state.unreadable = [];
   if (state.spec.onComplete !== null) state.notice = startNotice();
 }
 
-/** What is committed cannot be joined as a whole: the join begins again, and its end is `failed`. */
-export function failJoin(run: Run, reason: string): void {
-  if (run.state.status === "finishing") finish(run, "failed", reason);
+/** Committed parts cannot be read. Work goes on, and a join leaves them out, but its end is `failed`. */
+export function foundUnreadable(run: Run, parts: readonly Unreadable[]): void {
+  const { state } = run;
+  state.unreadable = withUnreadable(state.unreadable ?? [], parts);
+  if (state.status !== "finishing") return;
+  state.ending = "failed";
+  state.reason = whyUnreadable(state.unreadable);
 }
 
 /** Calls per second to one host; null: hosts are not told apart. */

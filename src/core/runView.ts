@@ -76,6 +76,8 @@ export interface RunView {
   } | null;
   /** What became of the notice at the end; null without `onComplete` or before the end. */
   readonly onComplete: Omit<Notice, "dueAtMs"> | null;
+  /** Which committed parts cannot be read, as a sentence; absent: none that is known. */
+  readonly unreadable?: string;
   readonly coordinatorRequests: number;
   readonly operations: Operations;
 }

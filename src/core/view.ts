@@ -10,6 +10,7 @@ import { isoOrNull } from "./time.ts";
 import { dollarsAtMost, dollarsOf, priceOf, tokensOf } from "./usage.ts";
 import { remainingMs } from "./waiting.ts";
 import { type Reader, why } from "./why.ts";
+import { whyUnreadable } from "./whyUnreadable.ts";
 
 export function view(run: Run, reader: Reader): RunView {
   const { state } = run;
@@ -45,6 +46,7 @@ export function view(run: Run, reader: Reader): RunView {
     usage: usageOf(run),
     fault: faultOf(run, reader),
     onComplete: noticeOf(run),
+    ...unreadableOf(run),
     coordinatorRequests: state.coordinatorRequests,
     operations: state.operations,
   };
@@ -89,6 +91,11 @@ function faultOf(run: Run, { nowMs, wallMs }: Reader): RunView["fault"] {
   if (last === null) return null;
   const at = new Date(wallMs - (nowMs - last.atMs)).toISOString();
   return { message: last.message, status: last.status ?? null, at, retrying: itemsRetrying(run) };
+}
+
+function unreadableOf({ state }: Run): Pick<RunView, "unreadable"> {
+  const unreadable = whyUnreadable(state.unreadable ?? []);
+  return unreadable === null ? {} : { unreadable };
 }
 
 function noticeOf(run: Run): RunView["onComplete"] {

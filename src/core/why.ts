@@ -13,6 +13,7 @@ import { counted, number, seconds } from "./sentence.ts";
 import { tokenRate } from "./tokenQuota.ts";
 import { whyThrottled, whyWaiting } from "./waiting.ts";
 import { retryNote, whyDown } from "./whyDown.ts";
+import { whyUnreadable } from "./whyUnreadable.ts";
 
 /** Lanes that insist say so with every try, the last ones 5 s apart: after this it is not news any more. */
 const REFUSAL_TOLD_MS = 10_000;
@@ -37,7 +38,9 @@ export function why(run: Run, reader: Reader): string {
   if (state.status === "finishing") return whyFinishing(run, reader.nowMs);
   const held = whyBlocked(run, reader);
   if (held !== null) return held;
-  return `${whyHosts(run, reader) ?? whyRetrying(run) ?? whySlow(run, reader)}${retryNote(run, reader.nowMs)}`;
+  const lost = whyUnreadable(state.unreadable ?? []);
+  const working = `${whyHosts(run, reader) ?? whyRetrying(run) ?? whySlow(run, reader)}${retryNote(run, reader.nowMs)}`;
+  return lost === null ? working : `${working}; ${lost}`;
 }
 
 function whyEnded(run: Run): string {

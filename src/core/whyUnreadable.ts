@@ -1,4 +1,5 @@
-/** What is said of a committed part that is not as it was committed. */
+/** What is said of committed parts that are not as they were committed. */
+import { UNREADABLE_PARTS_KEPT } from "./limits.ts";
 import { number } from "./sentence.ts";
 
 export interface Unreadable {
@@ -8,8 +9,26 @@ export interface Unreadable {
   readonly problem: string;
 }
 
-/** `others`: parts that turned out so before. */
-export function whyUnreadable({ chunk, n, problem }: Unreadable, others: number): string {
-  const more = others === 0 ? "" : ` (and ${number(others)} before it)`;
+/** The parts of both lists, each once, at most `UNREADABLE_PARTS_KEPT`. */
+export function withUnreadable(
+  known: readonly Unreadable[],
+  found: readonly Unreadable[],
+): readonly Unreadable[] {
+  const all = new Map<string, Unreadable>();
+  for (const part of [...known, ...found]) {
+    const key = `${part.chunk}/${part.n}`;
+    if (!all.has(key) && all.size < UNREADABLE_PARTS_KEPT) all.set(key, part);
+  }
+  return [...all.values()];
+}
+
+/** One sentence; null without a part. */
+export function whyUnreadable(parts: readonly Unreadable[]): string | null {
+  const [first, ...others] = parts;
+  if (first === undefined) return null;
+  const orMore = parts.length === UNREADABLE_PARTS_KEPT ? " or more" : "";
+  const many = `${number(others.length)} ${others.length === 1 ? "other" : "others"}`;
+  const more = others.length === 0 ? "" : ` (and ${many}${orMore})`;
+  const { chunk, n, problem } = first;
   return `part ${n} of chunk ${chunk}${more} cannot be read: ${problem}; the rows of the other parts are kept`;
 }

@@ -5,17 +5,24 @@
  * upload forward; the outcome is the same however often it is interrupted, because what is joined never changes.
  * Between slices the Run keeps the upload and a mark from which its next bytes can be made again. A later
  * invocation takes the join over; the earlier one notices at its next report and steps aside.
+ *
+ * A part that cannot be read is left out, and the run fails. The join begins again only where bytes that were sent may
+ * have its rows.
  */
 import { z } from "zod";
-import { FINISH_REPORT_MS, MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
+import {
+  FINISH_REPORT_MS,
+  MAX_OBJECT_PARTS,
+  OBJECT_PART_BYTES,
+  UNREADABLE_PARTS_KEPT,
+} from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
-import { whyUnreadable } from "../core/whyUnreadable.ts";
 import type { Env } from "../env.ts";
 import type { Run } from "../run/interface.ts";
 import { runById } from "../run/stub.ts";
-import { joinParts } from "../storage/joinParts.ts";
+import { type Joined, joinParts } from "../storage/joinParts.ts";
 import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
-import { PartError, partBytes, partsInOrder } from "../storage/partStream.ts";
+import { PartError, partBytes, partsInOrder, readablePart } from "../storage/partStream.ts";
 import { releaseBytes } from "../storage/releaseBytes.ts";
 import { resultsKey } from "../storage/runRecord.ts";
 import { Spending } from "./spending.ts";
@@ -63,7 +70,8 @@ export async function finishRun(
   try {
     await join(env, runId, state, untilMs);
   } catch (error) {
-    if (error instanceof PartError) return leaveOut(run, state, error);
+    if (error instanceof PartError) return beginWithout(run, state, error.part);
+    if (error instanceof PartsLost) return endWithoutJoin(env, runId);
     // The upload is gone (completed by another invocation, or a week old): begin again.
     if (state.upload === null || !isUploadGone(error)) throw error;
     await run.finishProgress(JSON.stringify({ ...state, upload: null, mark: START }));
@@ -74,6 +82,7 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
   const run = runById(env, runId);
   const spending = new Spending();
   const { count } = spending;
+  const without = new Set(state.without);
   const writer = openObjectWriter(env.BUCKET, resultsKey(runId), {
     count,
     resume: state.upload,
@@ -87,10 +96,17 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
   let marks: Mark[] = [state.mark];
   let reportMs = Date.now() + FINISH_REPORT_MS;
 
-  const fetch = (part: PartMeta) => partBytes(env.BUCKET, part, count);
-  const parts = readable(partsInOrder(run, state.mark.after), state.without);
-  const pieces = joinParts(parts, fetch, releaseBytes);
-  for await (const piece of pieces) {
+  const leaveOut = async (fault: PartError) => {
+    const { part, problem } = fault;
+    await run.foundUnreadable([{ chunk: part.chunk, n: part.n, problem }]);
+    if (without.size === UNREADABLE_PARTS_KEPT) throw new PartsLost();
+    if (skipBytes > 0) throw fault;
+    without.add(part.key);
+  };
+  const fetch = async (part: PartMeta) =>
+    without.has(part.key) ? null : readablePart(() => partBytes(env.BUCKET, part, count), leaveOut);
+  const pieces = joinParts(partsInOrder(run, state.mark.after), fetch, releaseBytes);
+  for await (const piece of orAbort(pieces, writer)) {
     if (piece.kind === "bytes") {
       bytes += piece.bytes.byteLength;
       const skipped = Math.min(skipBytes, piece.bytes.byteLength);
@@ -103,25 +119,36 @@ async function join(env: Env, runId: string, state: JoinState, untilMs: number):
     const nowMs = Date.now();
     const isOver = nowMs >= untilMs && writer.sentBytes() > resumedBytes;
     if (nowMs < reportMs && !isOver) continue;
-    if (!(await report(run, state, { writer, marks, spending })) || isOver) return;
+    const now = { ...state, without: [...without] };
+    if (!(await report(run, now, { writer, marks, spending })) || isOver) return;
     reportMs = nowMs + FINISH_REPORT_MS;
   }
   const written = await writer.finish();
   await run.finished({ bytes: written, rows, spent: spending.take() });
 }
 
-async function* readable(
-  parts: AsyncIterable<PartMeta>,
-  without: readonly string[],
-): AsyncGenerator<PartMeta> {
-  for await (const part of parts) if (!without.includes(part.key)) yield part;
+/** More parts cannot be read than a run remembers. */
+class PartsLost extends Error {}
+
+/** The pieces; nothing remains of the object when they cannot be joined in it. */
+async function* orAbort(pieces: AsyncIterable<Joined>, writer: ObjectWriter): AsyncGenerator<Joined> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    if (error instanceof PartError || error instanceof PartsLost) await writer.abort();
+    throw error;
+  }
 }
 
-/** The run will end as failed and says why; the join of the other parts begins again. */
-async function leaveOut(run: Run, state: JoinState, { part, problem }: PartError): Promise<void> {
-  await run.joinFailed(whyUnreadable({ ...part, problem }, state.without.length));
+async function beginWithout(run: Run, state: JoinState, part: PartMeta): Promise<void> {
   const without = [...state.without, part.key];
   await run.finishProgress(JSON.stringify({ ...state, upload: null, mark: START, without }));
+}
+
+/** What is left is read from the parts; a file of an earlier end says too much. */
+async function endWithoutJoin(env: Env, runId: string): Promise<void> {
+  await env.BUCKET.delete(resultsKey(runId));
+  await runById(env, runId).finished({ bytes: 0, rows: 0 });
 }
 
 /** Marks from the last one that the sent bytes have passed. */

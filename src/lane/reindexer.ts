@@ -4,7 +4,7 @@
  * Invariants: safe to repeat, and while runs go on (rows never change, an older snapshot never replaces a newer one);
  * bounded in queries and time, and what is left is told as a cursor; memory is a page of parts at a time. The Run
  * objects say which parts are committed. Of a run whose object is gone every part counts, and it is entered as
- * failed: nothing can go on with it, but its rows and failures can be read.
+ * failed: nothing can go on with it, but its rows and failures can be read. Parts that cannot be read are left out.
  *
  * Not rebuilt: idempotency keys, which are nowhere but in D1.
  */
@@ -17,8 +17,10 @@ import { runById } from "../run/stub.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import { indexParts } from "../storage/failures.ts";
 import { listedParts } from "../storage/listedParts.ts";
+import type { TakesNote } from "../storage/partStream.ts";
 import { readRunRecord } from "../storage/readRunRecord.ts";
 import { recordedRuns } from "../storage/runRecord.ts";
+import { notedBy } from "./unreadable.ts";
 
 /** The last part of a run that is indexed, and how many rows there were up to it. */
 interface Place {
@@ -106,7 +108,8 @@ async function reindexRun(env: Env, id: string, from: Place | null, slice: Slice
     await upsertRun(env.DB, view, { root: settings.root, itemSource: settings.itemSource, atMs });
     slice.catalogedRun();
   }
-  const { place, isDone } = await index(env, settings, committedParts(run, from), from, slice);
+  const noted = { ...settings, unreadable: notedBy(run) };
+  const { place, isDone } = await index(env, noted, committedParts(run, from), from, slice);
   return isDone ? null : place;
 }
 
@@ -135,7 +138,7 @@ async function reindexFromParts(
 /** Indexes page after page. `place` is null when there was nothing to index. */
 async function index(
   env: Env,
-  settings: { readonly run: string; readonly child: boolean },
+  settings: { readonly run: string; readonly child: boolean; readonly unreadable?: TakesNote },
   pages: AsyncIterable<PartMeta[]>,
   from: Place | null,
   slice: Slice,
@@ -145,7 +148,7 @@ async function index(
     const last = parts[parts.length - 1];
     if (last === undefined) continue;
     // A page takes time even where it needs no query.
-    slice.indexed(parts, 1 + (await indexParts(env, settings, parts)));
+    slice.indexed(parts, 1 + (await indexParts(env, settings, parts, settings)));
     const count = (which: "ok" | "failed") => parts.reduce((sum, part) => sum + part[which], 0);
     const { chunk, n } = last;
     place = {

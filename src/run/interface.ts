@@ -22,6 +22,7 @@ import type {
   Spec,
   TolerateSpec,
 } from "../core/spec.ts";
+import type { Unreadable } from "../core/whyUnreadable.ts";
 
 export interface CreateRun {
   readonly runId: string;
@@ -142,8 +143,8 @@ export interface Run {
   /** Null: nothing to finish (not finishing, or done). */
   finishFrom(): Promise<{ readonly settings: RunSettings; readonly state: string | null } | null>;
   finishProgress(state: string, spent?: Partial<Operations>): Promise<void>;
-  /** A part cannot be read: the run will be failed with this sentence, and its join begins again without that part. */
-  joinFailed(message: string): Promise<void>;
+  /** Committed parts cannot be read: once its items are done, the run is failed with a sentence that names them. */
+  foundUnreadable(parts: readonly Unreadable[]): Promise<void>;
   finished(result: {
     readonly bytes: number;
     readonly rows: number;

@@ -26,6 +26,7 @@ import { spend } from "../core/spend.ts";
 import { settingsOf, sync } from "../core/sync.ts";
 import { drive, succeed } from "../core/takeover.ts";
 import { view } from "../core/view.ts";
+import type { Unreadable } from "../core/whyUnreadable.ts";
 import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Env } from "../env.ts";
 import { scheduleById } from "../schedule/stub.ts";
@@ -210,8 +211,8 @@ export class RunObject extends DurableObject<Env> implements Run {
     });
   }
 
-  async joinFailed(message: string): Promise<void> {
-    this.#change((run) => core.failJoin(run, message));
+  async foundUnreadable(parts: readonly Unreadable[]): Promise<void> {
+    this.#change((run) => core.foundUnreadable(run, parts));
   }
 
   async finished({ spent }: Parameters<Run["finished"]>[0]): Promise<void> {

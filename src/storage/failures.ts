@@ -11,7 +11,8 @@ import type { PartMeta, RunSettings } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
 import { again } from "./again.ts";
 import { type Count, uncounted } from "./count.ts";
-import { type PartRow, readPart } from "./parts.ts";
+import { partBytes, raise, readablePart, type TakesNote } from "./partStream.ts";
+import { decodePart, type PartRow } from "./parts.ts";
 
 /** The bindings that indexing needs. */
 export interface IndexEnv {
@@ -22,7 +23,7 @@ export interface IndexEnv {
 /**
  * Puts a committed part's failures (and recoveries) into D1. `rows`: the part's rows when the caller still has
  * them, else the part is read. Returns the number of D1 queries made. Throws when D1 or R2 refuses or the part
- * is missing: then it stays unindexed and is tried again.
+ * cannot be read: then it stays unindexed and is tried again.
  */
 export async function indexPart(
   env: IndexEnv,
@@ -35,12 +36,12 @@ export async function indexPart(
   return indexRows(env.DB, settings, rows ?? (await rowsOf(env.BUCKET, part, count)), count);
 }
 
-/** The same for several parts at once, in as few statements as their rows need. */
+/** The same for several parts at once, in as few statements as their rows need, without those that `unreadable` notes. */
 export async function indexParts(
   env: IndexEnv,
   settings: Pick<RunSettings, "run" | "child">,
   parts: readonly PartMeta[],
-  count: Count = uncounted,
+  { count = uncounted, unreadable = raise }: { readonly count?: Count; readonly unreadable?: TakesNote } = {},
 ): Promise<number> {
   let queries = 0;
   let rows: PartRow[] = [];
@@ -48,7 +49,8 @@ export async function indexParts(
   const write = () => again(() => indexRows(env.DB, settings, rows, count));
   for (const part of parts) {
     if (part.failed === 0 && !settings.child) continue;
-    for (const row of await again(() => rowsOf(env.BUCKET, part, count))) {
+    const found = await readablePart(() => rowsOf(env.BUCKET, part, count), unreadable);
+    for (const row of found ?? []) {
       if (row.ok && !settings.child) continue;
       rows.push(row);
       chars += row.line.length;
@@ -73,9 +75,7 @@ export async function deleteFailures(db: D1Database, run: string): Promise<void>
 }
 
 async function rowsOf(bucket: R2Bucket, part: PartMeta, count: Count): Promise<readonly PartRow[]> {
-  const read = await readPart(bucket, part.key, count);
-  if (read === null) throw new Error(`part ${part.key} is missing`);
-  return read.rows;
+  return decodePart(await partBytes(bucket, part, count));
 }
 
 async function indexRows(

@@ -31,12 +31,12 @@ interface Turn {
 
 /**
  * The rows of `parts` (in chunk order, then by n) in item order, as bytes. Ends with a mark. Throws when a part
- * cannot be fetched, and when two rows have the same index: then a promise of the run is broken.
+ * cannot be fetched (one that is fetched as null is left out), and when two rows have the same index: then a promise of the run is broken.
  * `release` gets the bytes of each part back once the next piece was asked for after its last.
  */
 export async function* joinParts(
   parts: AsyncIterable<PartMeta>,
-  fetch: (part: PartMeta) => Promise<Uint8Array>,
+  fetch: (part: PartMeta) => Promise<Uint8Array | null>,
   release: (bytes: Uint8Array) => void = () => {},
 ): AsyncGenerator<Joined> {
   let open: OpenPart[] = [];
@@ -53,8 +53,10 @@ export async function* joinParts(
     for (const ended of open) if (ended.isAtEnd()) release(ended.bytes);
     open = open.filter((o) => !o.isAtEnd());
     if (open.length === 0 && closed !== null) yield { kind: "mark", after: closed, rows };
-    open.push(new OpenPart(part, result));
-    rows += part.ok + part.failed;
+    if (result !== null) {
+      open.push(new OpenPart(part, result));
+      rows += part.ok + part.failed;
+    }
     closed = closes;
     chunk = part.chunk;
   }

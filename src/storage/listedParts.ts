@@ -3,7 +3,7 @@
  * committed: a part that was written and not committed counts as one here.
  */
 import type { PartMeta } from "../core/protocol.ts";
-import { describePart, partKey, readPart } from "./parts.ts";
+import { describePart, NotRows, partKey, readPart } from "./parts.ts";
 
 /** All parts in the order of their keys (as text), after the one at `after`, in pages of at most `limit`. */
 export async function* listedParts(
@@ -28,11 +28,15 @@ export async function* listedParts(
   }
 }
 
-/** Null for a key that is not a part's, or an object that has gone meanwhile. */
+/** Null for a key that is not a part's, an object that has gone meanwhile, or one that cannot be read. */
 async function describeObject(bucket: R2Bucket, key: string): Promise<PartMeta | null> {
   const [, chunk, n] = /\/parts\/(\d+)\/(\d+)\.jsonl$/.exec(key) ?? [];
   if (chunk === undefined || n === undefined) return null;
-  const read = await readPart(bucket, key);
+  const read = await readPart(bucket, key).catch((fault: unknown) => {
+    if (!(fault instanceof NotRows)) throw fault;
+    console.warn(fault.message);
+    return null;
+  });
   if (read === null || read.rows.length === 0) return null;
   return describePart({ ...read, chunk: Number(chunk), n: Number(n), key });
 }

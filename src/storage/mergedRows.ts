@@ -10,7 +10,14 @@ import type { PartMeta } from "../core/protocol.ts";
 import { joinParts } from "./joinParts.ts";
 import { mergeRows } from "./mergeRows.ts";
 import { objectWindows } from "./objectStream.ts";
-import { keptRows, partBytes, type RowFilter } from "./partStream.ts";
+import {
+  keptRows,
+  partBytes,
+  raise,
+  readablePart,
+  type StreamOptions,
+  type TakesNote,
+} from "./partStream.ts";
 import { RowReader } from "./rowReader.ts";
 import { resultsKey } from "./runRecord.ts";
 
@@ -26,15 +33,20 @@ export interface FamilyRun {
 /** Windows of one object that are in memory at once: one in use, the others on their way. */
 const WINDOWS_AHEAD = 2;
 
-/** Streams the merged rows of `family` (oldest run first); `filter` looks at the row that decides. */
+/**
+ * Streams the merged rows of `family` (oldest run first); `filter` looks at the row that decides. Parts of the first run
+ * that cannot be read are left out when `unreadable` takes note of them; those of its retries error the stream.
+ */
 export function streamMerged(
   bucket: R2Bucket,
   family: readonly FamilyRun[],
-  filter?: RowFilter,
+  { filter, unreadable = raise }: Pick<StreamOptions, "filter" | "unreadable"> = {},
 ): ReadableStream<Uint8Array> {
   const share = Math.floor(MERGE_WINDOWS_BYTES / (family.length * (WINDOWS_AHEAD + 1)));
   const windowBytes = Math.max(MERGE_WINDOW_MIN_BYTES, Math.min(MERGE_WINDOW_MAX_BYTES, share));
-  const pieces = mergeRows(family.map((run) => new RowReader(rowsOf(bucket, run, windowBytes))));
+  const pieces = mergeRows(
+    family.map((run, i) => new RowReader(rowsOf(bucket, run, windowBytes, i === 0 ? unreadable : raise))),
+  );
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       for (;;) {
@@ -50,13 +62,19 @@ export function streamMerged(
   });
 }
 
-async function* rowsOf(bucket: R2Bucket, run: FamilyRun, windowBytes: number): AsyncGenerator<Uint8Array> {
+async function* rowsOf(
+  bucket: R2Bucket,
+  run: FamilyRun,
+  windowBytes: number,
+  unreadable: TakesNote,
+): AsyncGenerator<Uint8Array> {
   const joined = run.hasEnded ? await bucket.head(resultsKey(run.id)) : null;
   if (joined !== null) {
     yield* objectWindows(bucket, joined, { windowBytes, ahead: WINDOWS_AHEAD });
     return;
   }
-  for await (const piece of joinParts(run.parts(), (part) => partBytes(bucket, part))) {
+  const fetch = (part: PartMeta) => readablePart(() => partBytes(bucket, part), unreadable);
+  for await (const piece of joinParts(run.parts(), fetch)) {
     if (piece.kind === "bytes") yield piece.bytes;
   }
 }

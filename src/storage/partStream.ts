@@ -1,7 +1,7 @@
 /**
  * Committed parts as one stream of NDJSON, in the order given, a few read ahead.
  * A part that is missing or not as its commit says (size, hash) errors the stream: it is never closed as if
- * complete. Without a filter bytes pass through unread.
+ * complete, unless whoever asked takes note of the part and wants the others. Without a filter bytes pass through unread.
  */
 import { PARTS_AHEAD, PARTS_PER_CALL } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
@@ -18,16 +18,20 @@ export interface StreamOptions {
   /** Rows left out at the beginning, of those that the filter keeps. */
   readonly skip?: number;
   readonly count?: ObjectCount;
+  readonly unreadable?: TakesNote;
 }
+
+/** Is given each part that cannot be read. Once it has resolved that part is left out; what it throws goes on. */
+export type TakesNote = (fault: PartError) => Promise<void>;
 
 /** Streams the rows of `parts`: of those that `filter` keeps all but the first `skip`. */
 export function streamParts(
   bucket: R2Bucket,
   parts: AsyncIterable<PartMeta>,
-  { filter, skip = 0, count = uncounted }: StreamOptions = {},
+  { filter, skip = 0, count = uncounted, unreadable = raise }: StreamOptions = {},
 ): ReadableStream<Uint8Array> {
   const fetched = fetchAhead(wanted(parts, filter, skip), PARTS_AHEAD, ({ part }) =>
-    partBytes(bucket, part, count),
+    readablePart(() => partBytes(bucket, part, count), unreadable),
   );
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -35,6 +39,7 @@ export function streamParts(
         const next = await fetched.next();
         if (next.done) return controller.close();
         const { of, result } = next.value;
+        if (result === null) continue;
         const bytes = withoutFirst(kept(of.part, result, filter), of.skip);
         if (bytes.byteLength > 0) return controller.enqueue(bytes);
       }
@@ -43,6 +48,22 @@ export function streamParts(
       await fetched.return(undefined);
     },
   });
+}
+
+/** Takes note of none. */
+export async function raise(fault: PartError): Promise<never> {
+  throw fault;
+}
+
+/** What `read` gives; null for a part that cannot be read, of which `unreadable` took note. */
+export async function readablePart<T>(read: () => Promise<T>, unreadable: TakesNote): Promise<T | null> {
+  try {
+    return await read();
+  } catch (fault) {
+    if (!(fault instanceof PartError)) throw fault;
+    await unreadable(fault);
+    return null;
+  }
 }
 
 /** A committed part is not as it was committed: reading it again changes nothing. */

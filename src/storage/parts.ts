@@ -55,7 +55,7 @@ export async function writePart(
   return written === null ? { kind: "exists" } : { kind: "written" };
 }
 
-/** A part's rows, size in bytes and hash; null when it is not there. Throws when R2 refuses. */
+/** A part's rows, size in bytes and hash; null when it is not there. Throws when R2 refuses, and NotRows. */
 export async function readPart(
   bucket: R2Bucket,
   key: string,
@@ -68,13 +68,28 @@ export async function readPart(
   count("r2ClassB", 1);
   const bytes = await answered(async () => (await bucket.get(key))?.bytes());
   if (bytes === undefined) return null;
-  return { rows: decodePart(bytes), bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
+  return { rows: rowsOfObject(key, bytes), bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
 }
 
-/** Rows of a part's bytes. Throws on a line that is not a row: parts are ours alone. */
+function rowsOfObject(key: string, bytes: Uint8Array): readonly PartRow[] {
+  try {
+    return decodePart(bytes);
+  } catch (fault) {
+    throw fault instanceof NotRows ? new NotRows(`part ${key} cannot be read: ${fault.message}`) : fault;
+  }
+}
+
+/** The bytes of a part are not rows: they were changed. */
+export class NotRows extends Error {}
+
+/** Rows of a part's bytes. Throws NotRows on a line that is not a row. */
 export function decodePart(bytes: Uint8Array): PartRow[] {
-  const lines = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes).split("\n");
-  return lines.filter((line) => line !== "").map(rowOfLine);
+  try {
+    const lines = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes).split("\n");
+    return lines.filter((line) => line !== "").map(rowOfLine);
+  } catch (fault) {
+    throw fault instanceof NotRows ? fault : new NotRows("its bytes are not rows", { cause: fault });
+  }
 }
 
 function rowOfLine(line: string): PartRow {
@@ -84,7 +99,7 @@ function rowOfLine(line: string): PartRow {
     readonly usage?: Usage;
   };
   if (typeof index !== "number" || typeof ok !== "boolean")
-    throw new Error(`not a row: ${line.slice(0, 80)}`);
+    throw new NotRows(`a line of it is not a row: ${line.slice(0, 80)}`);
   return { index, ok, line, ...(usage === undefined ? {} : { usage }) };
 }
 

@@ -70,6 +70,23 @@ describe("a run", () => {
     }
   });
 
+  it("gives the rows of all other parts to who asks for them, and says which part is missing", async () => {
+    const { id } = await fifty();
+    const [, second] = await pages<{ key: string; chunk: number; n: number }>(id, "manifest", "parts");
+    const { key, chunk, n } = second!;
+    const lost = (await rowsOf(await call("GET", `/v1/runs/${id}/results`))).length;
+    const there = (await (await env.BUCKET.get(key))!.text()).trimEnd().split("\n").length;
+    await env.BUCKET.delete([resultsKey(id), key]);
+    for (const query of ["", "&follow=true", "&order=commits", "&merged=true"]) {
+      const rows = await rowsOf(await call("GET", `/v1/runs/${id}/results?unreadable=skip${query}`));
+      expect(rows).toHaveLength(lost - there);
+    }
+    const { unreadable } = await view(id);
+    expect(unreadable).toBe(
+      `part ${n} of chunk ${chunk} cannot be read: it is missing; the rows of the other parts are kept`,
+    );
+  });
+
   it("has a manifest and a ledger that add up to its counts, page by page", async () => {
     const { id } = await fifty();
     const parts = await pages<{ chunk: number; ok: number; failed: number; sha256: string }>(

@@ -101,6 +101,27 @@ describe("what is still failed", () => {
     expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i).filter((i) => i !== 7));
   });
 
+  test.each([
+    ["missing", null],
+    ["cut", (text: string) => text.slice(0, -20)],
+    ["flipped", (text: string) => text.replace('"ok":false', '"ok":fals\u0001')],
+  ] as const)("a part with failures that is %s holds no run in indexing", async (how, change) => {
+    const id = `r_bad_${how}`;
+    const hand = await handRun(env, id, { spec: { source: range(6), chunkSize: 2 } });
+    await hand.workAll((index) => index % 2 === 0);
+    const parts = await hand.run.partsInOrder(null, 3);
+    const { key } = parts[1]!;
+    const text = (await (await env.BUCKET.get(key))?.text()) ?? "";
+    if (change === null) await env.BUCKET.delete(key);
+    else await env.BUCKET.put(key, change(text));
+    await indexRun(env, id);
+    expect(await hand.run.unindexed(10)).toEqual([]);
+    expect((await hand.run.view())?.unreadable).toContain("part 0 of chunk 1 cannot be read");
+    await finishRun(env, id, { untilMs: Date.now() + 60_000 });
+    await untilCataloged(env, id, "failed");
+    expect(await failedOf(id)).toEqual([1, 5]);
+  });
+
   test("rows are kept to the digit, and kinds are told apart", async () => {
     const run = await handRun(env, "r_kinds", { spec: { source: range(3), chunkSize: 3 } });
     const lease = (await run.lease())!;

@@ -1,12 +1,12 @@
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import { OBJECT_PART_BYTES } from "../../src/core/limits.ts";
+import { OBJECT_PART_BYTES, UNREADABLE_PARTS_KEPT } from "../../src/core/limits.ts";
 import type { Env } from "../../src/env.ts";
 import { finishRun } from "../../src/lane/finalizer.ts";
 import { planRun } from "../../src/lane/planner.ts";
 import type { PartRow } from "../../src/storage/parts.ts";
-import { deleteRunObjects, resultsKey, writeRunRecord } from "../../src/storage/runRecord.ts";
-import { type HandRun, handRun, rowOf } from "./workByHand.ts";
+import { deletePrefix, deleteRunObjects, resultsKey, writeRunRecord } from "../../src/storage/runRecord.ts";
+import { GENERATION, type HandRun, handRun, rowOf } from "./workByHand.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -128,15 +128,71 @@ describe("the end of a run", () => {
       else await env.BUCKET.put(part!.key, change(text));
       const far = { untilMs: Date.now() + 60_000 };
       await finishRun(env, id, far);
-      expect((await hand.run.view())?.status).toBe("finishing");
-      await finishRun(env, id, far);
       expect(await hand.run.view()).toMatchObject({
         status: "failed",
         why: expect.stringContaining(problem),
+        unreadable: expect.stringContaining("part 0 of chunk 0 cannot be read"),
       });
       expect(await results(id)).toBe(textOf([2, 3].map((index) => rowOf(index, true))));
     },
   );
+
+  test("parts that cannot be read are left out in one join, and named by the first and their number", async () => {
+    const hand = await handRun(env, "f_holes", { spec: { source: range(12), chunkSize: 2 } });
+    await hand.workAll(() => true);
+    const parts = await hand.run.partsInOrder(null, 10);
+    await env.BUCKET.delete([1, 2, 4].map((i) => parts[i]!.key));
+    await finishRun(env, "f_holes", { untilMs: Date.now() + 60_000 });
+    expect((await hand.run.view())?.why).toContain("part 0 of chunk 1 (and 2 others) cannot be read");
+    expect(await results("f_holes")).toBe(textOf([0, 1, 6, 7, 10, 11].map((index) => rowOf(index, true))));
+  });
+
+  test("a part put back is joined once the run is resumed", async () => {
+    const hand = await handRun(env, "f_back", { spec: { source: range(4), chunkSize: 2 } });
+    await hand.workAll(() => true);
+    const [part] = await hand.run.partsInOrder(null, 1);
+    const bytes = await (await env.BUCKET.get(part!.key))!.bytes();
+    await env.BUCKET.delete(part!.key);
+    const far = { untilMs: Date.now() + 60_000 };
+    await finishRun(env, "f_back", far);
+    expect((await hand.run.view())?.status).toBe("failed");
+    await env.BUCKET.put(part!.key, bytes);
+    await hand.run.resume(GENERATION);
+    await finishRun(env, "f_back", far);
+    const ended = await hand.run.view();
+    expect(ended).toMatchObject({ status: "completed" });
+    expect(ended?.unreadable).toBeUndefined();
+    expect(await results("f_back")).toBe(textOf([0, 1, 2, 3].map((index) => rowOf(index, true))));
+  });
+
+  test("a part that is lost after its rows were sent makes the join begin again without it", async () => {
+    const { hand } = await largeRun("f_late");
+    await finishRun(env, "f_late", { untilMs: 0 });
+    const { mark, upload } = JSON.parse((await hand.run.finishFrom())!.state!);
+    expect(upload.etags.length).toBeGreaterThan(0);
+    const parts = await hand.run.partsInOrder(mark.after, 1);
+    await env.BUCKET.delete(parts[0]!.key);
+    const far = { untilMs: Date.now() + 60_000 };
+    await finishRun(env, "f_late", far);
+    await finishRun(env, "f_late", far);
+    const lost = parts[0]!.firstIndex;
+    const left = Array.from({ length: 12 }, (_, i) => i).filter((i) => i !== lost);
+    expect((await hand.run.view())?.status).toBe("failed");
+    expect((await results("f_late")) === textOf(left.map(largeRow))).toBe(true);
+  });
+
+  test("a run whose parts are all lost ends too, with nothing joined", async () => {
+    const items = UNREADABLE_PARTS_KEPT + 1;
+    const hand = await handRun(env, "f_lost", { spec: { source: range(items), chunkSize: 1 } });
+    await hand.workAll(() => true);
+    await deletePrefix(env.BUCKET, "runs/f_lost/parts/");
+    await finishRun(env, "f_lost", { untilMs: Date.now() + 60_000 });
+    expect(await hand.run.view()).toMatchObject({
+      status: "failed",
+      why: expect.stringContaining("(and 99 others or more)"),
+    });
+    expect(await results("f_lost")).toBeNull();
+  });
 
   test("its objects can be removed, however often this is asked", async () => {
     await env.BUCKET.put("runs/f_other/run.json", "{}");

@@ -153,6 +153,35 @@ describe("reindex", () => {
     }
   });
 
+  test("a part that cannot be read is left out, of a run whose object is gone too", async () => {
+    await cleanUp();
+    const hand = await recorded("r_hole", { spec: { source: range(4), chunkSize: 2 } });
+    await hand.workAll(() => false);
+    await ended(hand);
+    await env.BUCKET.put(partKey("r_hole", 0, 0), "x");
+    const record = { spec: { source: range(4) } } as Parameters<typeof recorded>[1];
+    await writeRunRecord(env.BUCKET, {
+      runId: "r_gone_hole",
+      rootId: "r_gone_hole",
+      parentRunId: null,
+      spec: spec(record.spec),
+      itemSource: record.spec.source,
+      generation: "",
+      createdAtMs: Date.now(),
+    });
+    await env.BUCKET.put(partKey("r_gone_hole", 0, 0), encodePart([rowOf(0, false)]));
+    await env.BUCKET.put(partKey("r_gone_hole", 1, 0), "no rows");
+    await empty();
+    expect(await reindex(env, null, FAR())).toMatchObject({ runs: 2, next: null });
+    const { results } = await env.DB.prepare("SELECT run, idx FROM failures ORDER BY run, idx").all();
+    expect(results).toEqual([
+      { run: "r_gone_hole", idx: 0 },
+      { run: "r_hole", idx: 2 },
+      { run: "r_hole", idx: 3 },
+    ]);
+    expect((await hand.run.view())?.unreadable).toContain("part 0 of chunk 0");
+  });
+
   test("a record without a run, and a run without a record, are passed over", async () => {
     await cleanUp();
     const about = {

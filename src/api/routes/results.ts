@@ -12,7 +12,7 @@ import type { Env } from "../../env.ts";
 import { oneOf } from "../../spec/fields.ts";
 import { streamMerged } from "../../storage/mergedRows.ts";
 import { streamObject } from "../../storage/objectStream.ts";
-import { streamParts } from "../../storage/partStream.ts";
+import { streamParts, type TakesNote } from "../../storage/partStream.ts";
 import { resultsKey } from "../../storage/runRecord.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, refuseField } from "../errors.ts";
@@ -54,6 +54,10 @@ const results = createRoute({
         description: "commits: in the order of commits, which new rows only add to (with follow always)",
       }),
       skip: skipped,
+      unreadable: oneOf(["skip"]).optional().openapi({
+        description:
+          "skip: without the parts that cannot be read, which the run then names in its own unreadable; left out, the answer breaks off at the first of them",
+      }),
     }),
   },
   responses: {
@@ -63,7 +67,7 @@ const results = createRoute({
 });
 resultRoutes.openapi(results, async (c) => {
   const { id } = c.req.valid("param");
-  const { follow, merged, only, order, skip } = c.req.valid("query");
+  const { follow, merged, only, order, skip, ...query } = c.req.valid("query");
   const byCommit = follow || order === "commits";
   if (merged && byCommit) {
     const asked = follow ? "follow" : "order=commits";
@@ -76,23 +80,27 @@ resultRoutes.openapi(results, async (c) => {
     throw refuseField({ path: "skip", message: "goes with follow=true or order=commits alone" });
   }
   const view = await viewRun(c.env, id);
-  if (merged) return ndjson(streamMerged(c.env.BUCKET, await familyOfRows(c.env, view), only));
+  const unreadable: TakesNote = async (fault) => {
+    const { chunk, n } = fault.part;
+    await callRun(c.env, id, (run) => run.foundUnreadable([{ chunk, n, problem: fault.problem }]));
+    if (query.unreadable !== "skip") throw fault;
+  };
+  const options = { filter: only, unreadable };
+  if (merged) return ndjson(streamMerged(c.env.BUCKET, await familyOfRows(c.env, view), options));
   if (byCommit) {
     const parts = partsByCommit(c.env, id, { follow });
-    return ndjson(
-      streamParts(c.env.BUCKET, parts, { filter: only, ...(skip === undefined ? {} : { skip }) }),
-    );
+    return ndjson(streamParts(c.env.BUCKET, parts, { ...options, ...(skip === undefined ? {} : { skip }) }));
   }
   if (isEnded(view.status) && only !== undefined) {
     // Parts are in no order within their chunk; the run alone is a family whose rows are in the order of its items.
     const alone = [{ id, hasEnded: true, parts: () => committedParts(c.env, id) }];
-    return ndjson(streamMerged(c.env.BUCKET, alone, only));
+    return ndjson(streamMerged(c.env.BUCKET, alone, options));
   }
   const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.head(resultsKey(id)) : null;
   return ndjson(
     joined !== null
       ? streamObject(c.env.BUCKET, joined)
-      : streamParts(c.env.BUCKET, committedParts(c.env, id), { filter: only }),
+      : streamParts(c.env.BUCKET, committedParts(c.env, id), options),
   );
 });
 

@@ -6,6 +6,7 @@ import { connect, folderOf } from "../connection.ts";
 import { EXIT } from "../exit.ts";
 import { type FailureSummary, groupLines } from "../failureLines.ts";
 import { followedRows } from "../followedRows.ts";
+import { RowsLost, refuseLostRows } from "../lostRows.ts";
 import { printJson, say } from "../output.ts";
 import { type OutTarget, outTarget } from "../outTarget.ts";
 import { printable } from "../printable.ts";
@@ -20,9 +21,15 @@ export async function resultsCommand({ words, flags }: Arguments): Promise<numbe
   const [run = ""] = words;
   if (flags.has("follow")) {
     const target = targetOf(flags, run);
-    return giveRows(target, async () => followedRows(flags, { run, only }));
+    let check = async () => {};
+    const open = async () => {
+      const followed = followedRows(flags, { run, only });
+      check = followed.check;
+      return followed.rows;
+    };
+    return giveRows(target, open, () => check());
   }
-  const query = { only, merged: flags.has("merged") ? true : undefined };
+  const query = { only, merged: flags.has("merged") ? true : undefined, unreadable: "skip" };
   return withRows(flags, "results", { run, path: "results", call: { query } });
 }
 
@@ -74,15 +81,34 @@ async function withRows(
   const connection = await connect(flags, command);
   try {
     const open = () => connection.client.open(`/v1/runs/${encodeURIComponent(run)}/${path}`, call);
-    return await giveRows(target, open);
+    const check = path === "results" ? () => refuseLostRows(connection.client, run) : async () => {};
+    return await giveRows(target, open, check);
   } finally {
     await connection.close();
   }
 }
 
-async function giveRows(target: OutTarget | null, open: () => Promise<Readable>): Promise<number> {
-  if (target === null) await printRows(await open());
-  else say(`rows: ${printable(await writeRows({ open, target, isWhole: true }))}`);
+/** `check` is asked when all rows have come; it throws RowsLost where some are missing. */
+async function giveRows(
+  target: OutTarget | null,
+  open: () => Promise<Readable>,
+  check: () => Promise<void> = async () => {},
+): Promise<number> {
+  let lost: RowsLost | null = null;
+  const isWhole = async () => {
+    try {
+      await check();
+    } catch (error) {
+      if (!(error instanceof RowsLost)) throw error;
+      lost = error;
+    }
+    return lost === null;
+  };
+  if (target === null) {
+    await printRows(await open());
+    await isWhole();
+  } else say(`rows: ${printable(await writeRows({ open, target, isWhole }))}`);
+  if (lost !== null) throw lost;
   return EXIT.ok;
 }
 
