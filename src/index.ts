@@ -8,6 +8,7 @@ import type { Env } from "./env.ts";
 import { consume } from "./lane/consumer.ts";
 import { pokeQuietRuns } from "./run/watchdog.ts";
 import { tickSchedules } from "./schedule/tick.ts";
+import { cleanUploads } from "./storage/uploads.ts";
 
 export { RunObject } from "./run/object.ts";
 export { ScheduleObject } from "./schedule/object.ts";
@@ -20,5 +21,6 @@ export default {
   async scheduled(controller, env) {
     await tickSchedules(env, Date.now());
     await pokeQuietRuns(env, controller.scheduledTime);
+    await cleanUploads(env.BUCKET, controller.scheduledTime);
   },
 } satisfies ExportedHandler<Env, QueueMessage>;

@@ -10,7 +10,7 @@ export const EXIT = {
   failedOrCancelled: 4,
   /** The run waits: paused by Ctrl-C or by itself. */
   waits: 5,
-  /** `weir watch` was ended by Ctrl-C: the shells' code for that. */
+  /** `weir watch`, or an upload, was ended by Ctrl-C: the shells' code for that. */
   left: 130,
 } as const;
 

@@ -168,6 +168,7 @@ function tooMuch(bytes: number, incoming: Incoming, bounds: InputBounds): Refusa
   );
 }
 
-function tooLarge(message: string): Refusal {
+/** The refusal of an input that is larger than one may be. */
+export function tooLarge(message: string): Refusal {
   return { kind: "refused", code: "too_large", path: "body", message };
 }

@@ -1,13 +1,19 @@
 /**
  * Uploads in pieces: for inputs too large for one request. Pieces lie side by side until the upload is completed;
- * then they pass through the same scanner as a plain upload, and are removed.
+ * then they pass through the same scanner as a plain upload, and are removed. Together they are never larger than an
+ * input may be: who sends more has the upload ended and its pieces removed.
  */
-import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES, UPLOAD_ABANDONED_MS } from "../core/limits.ts";
+import {
+  MAX_INPUT_BYTES,
+  MAX_UPLOAD_BODY_BYTES,
+  MAX_UPLOAD_PIECES,
+  UPLOAD_ABANDONED_MS,
+} from "../core/limits.ts";
 import { answered } from "./answered.ts";
 import { bodyChunks } from "./bodyChunks.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { newUploadId, openMarkKey, PIECES_PREFIX, pieceKey, piecesPrefix, UPLOAD_ID } from "./inputKeys.ts";
-import { type InputBounds, refuseName, type StoreOutcome, storeInput } from "./inputs.ts";
+import { type InputBounds, refuseName, type StoreOutcome, storeInput, tooLarge } from "./inputs.ts";
 import { objectWindows } from "./objectStream.ts";
 import { openObjectWriter } from "./objectWriter.ts";
 import type { Refusal } from "./refusal.ts";
@@ -32,12 +38,12 @@ export async function beginUpload(
   return { kind: "begun", id };
 }
 
-/** Stores piece `n` (any order, 0 to 9,999; sending one again replaces it). */
+/** Stores piece `n` (any order, 0 to 9,999; sending one again replaces it). Ends the upload when it grows too large. */
 export async function storePiece(
   bucket: R2Bucket,
   piece: { readonly name: string; readonly id: string; readonly n: number },
   body: ReadableStream<Uint8Array>,
-  count: ObjectCount = uncounted,
+  { count = uncounted, maxBytes = MAX_INPUT_BYTES }: PieceOptions = {},
 ): Promise<{ readonly kind: "stored"; readonly bytes: number } | UnknownUpload | Refusal> {
   const { name, id, n } = piece;
   const refusal = Number.isSafeInteger(n) && n >= 0 && n < MAX_UPLOAD_PIECES ? null : PIECE_NUMBER;
@@ -45,7 +51,10 @@ export async function storePiece(
     await body.cancel().catch(() => {});
     return refusal ?? { kind: "not-found" };
   }
-  const writer = openObjectWriter(bucket, pieceKey(name, id, n), { count });
+  const key = pieceKey(name, id, n);
+  const others = await pieces(bucket, { name, id }, count);
+  const roomBytes = maxBytes - others.reduce((sum, other) => sum + (other.key === key ? 0 : other.size), 0);
+  const writer = openObjectWriter(bucket, key, { count });
   try {
     let bytes = 0;
     for await (const chunk of bodyChunks(body)) {
@@ -54,9 +63,18 @@ export async function storePiece(
         await writer.abort();
         return PIECE_SIZE;
       }
+      if (bytes > roomBytes) {
+        await writer.abort();
+        await deletePieces(bucket, name, id);
+        return tooLarge(`the input is larger than ${maxBytes} bytes`);
+      }
       await writer.write(chunk);
     }
-    return { kind: "stored", bytes: await writer.finish() };
+    const stored = await writer.finish();
+    if (await isOpen(bucket, name, id)) return { kind: "stored", bytes: stored };
+    // The upload has ended meanwhile: nobody else would remove this piece.
+    await answered(() => bucket.delete(key));
+    return { kind: "not-found" };
   } catch (error) {
     await writer.abort();
     throw error;
@@ -74,12 +92,34 @@ export async function completeUpload(
 ): Promise<StoreOutcome | UnknownUpload> {
   const { name, id } = upload;
   if (!(await isOpen(bucket, name, id))) return { kind: "not-found" };
-  const keys = await pieceKeys(bucket, name, id);
+  const keys = (await pieces(bucket, upload, options.count)).map((piece) => piece.key);
   const missing = firstGap(keys.map((key) => Number(key.slice(key.lastIndexOf("/") + 1))));
   if (missing !== null) return { ...PIECE_NUMBER, message: `piece ${missing} is missing` };
   const outcome = await storeInput(bucket, name, joinedPieces(bucket, keys, options.count), options);
-  await deletePrefix(bucket, `${piecesPrefix(name)}${id}/`);
+  await deletePieces(bucket, name, id);
   return outcome;
+}
+
+/** Gives the upload up: nothing of it remains. */
+export async function abandonUpload(
+  bucket: R2Bucket,
+  { name, id }: { readonly name: string; readonly id: string },
+): Promise<{ readonly kind: "abandoned" } | UnknownUpload> {
+  if (!(await isOpen(bucket, name, id))) return { kind: "not-found" };
+  await deletePieces(bucket, name, id);
+  return { kind: "abandoned" };
+}
+
+export interface PieceOptions {
+  readonly count?: ObjectCount;
+  /** Of all pieces of the upload together. */
+  readonly maxBytes?: number;
+}
+
+/** The mark goes first: a piece that is stored meanwhile is removed by whoever stores it. */
+async function deletePieces(bucket: R2Bucket, name: string, id: string): Promise<void> {
+  await answered(() => bucket.delete(openMarkKey(name, id)));
+  await deletePrefix(bucket, `${piecesPrefix(name)}${id}/`);
 }
 
 const PIECE_NUMBER: Refusal = {
@@ -108,18 +148,22 @@ function firstGap(numbers: readonly number[]): number | null {
   return numbers.length === 0 ? 0 : null;
 }
 
-async function pieceKeys(bucket: R2Bucket, name: string, id: string): Promise<string[]> {
-  const keys: string[] = [];
+/** The pieces that are stored, in their order. */
+async function pieces(
+  bucket: R2Bucket,
+  { name, id }: { readonly name: string; readonly id: string },
+  count: ObjectCount = uncounted,
+): Promise<R2Object[]> {
+  const found: R2Object[] = [];
   let cursor: string | undefined;
   do {
-    const page = await bucket.list({
-      prefix: `${piecesPrefix(name)}${id}/`,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    keys.push(...page.objects.map((object) => object.key));
+    const from = cursor === undefined ? {} : { cursor };
+    count("r2ClassA", 1);
+    const page = await answered(() => bucket.list({ prefix: `${piecesPrefix(name)}${id}/`, ...from }));
+    found.push(...page.objects);
     cursor = page.truncated ? page.cursor : undefined;
   } while (cursor !== undefined);
-  return keys.filter((key) => !key.endsWith("/open"));
+  return found.filter(({ key }) => !key.endsWith("/open"));
 }
 
 function joinedPieces(
@@ -154,8 +198,18 @@ async function* chunksOf(
 }
 
 /** Of all names: who gave one up does not come back with it. One page at a time is enough to keep up. */
-async function deleteAbandoned(bucket: R2Bucket, nowMs: number): Promise<void> {
+export async function deleteAbandoned(bucket: R2Bucket, nowMs: number): Promise<void> {
   const { objects } = await bucket.list({ prefix: PIECES_PREFIX });
   const old = objects.filter((object) => nowMs - object.uploaded.getTime() > UPLOAD_ABANDONED_MS);
   if (old.length > 0) await bucket.delete(old.map((object) => object.key));
+}
+
+/** The minute's tick: once an hour abandoned pieces are looked for, also where nobody uploads any more. Never throws. */
+export async function cleanUploads(bucket: R2Bucket, tickMs: number): Promise<void> {
+  if (new Date(tickMs).getUTCMinutes() !== 0) return;
+  try {
+    await deleteAbandoned(bucket, tickMs);
+  } catch (error) {
+    console.warn("abandoned uploads were not removed:", error);
+  }
 }

@@ -1,5 +1,8 @@
 /** Whatever ends the command from outside, to it alone or to its group: the run is paused, and no call is lost. */
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { processTree } from "../support/processTree.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";
@@ -31,6 +34,38 @@ async function underWay(): Promise<WeirProcess> {
   workspace.note(processTree(running.pid));
   return running;
 }
+
+/** Files of the bucket, whatever they are. */
+function storedFiles(): string[] {
+  const names = readdirSync(join(workspace.folder, ".weir"), { recursive: true, encoding: "utf8" });
+  return names.filter((name) => /\/blobs\/./.test(name));
+}
+
+describe("an upload", () => {
+  test("of an endless stream ends with Ctrl-C, and nothing of it is kept", async () => {
+    const pipe = join(workspace.folder, "endless");
+    execFileSync("mkfifo", [pipe]);
+    const writer = spawn("sh", ["-c", 'exec yes > "$0"', pipe]);
+    try {
+      const url = `${target.url}/v1/users/{{item}}`;
+      const running = workspace.startGroup(["run", "--input", pipe, "--url", url]);
+      await until(
+        "some pieces",
+        () => existsSync(join(workspace.folder, ".weir")) && storedFiles().length > 3,
+      );
+      workspace.note(processTree(running.pid));
+      process.kill(-running.pid, "SIGINT");
+      const { exitCode, stderr } = await running.finished();
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 130,
+        stderr: "weir: the upload was given up: nothing is kept\n",
+      });
+      expect(storedFiles()).toEqual([]);
+    } finally {
+      writer.kill();
+    }
+  });
+});
 
 describe("a run", () => {
   const toOne = (running: WeirProcess, signal: NodeJS.Signals) => process.kill(running.pid, signal);

@@ -117,6 +117,15 @@ describe("uploads in pieces", () => {
     expect((await call("PUT", "/v1/inputs/gap.txt/uploads/nobodybegan1/0", "a\n")).status).toBe(404);
     expect((await call("PUT", `/v1/inputs/gap.txt/uploads/${upload.id}/x`, "a\n")).status).toBe(400);
   });
+
+  it("can be given up", async () => {
+    const { body: upload } = await answer(await call("POST", "/v1/inputs/up.txt/uploads"));
+    const path = `/v1/inputs/up.txt/uploads/${upload.id}`;
+    await call("PUT", `${path}/0`, "a\n");
+    expect((await call("DELETE", path)).status).toBe(204);
+    expect((await call("DELETE", path)).status).toBe(404);
+    expect((await call("POST", `${path}/complete`)).status).toBe(404);
+  });
 });
 
 async function inputNames(name: string): Promise<{ name: string; items: number }[]> {

@@ -12,7 +12,13 @@ import { getInput, type InputBounds, listInputs, storeInput } from "../../src/st
 import { openObjectWriter } from "../../src/storage/objectWriter.ts";
 import { streamParts } from "../../src/storage/partStream.ts";
 import { encodePart, partKey, partMeta, readPart, spanOf, writePart } from "../../src/storage/parts.ts";
-import { beginUpload, completeUpload, storePiece } from "../../src/storage/uploads.ts";
+import {
+  abandonUpload,
+  beginUpload,
+  cleanUploads,
+  completeUpload,
+  storePiece,
+} from "../../src/storage/uploads.ts";
 import { rowOf } from "./workByHand.ts";
 
 const env = bindings as unknown as Env;
@@ -84,8 +90,9 @@ describe("an object of unknown length", () => {
   });
 });
 
+const WEEK_MS = 7 * 24 * 3_600_000;
+
 test("pieces of an upload that was given up go with the next upload in pieces, of whatever name", async () => {
-  const WEEK_MS = 7 * 24 * 3_600_000;
   const begun = await beginUpload(bucket, "given-up-pieces", Date.now());
   if (begun.kind !== "begun") throw new Error("it begins");
   await storePiece(bucket, { name: "given-up-pieces", id: begun.id, n: 0 }, body("a\n"));
@@ -93,6 +100,17 @@ test("pieces of an upload that was given up go with the next upload in pieces, o
   expect(await keysBelow("inputs/pieces/given-up-pieces/")).toHaveLength(2);
   await beginUpload(bucket, "another", Date.now() + WEEK_MS + 60_000);
   expect(await keysBelow("inputs/pieces/given-up-pieces/")).toEqual([]);
+});
+
+test("pieces of an upload that was given up go within the hour after their time, whoever uploads", async () => {
+  const begun = await beginUpload(bucket, "given-up-alone", Date.now());
+  if (begun.kind !== "begun") throw new Error("it begins");
+  const hour = 3_600_000;
+  const nextHourMs = Math.ceil((Date.now() + WEEK_MS) / hour) * hour;
+  await cleanUploads(bucket, nextHourMs + 60_000);
+  expect(await keysBelow("inputs/pieces/given-up-alone/")).toHaveLength(1);
+  await cleanUploads(bucket, nextHourMs + hour);
+  expect(await keysBelow("inputs/pieces/given-up-alone/")).toEqual([]);
 });
 
 describe("storing an input", () => {
@@ -246,6 +264,41 @@ describe("an upload in pieces", () => {
     expect(await completeUpload(bucket, { name: "gap", id }, { nowMs: NOW_MS })).toMatchObject({
       input: { items: 3 },
     });
+  });
+
+  test("that grows larger than an input may be is refused, and its pieces are removed", async () => {
+    const name = "endless";
+    const id = await begun(name);
+    const bounds = { maxBytes: 10 };
+    const send = (n: number, text: string) => storePiece(bucket, { name, id, n }, body(text), bounds);
+    expect(await send(0, "123456\n")).toMatchObject({ kind: "stored" });
+    expect(await send(0, "12345678\n")).toMatchObject({ kind: "stored", bytes: 9 });
+    expect(await send(1, "1\n")).toMatchObject({
+      code: "too_large",
+      message: "the input is larger than 10 bytes",
+    });
+    expect(await keysBelow(`inputs/pieces/${name}/`)).toEqual([]);
+    expect(await send(2, "1\n")).toEqual({ kind: "not-found" });
+  });
+
+  test("that is given up leaves nothing, nor does a piece that was on its way", async () => {
+    const name = "on-its-way";
+    const id = await begun(name);
+    await storePiece(bucket, { name, id, n: 0 }, body("a\n"));
+    let sender: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const slow = new ReadableStream<Uint8Array>({
+      start(controller) {
+        sender = controller;
+        controller.enqueue(new TextEncoder().encode("b\n"));
+      },
+    });
+    const late = storePiece(bucket, { name, id, n: 1 }, slow);
+    await scheduler.wait(20);
+    expect(await abandonUpload(bucket, { name, id })).toEqual({ kind: "abandoned" });
+    sender?.close();
+    expect(await late).toEqual({ kind: "not-found" });
+    expect(await keysBelow(`inputs/pieces/${name}/`)).toEqual([]);
+    expect(await abandonUpload(bucket, { name, id })).toEqual({ kind: "not-found" });
   });
 
   test("that was never begun takes no piece", async () => {

@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_UPLOAD_BODY_BYTES } from "../../core/limits.ts";
 import { deleteInput, deleteUnneededUploads } from "../../storage/inputCleaning.ts";
 import { type InputRecord, listInputs, storeInput } from "../../storage/inputs.ts";
+import { deleteAbandoned } from "../../storage/uploads.ts";
 import { boundedBodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, Refusal } from "../errors.ts";
@@ -53,6 +54,7 @@ inputRoutes.openapi(put, async (c) => {
   const outcome = await storeInput(c.env.BUCKET, name, body, { nowMs: Date.now() });
   if (outcome.kind === "refused") throw new Refusal(outcome.code, outcome.message, outcome.path);
   c.executionCtx.waitUntil(deleteUnneededUploads(c.env, name, Date.now()));
+  c.executionCtx.waitUntil(deleteAbandoned(c.env.BUCKET, Date.now()));
   return c.json(showInput(outcome.input), 201);
 });
 

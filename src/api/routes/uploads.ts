@@ -1,7 +1,7 @@
-/** Uploads in pieces, for inputs too large for one request: begin, send pieces in any order, complete. */
+/** Uploads in pieces, for inputs too large for one request: begin, send pieces in any order, complete or give up. */
 import { createRoute, z } from "@hono/zod-openapi";
-import { MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES } from "../../core/limits.ts";
-import { beginUpload, completeUpload, storePiece } from "../../storage/uploads.ts";
+import { MAX_INPUT_BYTES, MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES } from "../../core/limits.ts";
+import { abandonUpload, beginUpload, completeUpload, storePiece } from "../../storage/uploads.ts";
 import { bodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, Refusal } from "../errors.ts";
@@ -34,7 +34,7 @@ const piece = createRoute({
   operationId: "storePiece",
   tags: ["Inputs"],
   summary: `Send piece n (0 to ${MAX_UPLOAD_PIECES - 1}), at most ${MAX_UPLOAD_BODY_BYTES} bytes`,
-  description: "A piece may end anywhere, even within a line. Sending a number again replaces it.",
+  description: `A piece may end anywhere, even within a line. Sending a number again replaces it. With more than ${MAX_INPUT_BYTES} bytes in all pieces together the upload is refused, and its pieces are removed.`,
   request: {
     params: uploadParams.extend({ n: z.coerce.number({ error: PIECE }).int({ error: PIECE }) }),
     query: noQuery,
@@ -65,6 +65,22 @@ uploadRoutes.openapi(complete, async (c) => {
   if (outcome.kind === "refused") throw new Refusal(outcome.code, outcome.message, outcome.path);
   if (outcome.kind === "not-found") throw unknownUpload(id);
   return c.json(showInput(outcome.input), 201);
+});
+
+const abandon = createRoute({
+  method: "delete",
+  path: "/v1/inputs/{name}/uploads/{id}",
+  operationId: "abandonUpload",
+  tags: ["Inputs"],
+  summary: "Give an upload in pieces up: its pieces are removed",
+  request: { params: uploadParams, query: noQuery },
+  responses: { 204: { description: "Removed." }, ...errorResponses },
+});
+uploadRoutes.openapi(abandon, async (c) => {
+  const { name, id } = c.req.valid("param");
+  const outcome = await abandonUpload(c.env.BUCKET, { name, id });
+  if (outcome.kind === "not-found") throw unknownUpload(id);
+  return c.body(null, 204);
 });
 
 function unknownUpload(id: string): Refusal {
