@@ -12,6 +12,7 @@ import { SourceError } from "../sources/source.ts";
 import type { Problem } from "../spec/complaint.ts";
 import { StorageSilent } from "../storage/answered.ts";
 import { BodyBroken } from "../storage/bodyChunks.ts";
+import { isOfDamagedIndex } from "../storage/damagedIndex.ts";
 import { StoreFault } from "../storage/objectStore.ts";
 import type { ApiEnv } from "./context.ts";
 
@@ -83,12 +84,11 @@ export const errorResponses = {
   },
 } as const;
 
-/** What SQLite says of a database's file that it cannot read. */
-const DAMAGED = /SQLITE_(?:CORRUPT|NOTADB)|disk image is malformed|is not a database/;
-const DAMAGED_INDEX = "the index is damaged; weir reindex makes it anew from the stored rows";
+const DAMAGED_INDEX =
+  "the index is damaged; weir reindex makes it anew from the stored rows, once no other weir has the state folder open";
 
 /** Answers whatever a handler threw. */
-export function answerError(error: Error, c: Context<ApiEnv>): Response {
+export async function answerError(error: Error, c: Context<ApiEnv>): Promise<Response> {
   if (error instanceof Refusal) return errorResponse(c, error);
   if (error instanceof SourceError)
     return errorResponse(c, new Refusal("invalid", error.message, error.path));
@@ -97,7 +97,8 @@ export function answerError(error: Error, c: Context<ApiEnv>): Response {
     return errorResponse(c, new Refusal("unavailable", error.message));
   if (error instanceof HTTPException) return errorResponse(c, new Refusal("invalid", error.message));
   console.error(`request ${c.var.requestId} failed:`, error.message);
-  if (DAMAGED.test(error.message)) return errorResponse(c, new Refusal("unavailable", DAMAGED_INDEX));
+  const db = c.env.WEIR_GENERATION === undefined ? null : c.env.DB;
+  if (await isOfDamagedIndex(error, db)) return errorResponse(c, new Refusal("unavailable", DAMAGED_INDEX));
   return errorResponse(
     c,
     new Refusal("unavailable", "the platform did not answer; the same request may work in a moment"),

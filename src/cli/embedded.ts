@@ -13,6 +13,8 @@ import { setDamagedIndexAside } from "./damagedIndex.ts";
 import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { keepSchema } from "./migrations.ts";
+import { say } from "./output.ts";
+import { printable } from "./printable.ts";
 import { endProcess, type ProcessId } from "./processes.ts";
 import { openRuntimeLog, type RuntimeLog } from "./runtimeLog.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
@@ -72,7 +74,8 @@ export interface EmbeddedOptions {
 export async function startEmbedded(folder: StateFolder, options: EmbeddedOptions): Promise<Embedded> {
   const bundle = loadBundle();
   emptyTmp(folder);
-  if (options.repairs) await setDamagedIndexAside(folder);
+  const aside = options.repairs ? await setDamagedIndexAside(folder) : null;
+  if (aside !== null) say(`the damaged index is set aside as ${printable(aside)}, which may be deleted`);
   process.env.TMPDIR = folder.tmp;
   process.env.MINIFLARE_WORKERD_V8_FLAGS ??= V8_FLAGS;
   recordWorkerd(folder, createRequire(require.resolve("miniflare"))("workerd").default);

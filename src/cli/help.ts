@@ -78,7 +78,7 @@ const NOTES: Readonly<Record<string, string>> = {
   Says what came of it: a run, or a place in the queue, or nothing because of --overlap. The same --at twice is one run.
 `,
   reindex: `
-  For a database that was lost or emptied. Nothing is called, rows are not touched, and it may be broken off and
+  For a database that was lost, emptied or damaged (a damaged file is set aside in the state folder). Nothing is called, rows are not touched, and it may be broken off and
   repeated at any time, also while runs go on.
 `,
   resume: `

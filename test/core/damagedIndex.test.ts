@@ -52,18 +52,44 @@ describe("an index", () => {
 });
 
 describe("a request that the index cannot answer", () => {
-  it.each([
-    ["D1_ERROR: database disk image is malformed: SQLITE_CORRUPT", /weir reindex makes it anew/],
-    ["D1_ERROR: file is not a database: SQLITE_NOTADB", /weir reindex makes it anew/],
-    ["D1_ERROR: internal error", /the platform did not answer/],
-  ])("names the way out of %s", async (message, says) => {
+  const WAY_OUT = /weir reindex makes it anew/;
+  const UNKNOWN = /the platform did not answer/;
+  /** A database whose check of itself gives or throws this. */
+  const checks = (gives: string | Error) => ({
+    prepare: () => ({
+      first: async () => {
+        if (gives instanceof Error) throw gives;
+        return { quick_check: gives };
+      },
+    }),
+  });
+  const answerTo = async (message: string, env: object) => {
     const api = new Hono<ApiEnv>();
     api.onError(answerError);
     api.get("/", () => {
       throw new Error(message);
     });
-    const answer = await api.request("/");
+    const answer = await api.request("/", {}, env);
     expect(answer.status).toBe(503);
-    expect(await answer.text()).toMatch(says);
+    return answer.text();
+  };
+
+  it.each([
+    ["D1_ERROR: database disk image is malformed: SQLITE_CORRUPT", WAY_OUT],
+    ["D1_ERROR: file is not a database: SQLITE_NOTADB", WAY_OUT],
+    ["D1_ERROR: internal error", UNKNOWN],
+  ])("names the way out of %s", async (message, says) => {
+    expect(await answerTo(message, {})).toMatch(says);
+  });
+
+  it.each<[string, string | Error, RegExp]>([
+    ["is damaged", "*** in database main ***", WAY_OUT],
+    ["cannot be checked", new Error("internal error; reference = abc"), WAY_OUT],
+    ["is sound", "ok", UNKNOWN],
+    ["is away", new Error("no"), UNKNOWN],
+  ])("whose fault the runtime keeps to itself is judged by an index that %s", async (_how, gives, says) => {
+    const env = { WEIR_GENERATION: "1", DB: checks(gives) };
+    expect(await answerTo("internal error; reference = abc", env)).toMatch(says);
+    expect(await answerTo("another fault", env)).toMatch(UNKNOWN);
   });
 });
