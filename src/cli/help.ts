@@ -78,8 +78,8 @@ const NOTES: Readonly<Record<string, string>> = {
   Says what came of it: a run, or a place in the queue, or nothing because of --overlap. The same --at twice is one run.
 `,
   reindex: `
-  For a database that was lost, emptied or damaged (a damaged file is set aside in the state folder). Nothing is called, rows are not touched, and it may be broken off and
-  repeated at any time, also while runs go on.
+  For a database that was lost, emptied or damaged (a damaged file is set aside in the state folder). Nothing is
+  called, rows are not touched, and it may be broken off and repeated at any time, also while runs go on.
 `,
   resume: `
   Same as weir run --resume RUN, except that a run which another weir run waits for goes on there.

@@ -9,6 +9,7 @@
  * A part that cannot be read is left out, and the run fails. The join begins again only where bytes that were sent may
  * have its rows.
  */
+
 import { z } from "zod";
 import {
   FINISH_REPORT_MS,
@@ -20,6 +21,7 @@ import type { PartMeta } from "../core/protocol.ts";
 import type { Env } from "../env.ts";
 import type { Run } from "../run/interface.ts";
 import { runById } from "../run/stub.ts";
+import { answered } from "../storage/answered.ts";
 import { type Joined, joinParts } from "../storage/joinParts.ts";
 import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
 import { PartError, partBytes, partsInOrder, readablePart } from "../storage/partStream.ts";
@@ -147,7 +149,7 @@ async function beginWithout(run: Run, state: JoinState, part: PartMeta): Promise
 
 /** What is left is read from the parts; a file of an earlier end says too much. */
 async function endWithoutJoin(env: Env, runId: string): Promise<void> {
-  await env.BUCKET.delete(resultsKey(runId));
+  await answered(() => env.BUCKET.delete(resultsKey(runId)));
   await runById(env, runId).finished({ bytes: 0, rows: 0 });
 }
 

@@ -6,9 +6,11 @@
  * exactly `LISTED_PER_PAGE` entries, so item i stands in page ⌊i / LISTED_PER_PAGE⌋. A page is listed when planning
  * gets to it: lanes work on the first ones meanwhile.
  */
+
 import { CHUNKS_PER_PLAN_CALL, LISTED_PER_PAGE, MAX_CHUNKS } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
+import { answered } from "../storage/answered.ts";
 import { indexAt } from "./contiguous.ts";
 import { type Item, type PlanStep, type SourceContext, SourceError } from "./source.ts";
 
@@ -89,7 +91,7 @@ async function takePage(n: number, context: SourceContext, list: ListEntries): P
   const { env, run, count } = context;
   count("r2ClassA", 1);
   const onlyIf = new Headers({ "If-None-Match": "*" });
-  const put = await env.BUCKET.put(pageKey(run, n), JSON.stringify(page), { onlyIf });
+  const put = await answered(() => env.BUCKET.put(pageKey(run, n), JSON.stringify(page), { onlyIf }));
   return put === null ? requirePage(n, context) : page;
 }
 
@@ -107,9 +109,10 @@ async function fillPage(from: string | null, list: ListEntries): Promise<Page> {
 
 async function readPage(n: number, { env, run, count }: SourceContext): Promise<Page | null> {
   count("r2ClassB", 1);
-  const object = await env.BUCKET.get(pageKey(run, n));
-  if (object === null) return null;
-  const page = await object.json<Partial<Page> | null>();
+  const page = await answered(async () =>
+    (await env.BUCKET.get(pageKey(run, n)))?.json<Partial<Page> | null>(),
+  );
+  if (page === undefined) return null;
   if (!isPage(page)) throw new Error(`page ${n} of what run ${run} lists is damaged`);
   return page;
 }

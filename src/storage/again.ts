@@ -4,8 +4,12 @@
  * is away is left to whoever asked. Lanes have their own way, within their lease (`src/lane/insist.ts`).
  */
 import { STORAGE_RETRY_FIRST_MS, STORAGE_TRIES } from "../core/limits.ts";
+import { StorageSilent } from "./answered.ts";
 
-/** What `act` gives at last. Throws what its last try threw, or at once what `isFinal` says no try will mend. */
+/**
+ * What `act` gives at last. Throws what its last try threw, or at once what no try will mend: storage that was silent for
+ * its whole time, and what `isFinal` says.
+ */
 export async function again<T>(
   act: () => Promise<T>,
   isFinal: (fault: unknown) => boolean = () => false,
@@ -14,7 +18,7 @@ export async function again<T>(
     try {
       return await act();
     } catch (fault) {
-      if (tries === STORAGE_TRIES || isFinal(fault)) throw fault;
+      if (tries === STORAGE_TRIES || fault instanceof StorageSilent || isFinal(fault)) throw fault;
       const waitMs = STORAGE_RETRY_FIRST_MS * 2 ** (tries - 1) * (0.5 + Math.random() / 2);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }

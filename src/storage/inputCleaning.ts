@@ -2,7 +2,9 @@
  * Removing inputs. An upload stays while a run names it (an ended run may be retried), while its name points to
  * it, and for a while when it was only just replaced: a run may be about to pin it.
  */
+
 import { UPLOAD_UNNAMED_MS } from "../core/limits.ts";
+import { answered } from "./answered.ts";
 import { runsOfInput } from "./catalog.ts";
 import { currentKey, uploadsPrefix } from "./inputKeys.ts";
 import { getInput } from "./inputs.ts";
@@ -33,7 +35,7 @@ export async function deleteInput(
       kind: "conflict",
       message: `run ${needing.id} needs the input ${name}: cancel it or wait for its end`,
     };
-  await env.BUCKET.delete(currentKey(name));
+  await answered(() => env.BUCKET.delete(currentKey(name)));
   await deletePrefix(env.BUCKET, uploadsPrefix(name));
   return { kind: "deleted" };
 }
@@ -44,11 +46,12 @@ export async function deleteUnneededUploads(env: CleaningEnv, name: string, nowM
   const runs = await runsOfInput(env.DB, name);
   const needed = new Set([current?.upload, current?.replaced, ...runs.map((run) => run.upload)]);
   const prefix = uploadsPrefix(name);
-  const { objects } = await env.BUCKET.list({ prefix });
+  const { objects } = await answered(() => env.BUCKET.list({ prefix }));
   const unneeded = objects.filter(
     (object) =>
       !needed.has(object.key.slice(prefix.length).split("/")[0]) &&
       nowMs - object.uploaded.getTime() > UPLOAD_UNNAMED_MS,
   );
-  if (unneeded.length > 0) await env.BUCKET.delete(unneeded.map((object) => object.key));
+  const keys = unneeded.map((object) => object.key);
+  if (keys.length > 0) await answered(() => env.BUCKET.delete(keys));
 }

@@ -96,8 +96,8 @@ export async function getInput(
 ): Promise<InputRecord | null> {
   if (!INPUT_NAME.test(name)) return null;
   count("r2ClassB", 1);
-  const object = await bucket.get(currentKey(name));
-  return object === null ? null : recordSchema.parse(await object.json());
+  const record = await answered(async () => (await bucket.get(currentKey(name)))?.json());
+  return record === undefined ? null : recordSchema.parse(record);
 }
 
 /** Inputs by name; `cursor` is null after the last page. */
@@ -105,12 +105,10 @@ export async function listInputs(
   bucket: R2Bucket,
   page: { readonly cursor?: string | null | undefined; readonly limit: number },
 ): Promise<{ readonly inputs: readonly InputRecord[]; readonly cursor: string | null }> {
-  const listed = await bucket.list({
-    prefix: CURRENT_PREFIX,
-    limit: page.limit,
-    include: ["customMetadata"],
-    ...(page.cursor ? { startAfter: currentKey(page.cursor) } : {}),
-  });
+  const from = page.cursor ? { startAfter: currentKey(page.cursor) } : {};
+  const listed = await answered(() =>
+    bucket.list({ prefix: CURRENT_PREFIX, limit: page.limit, include: ["customMetadata"], ...from }),
+  );
   const inputs = listed.objects.map((object) =>
     recordSchema.parse(JSON.parse(object.customMetadata?.record ?? "null")),
   );

@@ -2,7 +2,9 @@
  * The parts of a run as R2 lists them, for a run whose own list is gone. Nothing says any more which of them were
  * committed: a part that was written and not committed counts as one here.
  */
+
 import type { PartMeta } from "../core/protocol.ts";
+import { answered } from "./answered.ts";
 import { describePart, NotRows, partKey, readPart } from "./parts.ts";
 
 /** All parts in the order of their keys (as text), after the one at `after`, in pages of at most `limit`. */
@@ -15,7 +17,8 @@ export async function* listedParts(
   const prefix = `runs/${run}/parts/`;
   let startAfter = after === null ? prefix : partKey(run, after.chunk, after.n);
   for (;;) {
-    const page = await bucket.list({ prefix, startAfter, limit });
+    const from = startAfter;
+    const page = await answered(() => bucket.list({ prefix, startAfter: from, limit }));
     const parts: PartMeta[] = [];
     for (const { key } of page.objects) {
       const part = await describeObject(bucket, key);

@@ -5,8 +5,10 @@
  * rows are passed on; of one that goes on, the parts committed so far. A window or part that cannot be had errors
  * the stream.
  */
+
 import { MERGE_WINDOW_MAX_BYTES, MERGE_WINDOW_MIN_BYTES, MERGE_WINDOWS_BYTES } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
+import { answered } from "./answered.ts";
 import { joinParts } from "./joinParts.ts";
 import { mergeRows } from "./mergeRows.ts";
 import { objectWindows } from "./objectStream.ts";
@@ -68,7 +70,7 @@ async function* rowsOf(
   windowBytes: number,
   unreadable: TakesNote,
 ): AsyncGenerator<Uint8Array> {
-  const joined = run.hasEnded ? await bucket.head(resultsKey(run.id)) : null;
+  const joined = run.hasEnded ? await answered(() => bucket.head(resultsKey(run.id))) : null;
   if (joined !== null) {
     yield* objectWindows(bucket, joined, { windowBytes, ahead: WINDOWS_AHEAD });
     return;

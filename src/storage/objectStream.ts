@@ -7,8 +7,10 @@
  *
  * An object that was replaced or removed between two windows errors the stream: it is never closed as if complete.
  */
+
 import { OBJECT_WINDOW_BYTES, OBJECT_WINDOWS_AHEAD } from "../core/limits.ts";
 import { again } from "./again.ts";
+import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { fetchAhead } from "./fetchAhead.ts";
 import { releaseBytes } from "./releaseBytes.ts";
@@ -64,8 +66,10 @@ async function readWindow(
 ): Promise<Uint8Array> {
   const bytes = await again(async () => {
     count("r2ClassB", 1);
-    const object = await bucket.get(of.key, { range, onlyIf: { etagMatches: of.etag } });
-    return object !== null && "body" in object ? object.bytes() : null;
+    return answered(async () => {
+      const object = await bucket.get(of.key, { range, onlyIf: { etagMatches: of.etag } });
+      return object !== null && "body" in object ? object.bytes() : null;
+    });
   });
   if (bytes === null) throw new Error(`${of.key} was replaced while it was read`);
   return bytes;

@@ -8,7 +8,7 @@
 import { assert } from "../core/assert.ts";
 import { MAX_OBJECT_PARTS, OBJECT_PART_BYTES } from "../core/limits.ts";
 import { again } from "./again.ts";
-import { answered, StorageSilent } from "./answered.ts";
+import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { releaseBytes } from "./releaseBytes.ts";
 
@@ -36,11 +36,6 @@ export interface ObjectWriter {
 /** R2's words for an upload that does not exist (10024) and for a part that is not the one named (10025). */
 export function isUploadGone(error: unknown): boolean {
   return error instanceof Error && /\((10024|10025)\)/.test(error.message);
-}
-
-/** Trying again mends neither. */
-function isFinal(error: unknown): boolean {
-  return isUploadGone(error) || error instanceof StorageSilent;
 }
 
 /** Whoever gives up does not wait for long. */
@@ -77,7 +72,7 @@ export function openObjectWriter(
     return again(() => {
       count("r2ClassA", 1);
       return answered(act);
-    }, isFinal);
+    }, isUploadGone);
   }
 
   async function sendPart(): Promise<void> {

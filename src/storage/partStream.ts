@@ -6,6 +6,7 @@
 import { PARTS_AHEAD, PARTS_PER_CALL } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
 import { again } from "./again.ts";
+import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 import { fetchAhead } from "./fetchAhead.ts";
 import { decodePart, encodePart, sha256Hex } from "./parts.ts";
@@ -86,7 +87,7 @@ export async function partBytes(
 ): Promise<Uint8Array> {
   const bytes = await again(async () => {
     count("r2ClassB", 1);
-    return (await bucket.get(part.key))?.bytes();
+    return answered(async () => (await bucket.get(part.key))?.bytes());
   });
   if (bytes === undefined) throw new PartError(part, "it is missing");
   if (bytes.byteLength !== part.bytes)

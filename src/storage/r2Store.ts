@@ -1,4 +1,5 @@
 /** An R2 bucket of the Worker as a store of a user's objects. */
+import { answered } from "./answered.ts";
 import type { ObjectStore } from "./objectStore.ts";
 
 export class R2Store implements ObjectStore {
@@ -8,12 +9,13 @@ export class R2Store implements ObjectStore {
   }
 
   async list({ prefix, after, limit }: Parameters<ObjectStore["list"]>[0]) {
-    const page = await this.#bucket.list({ prefix, limit, ...(after === null ? {} : { startAfter: after }) });
+    const from = after === null ? {} : { startAfter: after };
+    const page = await answered(() => this.#bucket.list({ prefix, limit, ...from }));
     const objects = page.objects.map(({ key, size, etag }) => ({ key, size, etag }));
     return { objects, next: page.truncated ? (objects.at(-1)?.key ?? null) : null };
   }
 
   async get(key: string): Promise<ReadableStream<Uint8Array> | null> {
-    return (await this.#bucket.get(key))?.body ?? null;
+    return (await answered(() => this.#bucket.get(key)))?.body ?? null;
   }
 }

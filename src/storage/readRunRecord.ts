@@ -1,6 +1,8 @@
 /** Reads back what a run was created with, for whoever rebuilds the catalog. */
+
 import { z } from "zod";
 import type { CreateRun } from "../run/interface.ts";
+import { answered } from "./answered.ts";
 import { recordKey } from "./runRecord.ts";
 
 /** What `run.json` must hold to be of use. */
@@ -15,8 +17,7 @@ const recordSchema = z.looseObject({
 
 /** What the run was created with; null when there is no record that can be read. */
 export async function readRunRecord(bucket: R2Bucket, run: string): Promise<CreateRun | null> {
-  const object = await bucket.get(recordKey(run));
-  if (object === null) return null;
-  const record = recordSchema.safeParse(await object.json().catch(() => null));
+  const found = await answered(async () => (await bucket.get(recordKey(run)))?.json().catch(() => null));
+  const record = recordSchema.safeParse(found);
   return record.success ? (record.data as unknown as CreateRun) : null;
 }

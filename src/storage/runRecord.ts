@@ -2,7 +2,9 @@
  * What R2 holds of a run besides its parts: `run.json`, written at creation, from which the catalog can be
  * rebuilt, and `results.jsonl`, the joined rows. No secret is in a spec, so none is here.
  */
+
 import type { CreateRun } from "../run/interface.ts";
+import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 
 const ROOT = "runs/";
@@ -24,16 +26,16 @@ export async function writeRunRecord(
   count: ObjectCount = uncounted,
 ): Promise<void> {
   count("r2ClassA", 1);
-  await bucket.put(recordKey(input.runId), JSON.stringify(input), {
-    httpMetadata: { contentType: "application/json" },
-  });
+  const about = { httpMetadata: { contentType: "application/json" } };
+  await answered(() => bucket.put(recordKey(input.runId), JSON.stringify(input), about));
 }
 
 /** Ids of all runs that R2 holds anything of, in the order of their ids, from `from` on. */
 export async function* recordedRuns(bucket: R2Bucket, from: string | null): AsyncGenerator<string> {
   let startAfter = from === null ? ROOT : `${ROOT}${from}`;
   for (;;) {
-    const page = await bucket.list({ prefix: ROOT, delimiter: "/", startAfter });
+    const from = startAfter;
+    const page = await answered(() => bucket.list({ prefix: ROOT, delimiter: "/", startAfter: from }));
     const runs = page.delimitedPrefixes.map((prefix) => prefix.slice(ROOT.length, -1)).sort();
     yield* runs;
     const last = runs[runs.length - 1];
@@ -51,8 +53,9 @@ export async function deleteRunObjects(bucket: R2Bucket, run: string): Promise<v
 /** Removes every object below a prefix, a page at a time. */
 export async function deletePrefix(bucket: R2Bucket, prefix: string): Promise<void> {
   for (;;) {
-    const page = await bucket.list({ prefix });
-    if (page.objects.length > 0) await bucket.delete(page.objects.map((object) => object.key));
+    const page = await answered(() => bucket.list({ prefix }));
+    const keys = page.objects.map((object) => object.key);
+    if (keys.length > 0) await answered(() => bucket.delete(keys));
     if (!page.truncated) return;
   }
 }

@@ -5,6 +5,7 @@
 
 const PREFIX = "schedules/";
 
+import { answered } from "./answered.ts";
 export interface ScheduleRow {
   readonly id: string;
   /** ISO 8601. */
@@ -63,19 +64,19 @@ export async function deleteScheduleRow(db: D1Database, id: string): Promise<voi
 
 /** Writes `schedules/<id>.json`: the schedule as it was sent, for people; its name is what is read again. */
 export async function writeScheduleRecord(bucket: R2Bucket, id: string, record: object): Promise<void> {
-  await bucket.put(`${PREFIX}${id}.json`, JSON.stringify(record), {
-    httpMetadata: { contentType: "application/json" },
-  });
+  const about = { httpMetadata: { contentType: "application/json" } };
+  await answered(() => bucket.put(`${PREFIX}${id}.json`, JSON.stringify(record), about));
 }
 
 export async function deleteScheduleRecord(bucket: R2Bucket, id: string): Promise<void> {
-  await bucket.delete(`${PREFIX}${id}.json`);
+  await answered(() => bucket.delete(`${PREFIX}${id}.json`));
 }
 
 /** Ids of all schedules that R2 names. */
 export async function* recordedSchedules(bucket: R2Bucket): AsyncGenerator<string> {
   for (let startAfter: string | undefined; ; ) {
-    const page = await bucket.list({ prefix: PREFIX, ...(startAfter === undefined ? {} : { startAfter }) });
+    const from = startAfter === undefined ? {} : { startAfter };
+    const page = await answered(() => bucket.list({ prefix: PREFIX, ...from }));
     for (const { key } of page.objects) yield key.slice(PREFIX.length).replace(/\.json$/, "");
     startAfter = page.objects[page.objects.length - 1]?.key;
     if (!page.truncated || startAfter === undefined) return;

@@ -1,5 +1,7 @@
 /** Stored uploads, for those who read them: their indexes (kept by the isolate: uploads never change) and bytes. */
+
 import { LINE_INDEXES_KEPT, SOURCE_SCAN_BYTES } from "../core/limits.ts";
+import { answered } from "./answered.ts";
 import type { ObjectCount } from "./count.ts";
 import { type CsvRefused, CsvScanner } from "./csvScanner.ts";
 import { csvIndexKey, dataKey, indexKey } from "./inputKeys.ts";
@@ -51,7 +53,7 @@ export async function indexCsv(
   const scanned = scanner.end();
   if (scanned.kind === "refused") return scanned;
   count("r2ClassA", 1);
-  await bucket.put(csvIndexKey(name, upload, read.delimiter), scanned.index);
+  await answered(() => bucket.put(csvIndexKey(name, upload, read.delimiter), scanned.index));
   return decodeLineIndex(scanned.index.slice().buffer);
 }
 
@@ -59,9 +61,9 @@ async function storedIndex(bucket: R2Bucket, key: string, count: ObjectCount): P
   const known = kept.get(key);
   if (known !== undefined) return known;
   count("r2ClassB", 1);
-  const object = await bucket.get(key);
-  if (object === null) return null;
-  const index = decodeLineIndex(await object.arrayBuffer());
+  const bytes = await answered(async () => (await bucket.get(key))?.arrayBuffer());
+  if (bytes === undefined) return null;
+  const index = decodeLineIndex(bytes);
   const oldest = kept.keys().next();
   if (kept.size >= LINE_INDEXES_KEPT && !oldest.done) kept.delete(oldest.value);
   kept.set(key, index);
@@ -77,9 +79,9 @@ export function rangeReader(
   const key = dataKey(name, upload);
   return async (from, to) => {
     options.count("r2ClassB", 1);
-    const object = await bucket.get(key, { range: { offset: from, length: to - from } });
-    if (object === null) throw options.gone();
-    const bytes = await object.bytes();
+    const range = { offset: from, length: to - from };
+    const bytes = await answered(async () => (await bucket.get(key, { range }))?.bytes());
+    if (bytes === undefined) throw options.gone();
     if (bytes.byteLength !== to - from)
       throw new Error(`${key}: ${bytes.byteLength} bytes, not ${to - from}`);
     return bytes;

@@ -138,7 +138,7 @@ const PIECE_SIZE: Refusal = {
 
 async function isOpen(bucket: R2Bucket, name: string, id: string): Promise<boolean> {
   if (refuseName(name) !== null || !UPLOAD_ID.test(id)) return false;
-  return (await bucket.head(openMarkKey(name, id))) !== null;
+  return (await answered(() => bucket.head(openMarkKey(name, id)))) !== null;
 }
 
 /** Pieces count from 0 or from 1, as the sender likes. Null when none is missing. */
@@ -191,7 +191,7 @@ async function* chunksOf(
 ): AsyncGenerator<Uint8Array> {
   for (const key of keys) {
     count("r2ClassB", 1);
-    const piece = await bucket.head(key);
+    const piece = await answered(() => bucket.head(key));
     if (piece === null) throw new Error(`piece ${key} is missing`);
     yield* objectWindows(bucket, piece, { count });
   }
@@ -199,9 +199,10 @@ async function* chunksOf(
 
 /** Of all names: who gave one up does not come back with it. One page at a time is enough to keep up. */
 export async function deleteAbandoned(bucket: R2Bucket, nowMs: number): Promise<void> {
-  const { objects } = await bucket.list({ prefix: PIECES_PREFIX });
+  const { objects } = await answered(() => bucket.list({ prefix: PIECES_PREFIX }));
   const old = objects.filter((object) => nowMs - object.uploaded.getTime() > UPLOAD_ABANDONED_MS);
-  if (old.length > 0) await bucket.delete(old.map((object) => object.key));
+  const keys = old.map((object) => object.key);
+  if (keys.length > 0) await answered(() => bucket.delete(keys));
 }
 
 /** The minute's tick: once an hour abandoned pieces are looked for, also where nobody uploads any more. Never throws. */

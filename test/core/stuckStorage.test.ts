@@ -1,11 +1,26 @@
 /** Storage and uploads that stand still end with a sentence; a disk without room is named. */
+
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { resolve } from "node:path";
 import { Readable } from "node:stream";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createClient } from "../../src/cli/client.ts";
 import { DiskWatch, type Room, roomAt } from "../../src/cli/diskRoom.ts";
+import { STORAGE_ANSWER_MS } from "../../src/core/limits.ts";
+import type { PartMeta } from "../../src/core/protocol.ts";
 import { answered } from "../../src/storage/answered.ts";
+import { getInput, listInputs } from "../../src/storage/inputs.ts";
+import { listedParts } from "../../src/storage/listedParts.ts";
+import { objectWindows } from "../../src/storage/objectStream.ts";
+import { partBytes } from "../../src/storage/partStream.ts";
+import { R2Store } from "../../src/storage/r2Store.ts";
+import { readRunRecord } from "../../src/storage/readRunRecord.ts";
+import { deletePrefix, recordedRuns } from "../../src/storage/runRecord.ts";
+import { recordedSchedules } from "../../src/storage/schedules.ts";
+import { csvIndexOf, rangeReader } from "../../src/storage/uploadLines.ts";
+import { beginUpload } from "../../src/storage/uploads.ts";
 
 const never = () => new Promise<never>(() => {});
 
@@ -17,6 +32,65 @@ describe("a call to the bucket", () => {
   it("that is answered gives its answer, and its own refusal", async () => {
     expect(await answered(async () => 7, 1000)).toBe(7);
     await expect(answered(() => Promise.reject(new Error("no")), 1000)).rejects.toThrow("no");
+  });
+});
+
+describe("a bucket that never answers", () => {
+  afterEach(() => vi.useRealTimers());
+  const silent = new Proxy({}, { get: () => never }) as R2Bucket;
+  /** Answers, but its objects never give their bytes. */
+  const bodiless = {
+    get: async () => ({ body: null, bytes: never, json: never, arrayBuffer: never }),
+  } as unknown as R2Bucket;
+  const part = { key: "k", bytes: 1, sha256: "" } as PartMeta;
+  const object = { key: "k", size: 1, etag: "e" } as R2Object;
+  const upload = { name: "n", upload: "u" };
+  const options = { count: () => {}, gone: () => new Error("gone") };
+  const range = (bucket: R2Bucket) => rangeReader(bucket, upload, options)(0, 1);
+
+  it.each<[string, () => Promise<unknown>]>([
+    ["a part", () => partBytes(silent, part)],
+    ["a part's body", () => partBytes(bodiless, part)],
+    ["a window", () => objectWindows(silent, object).next()],
+    ["a window's body", () => objectWindows(bodiless, object).next()],
+    ["a range of an input", () => range(silent)],
+    ["a range's body", () => range(bodiless)],
+    ["an index of records", () => csvIndexOf(silent, upload, ",", () => {})],
+    ["an input", () => getInput(silent, "n")],
+    ["an input's body", () => getInput(bodiless, "n")],
+    ["the list of inputs", () => listInputs(silent, { limit: 1 })],
+    ["the begin of an upload", () => beginUpload(silent, "n", 0)],
+    ["a run's record", () => readRunRecord(silent, "r")],
+    ["the list of runs", () => recordedRuns(silent, null).next()],
+    ["the list of schedules", () => recordedSchedules(silent).next()],
+    ["a run's parts", () => listedParts(silent, "r", { after: null, limit: 1 }).next()],
+    ["a removal", () => deletePrefix(silent, "x/")],
+    ["a user's object", () => new R2Store(silent).get("k")],
+    ["a user's list", () => new R2Store(silent).list({ prefix: "", after: null, limit: 1 })],
+  ])("refuses %s after a minute, and is not asked again", async (_, ask) => {
+    vi.useFakeTimers();
+    const refused = expect(ask()).rejects.toThrow("object storage did not answer for 60 s");
+    await vi.advanceTimersByTimeAsync(STORAGE_ANSWER_MS);
+    await refused;
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is called nowhere without a limit of time", () => {
+    const src = resolve(import.meta.dirname, "../../src");
+    const unlimited = readdirSync(src, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .flatMap((name) => {
+        const code = readFileSync(resolve(src, name), "utf8");
+        const calls = code.matchAll(/\bbucket\.(?:get|head|list|put|delete|createMultipartUpload)\(/gi);
+        return [...calls].flatMap(({ index }) => {
+          const before = code.slice(Math.max(0, index - 150), index);
+          return /(?:answered|write)\((?:async )?\(\) =>/.test(before) ||
+            /const read = async \(\) => /.test(before)
+            ? []
+            : [`${name}: ${code.slice(index, index + 40)}`];
+        });
+      });
+    expect(unlimited).toEqual([]);
   });
 });
 

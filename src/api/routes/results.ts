@@ -10,6 +10,7 @@ import type { PartMeta } from "../../core/protocol.ts";
 import { isEnded } from "../../core/runView.ts";
 import type { Env } from "../../env.ts";
 import { oneOf } from "../../spec/fields.ts";
+import { answered } from "../../storage/answered.ts";
 import { streamMerged } from "../../storage/mergedRows.ts";
 import { streamObject } from "../../storage/objectStream.ts";
 import { streamParts, type TakesNote } from "../../storage/partStream.ts";
@@ -96,7 +97,10 @@ resultRoutes.openapi(results, async (c) => {
     const alone = [{ id, hasEnded: true, parts: () => committedParts(c.env, id) }];
     return ndjson(streamMerged(c.env.BUCKET, alone, options));
   }
-  const joined = isEnded(view.status) && only === undefined ? await c.env.BUCKET.head(resultsKey(id)) : null;
+  const joined =
+    isEnded(view.status) && only === undefined
+      ? await answered(() => c.env.BUCKET.head(resultsKey(id)))
+      : null;
   return ndjson(
     joined !== null
       ? streamObject(c.env.BUCKET, joined)
