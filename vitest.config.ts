@@ -47,7 +47,7 @@ const BESIDE = [
   "badInput",
   "badItems",
   "bodies",
-  "certificate",
+  "connections",
   "command",
   "llmAnswers",
   "lostPart",
