@@ -10,12 +10,13 @@ import { type GrowingPartial, growPartial } from "./growingPartial.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { awaitNotice } from "./notice.ts";
 import { printJson, say, wantsColour } from "./output.ts";
-import { orderedOf } from "./outTarget.ts";
+import { fromHere, orderedOf } from "./outTarget.ts";
 import { printable } from "./printable.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type Report, reportLines } from "./report.ts";
 import { writeRows } from "./rowsOut.ts";
 import { pathToRemember, type RunOut, recallFiles, rememberFiles } from "./runFiles.ts";
+import { shellWord } from "./shellWord.ts";
 import type { StateFolder } from "./stateFolder.ts";
 
 export interface Drive {
@@ -37,6 +38,7 @@ export async function driveRun(connection: Connection, view: RunView, drive: Dri
   if (drive.isDetached) {
     if (flags.has("json")) printJson(view);
     else say(`running in the background; check with: weir status ${view.id}${connection.where}`);
+    if (out !== null) say(unwritten(out, view.id, connection.where));
     return EXIT.ok;
   }
   const progress = createProgress(process.stderr, { colour: wantsColour(process.stderr) });
@@ -60,6 +62,14 @@ export async function driveRun(connection: Connection, view: RunView, drive: Dri
     : ending.kind === "waits"
       ? EXIT.waits
       : exitCodeOf(ending.view.status);
+}
+
+/** Of a run that nobody here follows: its rows are written by whoever does. */
+function unwritten({ target }: RunOut, run: string, where: string): string {
+  const file = target.kind === "stdout" ? null : shellWord(fromHere(target.path));
+  const what = file === null ? "no rows are printed" : `${file} is not written`;
+  const out = file === null ? "" : ` --out ${file}`;
+  return `${what} while nobody here follows the run; when it has ended: weir results ${run}${out}${where}`;
 }
 
 /** What `reduce` made of the run; of a retry together with the run it retries. */

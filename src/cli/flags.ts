@@ -107,7 +107,7 @@ const ROWS_OUT_FLAG: Flag = {
 const DETACH_FLAG: Flag = {
   name: "detach",
   value: null,
-  help: "with --remote or weir dev: start it and return",
+  help: "with --remote or weir dev: start it and return; weir results writes its rows later",
 };
 
 export interface Command {

@@ -124,12 +124,20 @@ describe("weir dev", () => {
     expect(run.exitCode, run.stderr).toBe(0);
     expect(workspace.rows("rows.jsonl")).toHaveLength(100);
 
-    const detached = await workspace.weir(["run", ...flags("--detach", "--rate", "20/s")]);
+    const detached = await workspace.weir([
+      "run",
+      ...flags("--detach", "--rate", "20/s", "--out", "later.jsonl"),
+    ]);
     expect(detached.exitCode, detached.stderr).toBe(0);
     const id = detached.stderr.split("\n", 1)[0] ?? "";
+    expect(detached.stderr).toContain(
+      `later.jsonl is not written while nobody here follows the run; when it has ended: weir results ${id} --out later.jsonl`,
+    );
     await workspace.weir(["set", id, "--rate", "none"]);
     await until("the detached run to end", async () => (await workspace.status(id)).status === "completed");
     expect(await calls()).toBe(200);
+    await workspace.weir(["results", id, "--out", "later.jsonl"]);
+    expect(workspace.rows("later.jsonl")).toHaveLength(100);
   });
 
   test("says what becomes of its runs, and how to reach it with curl", async () => {

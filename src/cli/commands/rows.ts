@@ -13,6 +13,7 @@ import { printable } from "../printable.ts";
 import { printRows, writeRows } from "../rowsOut.ts";
 import { recallFiles } from "../runFiles.ts";
 import { print } from "../stdout.ts";
+import { unbrokenRows } from "../unbrokenRows.ts";
 
 export async function resultsCommand({ words, flags }: Arguments): Promise<number> {
   const only = onlyFlag(flags);
@@ -80,7 +81,8 @@ async function withRows(
   const target = targetOf(flags, run);
   const connection = await connect(flags, command);
   try {
-    const open = () => connection.client.open(`/v1/runs/${encodeURIComponent(run)}/${path}`, call);
+    const ask = () => connection.client.open(`/v1/runs/${encodeURIComponent(run)}/${path}`, call);
+    const open = () => unbrokenRows(connection, ask);
     const check = path === "results" ? () => refuseLostRows(connection.client, run) : async () => {};
     return await giveRows(target, open, check);
   } finally {
