@@ -3,8 +3,8 @@
  * keeps its connection, and on the platform its place among the six open ones.
  */
 import { DRAIN_BYTES } from "../core/limits.ts";
+import { textOfBody } from "./bodyText.ts";
 import { codingOf, undoCodings } from "./contentCoding.ts";
-import { type ContentType, contentTypeOf } from "./contentType.ts";
 import { describeNetworkFault, messageOf } from "./faults.ts";
 import { AnswerUnreadable, CallFailed } from "./task.ts";
 
@@ -13,22 +13,16 @@ export type AnswerText =
   /** More than the bound: what was read is dropped, because a cut answer would look like a whole one. */
   | { readonly kind: "too-large" };
 
-/** The body as text, at most `maxBytes` bytes of it. Throws CallFailed when it breaks off. */
-export async function readText(
-  response: Response,
-  maxBytes: number,
-  { charset }: ContentType = contentTypeOf(response),
-): Promise<AnswerText> {
-  try {
-    if (isKnownToFit(response, maxBytes) && charset === "utf-8") {
-      return { kind: "text", text: await response.text() };
-    }
-    const bytes = await readBytes(response, maxBytes);
-    return bytes === null ? { kind: "too-large" } : { kind: "text", text: decoderOf(charset).decode(bytes) };
-  } catch (fault) {
-    if (fault instanceof AnswerUnreadable) throw fault;
-    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
-  }
+/**
+ * The body as text, at most `maxBytes` bytes of it, in the encoding that it names (`bodyText.ts`). Throws CallFailed when
+ * it breaks off and AnswerUnreadable when it is not text.
+ */
+export async function readText(response: Response, maxBytes: number): Promise<AnswerText> {
+  const bytes = await readBody(response, maxBytes);
+  if (bytes === null) return { kind: "too-large" };
+  const body = textOfBody(bytes, response.headers.get("content-type"));
+  if (body.kind === "not-text") throw new AnswerUnreadable(body.reason, response.status);
+  return body;
 }
 
 /** The body as bytes, as `readBytes`. Throws CallFailed when it breaks off. */
@@ -37,42 +31,30 @@ export async function readBody(response: Response, maxBytes: number): Promise<Ui
     if (isKnownToFit(response, maxBytes)) return new Uint8Array(await response.arrayBuffer());
     return await readBytes(response, maxBytes);
   } catch (fault) {
-    if (fault instanceof AnswerUnreadable) throw fault;
-    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
+    throw brokenOff(fault);
   }
 }
 
-/** The first `maxBytes` bytes of the body as UTF-8 text, up to the last whole line; the rest is given up. */
+/**
+ * The first `maxBytes` bytes of the body as UTF-8 text, up to the last whole line; the rest is given up. Throws
+ * CallFailed when it breaks off.
+ */
 export async function readStart(response: Response, maxBytes: number): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const piece of response.body ?? []) {
-      pieces.push(piece.subarray(0, maxBytes - length));
-      length += piece.byteLength;
-      if (length > maxBytes) break;
-    }
-  } catch (fault) {
-    throw new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
-  }
-  const text = new TextDecoder().decode(joined(pieces, Math.min(length, maxBytes)));
-  return length > maxBytes ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
+  const { bytes, fault } = await readUpTo(response, maxBytes + 1);
+  if (fault !== null) throw brokenOff(fault);
+  const text = new TextDecoder().decode(bytes.subarray(0, maxBytes));
+  return bytes.length > maxBytes ? text.slice(0, text.lastIndexOf("\n") + 1) : text;
 }
 
 /** The first `maxBytes` bytes of the body, or as many as came; the rest is given up. Never throws. */
 export async function readBeginning(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const piece of response.body ?? []) {
-      pieces.push(piece.subarray(0, maxBytes - length));
-      length += piece.byteLength;
-      if (length >= maxBytes) break;
-    }
-  } catch {
-    // A body that breaks off has said what it said.
-  }
-  return joined(pieces, Math.min(length, maxBytes));
+  // A body that breaks off has said what it said.
+  return (await readUpTo(response, maxBytes)).bytes;
+}
+
+function brokenOff(fault: unknown): AnswerUnreadable | CallFailed {
+  if (fault instanceof AnswerUnreadable) return fault;
+  return new CallFailed(`the answer broke off: ${describeNetworkFault(fault)}`);
 }
 
 /** Reads a body that nobody wants, so that its connection can be used again; gives up on a long one. */
@@ -102,20 +84,34 @@ export async function readBytes(response: Response, maxBytes: number): Promise<U
 }
 
 async function readPieces(response: Response, maxBytes: number): Promise<Uint8Array | null> {
+  const { bytes, fault } = await readUpTo(response, maxBytes + 1);
+  if (bytes.length > maxBytes) return null;
+  if (fault !== null) {
+    if (!isCodingFault(fault)) throw fault;
+    if (bytes.length > 0 || !isEmpty(response, messageOf(fault))) throw unreadable(response);
+  }
+  return bytes;
+}
+
+/** The first `most` bytes, or all there are; `fault`: what the body broke off with before, else null. Never throws. */
+async function readUpTo(
+  response: Response,
+  most: number,
+): Promise<{ readonly bytes: Uint8Array; readonly fault: unknown }> {
   const pieces: Uint8Array[] = [];
   let length = 0;
+  let fault: unknown = null;
   try {
-    // An early return from the loop cancels the body.
     for await (const piece of response.body ?? []) {
+      pieces.push(piece.subarray(0, most - length));
       length += piece.byteLength;
-      if (length > maxBytes) return null;
-      pieces.push(piece);
+      // An early end of the loop cancels the body.
+      if (length >= most) break;
     }
-  } catch (fault) {
-    if (!isCodingFault(fault)) throw fault;
-    if (length > 0 || !isEmpty(response, messageOf(fault))) throw unreadable(response);
+  } catch (thrown) {
+    fault = thrown ?? new Error("nothing was said");
   }
-  return joined(pieces, length);
+  return { bytes: joined(pieces, Math.min(length, most)), fault };
 }
 
 /** The platform's words for a body that it could not unpack. */
@@ -149,13 +145,4 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
     at += piece.byteLength;
   }
   return bytes;
-}
-
-/** An encoding that the platform does not know is read as UTF-8. */
-function decoderOf(charset: string): TextDecoder {
-  try {
-    return new TextDecoder(charset);
-  } catch {
-    return new TextDecoder();
-  }
 }

@@ -1,8 +1,6 @@
-/** What the content type of an answer says of its text. */
+/** What the content type of an answer says of its text, beside the encoding (`bodyText.ts`). */
 
 export interface ContentType {
-  /** Lower-case; without one, or one that UTF-8 contains: "utf-8". */
-  readonly charset: string;
   readonly isJson: boolean;
 }
 
@@ -16,7 +14,5 @@ export function contentTypeOf(response: Response): ContentType {
 }
 
 function parse(text: string): ContentType {
-  const charset = /charset="?([^\s";]+)/i.exec(text)?.[1]?.toLowerCase();
-  const isUtf8 = charset === undefined || charset === "utf8" || charset === "us-ascii";
-  return { charset: isUtf8 ? "utf-8" : charset, isJson: /[/+]json\b/i.test(text) };
+  return { isJson: /[/+]json\b/i.test(text) };
 }

@@ -28,7 +28,7 @@ interface Reading {
   readonly status: number;
 }
 
-/** Throws CallFailed when the answer's body breaks off. */
+/** Throws CallFailed when the answer's body breaks off, AnswerUnreadable when it is not text. */
 export async function outcomeOfCompletion(
   response: Response,
   settings: LlmSettings,

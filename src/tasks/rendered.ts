@@ -7,8 +7,8 @@
  */
 import { parseRetryAfter } from "../core/retryAfter.ts";
 import { hideSecrets } from "../core/template.ts";
-import { readText } from "./answer.ts";
-import type { OutgoingRequest, TaskContext, TaskOutcome } from "./task.ts";
+import { type AnswerText, readText } from "./answer.ts";
+import { AnswerUnreadable, type OutgoingRequest, type TaskContext, type TaskOutcome } from "./task.ts";
 
 /** The part of the binding that is used. */
 export interface Browser {
@@ -66,7 +66,7 @@ export async function readRendered(
 ): Promise<{ readonly kind: "html"; readonly html: string } | TaskOutcome> {
   const response = await context.fetch({ ...request, rendered: true });
   const { status } = response;
-  const answer = await readText(response, ESCAPED * limits.maxResponseBytes);
+  const answer = await readText(response, ESCAPED * limits.maxResponseBytes).catch(noText);
   if (status === 429 || status === 503) {
     const nowMs = Date.now();
     const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"), { dateHeader: null, nowMs });
@@ -83,6 +83,12 @@ export async function readRendered(
     return transient(`the browser was answered ${rendered.meta?.status} by ${hostOf(request)}`, null);
   }
   return { kind: "html", html: rendered.result };
+}
+
+/** The browser's answer is its own affair: what is no text holds no page. */
+function noText(fault: unknown): AnswerText {
+  if (fault instanceof AnswerUnreadable) return { kind: "text", text: "" };
+  throw fault;
 }
 
 function parse(text: string): Rendered | null {

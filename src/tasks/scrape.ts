@@ -5,7 +5,8 @@
  * page that may not be called is not called. Only HTML is read; anything else is a failed row. Where the hosts come
  * from the items each of them stands for itself: one that refuses or is down slows nobody else.
  */
-import { ROBOTS_HOSTS_KEPT, ROBOTS_WAIT_MS } from "../core/limits.ts";
+import { MAX_KEPT_HEADER_CHARS, ROBOTS_HOSTS_KEPT, ROBOTS_WAIT_MS } from "../core/limits.ts";
+import { cutText } from "../core/outsideText.ts";
 import type { Json } from "../core/spec.ts";
 import { hideSecrets } from "../core/template.ts";
 import { drain, readBody } from "./answer.ts";
@@ -73,10 +74,17 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
     return outcomeOfFault(fault, false);
   }
   const redirects: string[] = [];
+  // A page says in its value where it is; what failed says it beside its error.
+  const ended = (outcome: TaskOutcome): TaskOutcome => {
+    if (outcome.kind === "ok" || outcome.url !== undefined) return outcome;
+    const [asked = "", answered] = [redirects[0], hideSecrets(request.url)];
+    if (redirects.length === 0 || asked === answered) return outcome;
+    return { ...outcome, url: cutText(context.mask(answered), MAX_KEPT_HEADER_CHARS) };
+  };
   const cookies = new Cookies();
   for (;;) {
     const allowed = await allow(request, context, settings, redirects.length === 0);
-    if (allowed.kind === "failed") return allowed.outcome;
+    if (allowed.kind === "failed") return ended(allowed.outcome);
     request = spaced(request, allowed.spacingMs, settings);
     const answer = await context.fetch(redirects.length === 0 ? request : cookies.dress(request));
     const leadsOn = isRedirect(answer);
@@ -89,17 +97,14 @@ async function scrapeOnce(item: Json, context: TaskContext, settings: ScrapeSett
       isRedirect: leadsOn && !isLast,
       mask: context.mask,
     });
-    if (ruled.kind === "ended") return ruled.outcome;
+    if (ruled.kind === "ended") return ended(ruled.outcome);
     const { response } = ruled;
     const isPage = answer.ok || ruled.kind === "ok";
-    if (isPage || !leadsOn) return read({ request, response, isPage, redirects, context, settings });
+    if (isPage || !leadsOn)
+      return ended(await read({ request, response, isPage, redirects, context, settings }));
     if (isLast) {
-      return outcomeOfStatus(
-        response,
-        context.mask,
-        Date.now(),
-        `, beyond maxRedirects (${settings.maxRedirects})`,
-      );
+      const note = `, beyond maxRedirects (${settings.maxRedirects})`;
+      return ended(await outcomeOfStatus(response, context.mask, Date.now(), note));
     }
     await drain(response);
     redirects.push(hideSecrets(request.url));

@@ -293,6 +293,29 @@ describe("rules of other tasks", () => {
   });
 });
 
+describe("a page that was redirected", () => {
+  it.each([
+    ["is not there", "/gone", { kind: "permanent", status: 404 }],
+    ["is not HTML", "/data", { kind: "permanent", status: 200, errorKind: "parse" }],
+    ["leads on and on", "/loop", { kind: "permanent", status: 302 }],
+    ["is taken for a challenge", "/human", { kind: "throttled", status: 200 }],
+  ])("says where it ended when it %s", async (_what, to, outcome) => {
+    const origin = await serve({
+      "/a": { status: 302, headers: { location: to } },
+      "/loop": { status: 302, headers: { location: "/loop2" } },
+      "/loop2": { status: 302, headers: { location: "/loop" } },
+      "/gone": { status: 404 },
+      "/data": { headers: { "content-type": "application/json" }, body: "{}" },
+      "/human": { headers: { "content-type": "text/html" }, body: "<title>Are you human?</title>" },
+    });
+    const answers = [{ when: { text: "Are you human" }, is: "throttled" }];
+    const url = `${origin}/{{item}}`;
+    const task = { kind: "scrape", url, robots: false, maxRedirects: 1, answers };
+    expect(await tryItem(task, "a")).toMatchObject({ ...outcome, url: origin + to });
+    expect(await tryItem(task, to.slice(1))).not.toHaveProperty("url", origin + to);
+  });
+});
+
 describe("a call for several items", () => {
   const task = (origin: string, more: Record<string, Json> = {}) => ({
     kind: "http",

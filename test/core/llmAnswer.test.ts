@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Json } from "../../src/core/spec.ts";
 import { outcomeOfCompletion } from "../../src/tasks/llmAnswer.ts";
 import { llmSchema } from "../../src/tasks/llmSchema.ts";
-import type { TaskOutcome } from "../../src/tasks/task.ts";
+import { AnswerUnreadable, type TaskOutcome } from "../../src/tasks/task.ts";
 
 const usage = { prompt_tokens: 12, completion_tokens: 7 };
 const SCHEMA: Schema = { type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"] };
@@ -216,6 +216,30 @@ describe("an answer without text", () => {
   ])("is bought once more: %s", async (_name, body, message) => {
     expectLike(await run(body), { kind: "transient", errorKind: "parse", answersMost: 2, message });
     expectLike(await run(body, { answerTries: 1 }), { answersMost: 1 });
+  });
+});
+
+describe("an answer whose bytes are no text", () => {
+  const answer = (bytes: readonly number[], type: string) =>
+    new Response(Uint8Array.from(bytes), { headers: { "content-type": type } });
+  const read = (response: Response) => {
+    const settings = llmSchema.parse({
+      kind: "llm",
+      url: "https://llm.test/v1",
+      model: "m",
+      prompt: "{{item}}",
+    });
+    return outcomeOfCompletion(response, settings, null, (text) => text);
+  };
+  const bytesOf = (text: string) => [...Buffer.from(text, "latin1")];
+
+  it("is refused as it is for every task, and nothing is replaced", async () => {
+    const json = JSON.stringify(said("caf\u00e9"));
+    await expect(read(answer(bytesOf(json), "application/json"))).rejects.toEqual(
+      new AnswerUnreadable("the answer (application/json) is not text", 200),
+    );
+    const named = await read(answer(bytesOf(json), "application/json; charset=iso-8859-1"));
+    expectLike(named, { kind: "ok", value: { text: "caf\u00e9" } });
   });
 });
 

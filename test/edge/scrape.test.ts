@@ -256,6 +256,11 @@ describe("a page that needs a browser", () => {
       async () => new Response("<html>"),
       { kind: "transient", message: "the browser's answer holds no page" },
     ],
+    [
+      "answers what is no text",
+      async () => new Response(Uint8Array.from([0x89, 0x50, 0, 0xff])),
+      { kind: "transient", message: "the browser's answer holds no page" },
+    ],
     ["answers without a page", async () => rendered(null), { kind: "transient" }],
     [
       "says no for all its 200",
