@@ -19,7 +19,7 @@ export interface Deferred extends Tries {
   readonly position: number;
   /** In how many openings of the circuit its tries were given back; absent: in none. */
   readonly excused?: number;
-  /** The last of these openings, by its epoch; absent with `excused`. */
+  /** The last of these openings, by the epoch that it began; absent with `excused`. */
   readonly excusedIn?: number;
   /** How many of `attempts`, from the last on, ended down with nobody answered since; absent: none. */
   readonly downs?: number;
@@ -353,6 +353,8 @@ export interface SyncAnswer {
   readonly kind: "work" | "drain";
   /** The permit epoch. Instants held from an older epoch are forfeit. */
   readonly epoch: number;
+  /** The epoch that the last opening of the circuit began; absent: it never opened. */
+  readonly openedIn?: number;
   /**
    * The run clock at the moment of the answer. Only its distance to the same clock in another answer means
    * anything: it tells how late an answer arrived. A restarted Run counts from

@@ -54,6 +54,8 @@ export interface Quota {
   readonly version: number;
   /** Instants of older epochs are forfeit. */
   readonly epoch: number;
+  /** The epoch that the last opening of the circuit began; absent: it never opened. A lower rate begins epochs too. */
+  readonly openedIn?: number;
   readonly settings: QuotaSettings;
   readonly tat: Tat;
   /** Nothing was issued at or after this: where a restart begins. Stored in steps of `ISSUED_STEP_MS`. */
@@ -188,7 +190,8 @@ export function observe(quota: Quota, report: Report, from: ReportMoment): Quota
   const closes = quota.circuit.open !== null && circuit.open === null;
   const feedback = closes ? measureAnew(learnt.feedback, nowMs) : learnt.feedback;
   const changed = withRate({ ...learnt.quota, circuit }, feedback, nowMs);
-  if (learnt.lowered || opens) return nextEpoch(changed);
+  if (opens) return nextEpoch({ ...changed, openedIn: quota.epoch + 1 });
+  if (learnt.lowered) return nextEpoch(changed);
   return closes ? stored(changed) : changed;
 }
 

@@ -74,6 +74,7 @@ export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: numb
     ...(works && request.hosts !== undefined && { hosts: hostPermits(run, request, pollMs, nowMs) }),
     ...(works ? costedPermits(run, request, pollMs, nowMs) : {}),
     epoch: run.state.quota.epoch,
+    ...(run.state.quota.openedIn !== undefined && { openedIn: run.state.quota.openedIn }),
     clockMs: nowMs + run.state.starts * CLOCKS_APART_MS,
     leases,
     lost,

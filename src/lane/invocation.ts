@@ -210,6 +210,10 @@ export class Invocation implements ExchangeHost, LaneHost {
     return this.#answer?.epoch ?? 0;
   }
 
+  openedIn(): number {
+    return this.#answer?.openedIn ?? 0;
+  }
+
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number } {
     const { refusedEpoch = 0, refusedStreak = 0 } = this.#answer ?? {};
     return { epoch: refusedEpoch, streak: refusedStreak, held: this.#heldRefused };

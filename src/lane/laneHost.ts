@@ -24,8 +24,10 @@ export interface LaneHost {
   /** When the target was certainly up last, local clock, as far as this invocation or the Run knows. */
   upMs(): number;
   isCurrentEpoch(epoch: number): boolean;
-  /** The limiter's epoch as last heard: an opening of the circuit begins one. */
+  /** The limiter's epoch as last heard: an opening of the circuit begins one, and so does a lower rate. */
   epoch(): number;
+  /** The epoch that the last opening of the circuit began, as last heard; 0: it never opened. */
+  openedIn(): number;
   /** What the Run last said of refused credentials, and how many items this invocation holds back for it. */
   refused(): { readonly epoch: number; readonly streak: number; readonly held: number };
   /** How large the lane's first part is, as a share of a full one. */

@@ -39,7 +39,7 @@ const ALONE_AFTER_MS = 1000;
 /** What of its surroundings a settlement needs. */
 export type SettlementHost = Pick<
   LaneHost,
-  "clock" | "tally" | "upMs" | "epoch" | "refused" | "hold" | "nextAnswer"
+  "clock" | "tally" | "upMs" | "epoch" | "openedIn" | "refused" | "hold" | "nextAnswer"
 >;
 
 export class Settlement {
@@ -158,7 +158,7 @@ export class Settlement {
 
   /** The lane begins: the circuit is open, or it opened and was lifted while nobody had the chunk. */
   refundMissed(isOpen: boolean): void {
-    this.refund((waiting) => isOpen || waiting.downIn < this.#host.epoch());
+    this.refund((waiting) => isOpen || waiting.downIn < this.#host.openedIn());
   }
 
   /** The lane gives its chunk back: tries that others' answers have confirmed are nobody's to give back any more. */
@@ -175,8 +175,8 @@ export class Settlement {
 
   /** Counts an opening once, however many tries it gives back. */
   #excuse({ excused, excusedIn }: Pick<Waiting, "excused" | "excusedIn">): Excuse {
-    const epoch = this.#host.epoch();
-    return { excused: excusedIn === epoch ? excused : excused + 1, excusedIn: epoch };
+    const openedIn = this.#host.openedIn();
+    return { excused: excusedIn === openedIn ? excused : excused + 1, excusedIn: openedIn };
   }
 
   /** The lane ends: what is held back stays unsettled. */

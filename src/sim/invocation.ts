@@ -85,6 +85,7 @@ export class Invocation implements ExchangeHost {
     },
     upMs: () => Math.max(this.tally.upMs, this.#runSawUpMs),
     epoch: () => this.epoch,
+    openedIn: () => this.#answer?.openedIn ?? 0,
     isTargetDown: () => this.isTargetDown,
     settings: () => this.#settings as RunSettings,
     // Credentials are always right.

@@ -211,6 +211,22 @@ describe("throttled answers", () => {
     expect(limiter.ask(5)).toMatchObject({ kind: "granted", count: 5, probe: false });
   });
 
+  test("that open the circuit are told from a lower rate, and a restart knows it", () => {
+    const limiter = new Limiter(1000);
+    limiter.configure(500);
+    expect(limiter.quota).toMatchObject({ epoch: 2 });
+    expect(limiter.quota.openedIn).toBeUndefined();
+    limiter.tell(
+      0,
+      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 700 })),
+    );
+    const { epoch } = limiter.quota;
+    expect(limiter.quota.openedIn).toBe(epoch);
+    limiter.configure(100);
+    limiter.restart();
+    expect(limiter.quota).toMatchObject({ epoch: epoch + 1, openedIn: epoch });
+  });
+
   test("do not lower the rate when they answer probes", () => {
     const limiter = new Limiter(1000);
     limiter.tell(
