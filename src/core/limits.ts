@@ -225,6 +225,8 @@ export const USED_UP_TO_PAUSE = 3;
 export const REFUSED_ITEMS_KEPT = 1000;
 /** Of what a refused call was answered so much travels to the Run: the reason of a pause is one sentence. */
 export const REFUSAL_CHARS = 200;
+/** And of what a call that ended down met: it stands in `why`, which is one sentence too. */
+export const FAULT_CHARS = 200;
 export const TOLERATE_FROM_ITEMS = 50;
 
 // --- spec ---

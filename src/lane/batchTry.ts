@@ -11,7 +11,7 @@ import { stringifyJson } from "../core/json.ts";
 import { BATCH_CHARS } from "../core/limits.ts";
 import { NO_TRIES, type Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
-import { type BatchOutcome, HostNotDue, type TaskOutcome } from "../tasks/task.ts";
+import { type BatchOutcome, ItemNotDue, type TaskOutcome } from "../tasks/task.ts";
 import type { Insisted } from "./insist.ts";
 import {
   call,
@@ -113,10 +113,10 @@ export async function tryBatch(
     if (next === undefined) return true;
     if (!(await mayCall())) return false;
     const outcome = await callAll(context, batch, next);
-    const whole = outcome === null || outcome instanceof HostNotDue ? null : wholeOf(outcome);
+    const whole = outcome === null || outcome instanceof ItemNotDue ? null : wholeOf(outcome);
     settleCall(context, whole);
     if (outcome === null || context.signal.aborted) return false;
-    if (outcome instanceof HostNotDue) {
+    if (outcome instanceof ItemNotDue) {
       const dueMs = context.host.clock.now() + outcome.inMs;
       for (const { item, tries } of next) context.settlement.defer(item, tries, dueMs, "no");
       groups = rest;
@@ -154,7 +154,7 @@ function callAll(
   context: TryContext,
   batch: Batch,
   group: readonly Due[],
-): Promise<BatchOutcome | HostNotDue | null> {
+): Promise<BatchOutcome | ItemNotDue | null> {
   const { seat, signal, mayHaveCalled } = context;
   const mayBeUnderWay = mayHaveCalled || group.some(({ tries }) => tries.unanswered === true);
   const items = group.map(({ item }) => ({ item: item.value, index: item.index }));

@@ -1,7 +1,7 @@
 /**
  * Where the lanes of one invocation wait for permits that are for a host.
  *
- * A lane that has begun nothing does not wait for a host that rests: its item is put off (HostNotDue) to a turn of its
+ * A lane that has begun nothing does not wait for a host that rests: its item is put off (ItemNotDue) to a turn of its
  * own, behind those that were put off before it in the whole run, and the lane goes on with another item. Because turns
  * lie as far apart as the host allows, a lane with nothing but far turns gives its chunk back, and lanes come to other
  * hosts. The Run gives the turns away, and they are advice. An item that comes at its turn and finds the host at rest
@@ -10,7 +10,7 @@
 import { HOST_AHEAD_MS, HOSTS_TRACKED, SHARED_PAUSE_MAX_MS, STARVED_MS } from "../core/limits.ts";
 import type { HostAsk, HostGrant } from "../core/protocol.ts";
 import type { HostNeed } from "../tasks/permits.ts";
-import { HostNotDue, LaneStopped } from "../tasks/task.ts";
+import { ItemNotDue, LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
 import type { Instant } from "./instants.ts";
 import { type AnswerMoment, usableMs } from "./runClock.ts";
@@ -58,12 +58,12 @@ export class HostLine {
     this.#hurry = hurry;
   }
 
-  /** Resolves with an instant at which a call to the host may leave. Rejects with HostNotDue or LaneStopped. */
+  /** Resolves with an instant at which a call to the host may leave. Rejects with ItemNotDue or LaneStopped. */
   wait(seat: Seat, need: HostNeed, signal: AbortSignal): Promise<Instant> {
     const nowMs = this.#clock.now();
     const dueMs = this.#known.get(need.host)?.dueMs ?? Number.NEGATIVE_INFINITY;
     if (seat.hasWaited && !seat.midTry && dueMs > nowMs + HOST_AHEAD_MS) {
-      return Promise.reject(new HostNotDue(dueMs - nowMs));
+      return Promise.reject(new ItemNotDue(dueMs - nowMs));
     }
     const askFromMs = seat.midTry ? dueMs - HOST_AHEAD_MS : nowMs;
     return new Promise((resolve, reject) => {
@@ -169,7 +169,7 @@ export class HostLine {
       if (waiter.phase !== "asking" || waiter.need.host !== grant.host) continue;
       const sendInMs = sends.shift();
       if (sendInMs === undefined && grant.turnInMs !== null && needsTurn(waiter)) {
-        waiter.refuse(new HostNotDue(turnMs - this.#clock.now()));
+        waiter.refuse(new ItemNotDue(turnMs - this.#clock.now()));
         turnMs += grant.turnEveryMs;
       } else if (sendInMs === undefined) this.#sendBack(waiter, grant.waitInMs);
       else {
@@ -185,7 +185,7 @@ export class HostLine {
     const nowMs = this.#clock.now();
     const { dueMs } = this.#knownOf(waiter.need.host);
     const rests = dueMs > nowMs + HOST_AHEAD_MS && !waiter.seat.midTry;
-    if (rests && waitInMs === 0) waiter.refuse(new HostNotDue(dueMs - nowMs));
+    if (rests && waitInMs === 0) waiter.refuse(new ItemNotDue(dueMs - nowMs));
     else this.#line(waiter, Math.max(nowMs + waitInMs, dueMs - HOST_AHEAD_MS));
   }
 

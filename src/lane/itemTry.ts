@@ -3,13 +3,19 @@
  *
  * A try that was stopped, or whose secret is missing, has no outcome: the item stays where it was.
  */
-import { EXPIRIES_TO_FAIL_ITEM, HOST_REST_MS, REFUSAL_CHARS, TROUBLE_WITHIN_MS } from "../core/limits.ts";
+import {
+  EXPIRIES_TO_FAIL_ITEM,
+  FAULT_CHARS,
+  HOST_REST_MS,
+  REFUSAL_CHARS,
+  TROUBLE_WITHIN_MS,
+} from "../core/limits.ts";
 import type { ChunkWork, Fault, Refusal, Trouble } from "../core/protocol.ts";
 import { restMs } from "../core/throttling.ts";
 import { type Tries, triesOf } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
-import { HostNotDue, LaneStopped, SettingMissing, type TaskOutcome } from "../tasks/task.ts";
+import { ItemNotDue, LaneStopped, SettingMissing, type TaskOutcome } from "../tasks/task.ts";
 import type { LaneHost } from "./laneHost.ts";
 import type { OpenTask } from "./ports.ts";
 import type { Progress } from "./progress.ts";
@@ -58,9 +64,9 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
     failed: (failure) => failure,
     items: [item],
   });
-  settleCall(context, outcome instanceof HostNotDue ? null : outcome);
+  settleCall(context, outcome instanceof ItemNotDue ? null : outcome);
   if (outcome === null || signal.aborted) return false;
-  if (outcome instanceof HostNotDue) {
+  if (outcome instanceof ItemNotDue) {
     context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, "no");
     return true;
   }
@@ -73,7 +79,7 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
 /** A call that failed in a way that the task did not foresee. */
 export type Failure = Extract<TaskOutcome, { readonly kind: "permanent" }>;
 
-/** Null: no outcome, the items stay where they were. HostNotDue: no outcome either, but the lane goes on. */
+/** Null: no outcome, the items stay where they were. ItemNotDue: no outcome either, but the lane goes on. */
 export async function call<T>(
   context: TryContext,
   of: {
@@ -81,7 +87,7 @@ export async function call<T>(
     readonly failed: (failure: Failure) => T;
     readonly items: readonly Item[];
   },
-): Promise<T | HostNotDue | null> {
+): Promise<T | ItemNotDue | null> {
   const { host, seat, signal, progress, settlement } = context;
   seat.beginTry({
     hasWaited: of.items.some(({ ordinal }) => progress.waiting.has(ordinal)),
@@ -92,7 +98,7 @@ export async function call<T>(
     return await of.run();
   } catch (fault) {
     if (fault instanceof LaneStopped || signal.aborted) return null;
-    if (fault instanceof HostNotDue) return fault;
+    if (fault instanceof ItemNotDue) return fault;
     if (fault instanceof SettingMissing) {
       host.tally.block(fault.message);
       host.hurry(0);
@@ -275,6 +281,3 @@ export function downOf(outcome: TaskOutcome, before: Tries, after: Tries): Down 
   if (!isDown(outcome)) return "no";
   return after.attempts > before.attempts ? "spent" : "given-back";
 }
-
-/** Characters of what a call that ended down is reported with. */
-const FAULT_CHARS = 200;

@@ -10,7 +10,7 @@ import { FREE_EARLY_MS, STARVED_MS, SYNC_RIDE_MS } from "../core/limits.ts";
 import type { CostedAsk, Rounds, SettledCall, SyncAnswer, Told } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
 import type { HostNeed } from "../tasks/permits.ts";
-import { HostNotDue, LaneStopped } from "../tasks/task.ts";
+import { ItemNotDue, LaneStopped } from "../tasks/task.ts";
 import type { Clock } from "./clock.ts";
 import { CostedPermits } from "./costedPermits.ts";
 import { Demand, type Standing } from "./demand.ts";
@@ -337,7 +337,7 @@ export class Pacer implements SeatHost {
         },
         swap: () => {
           leave();
-          reject(new HostNotDue(0));
+          reject(new ItemNotDue(0));
         },
       };
       this.#heed(signal);

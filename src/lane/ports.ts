@@ -34,7 +34,7 @@ export interface LanePorts {
 
 /** A task opened for one lane. */
 export interface OpenTask {
-  /** One try of one item. Rejects with LaneStopped, HostNotDue and SettingMissing, which are not outcomes. */
+  /** One try of one item. Rejects with LaneStopped, ItemNotDue and SettingMissing, which are not outcomes. */
   run(input: {
     readonly item: Json;
     readonly index: number;

@@ -16,7 +16,7 @@ export interface SeatHost {
   now(): number;
   /**
    * Resolves with an instant that is due, in order of arrival. Rejects with LaneStopped, with `need` also with
-   * HostNotDue, with `cost` also with CallTooDear.
+   * ItemNotDue, with `cost` also with CallTooDear.
    */
   wait(seat: Seat, signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Instant>;
   isCurrent(instant: Instant, nowMs: number): boolean;

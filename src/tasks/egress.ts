@@ -53,7 +53,7 @@ export interface IndexedItem {
 export interface Egress {
   /**
    * Runs one try of one item and gives its outcome, secrets masked. Whatever the task throws becomes an outcome,
-   * except what is not an outcome (LaneStopped, HostNotDue, SettingMissing), with which it rejects.
+   * except what is not an outcome (LaneStopped, ItemNotDue, SettingMissing), with which it rejects.
    */
   run(input: OneTry & { readonly item: Json; readonly index: number }): Promise<TaskOutcome>;
   /** The same for one call with several items. */

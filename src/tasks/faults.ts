@@ -1,6 +1,6 @@
 /**
  * What a task threw, as an outcome. Three things pass through, because they are not outcomes of the item:
- * LaneStopped and HostNotDue (no attempt, no row) and SettingMissing (the run pauses).
+ * LaneStopped and ItemNotDue (no attempt, no row) and SettingMissing (the run pauses).
  */
 
 import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";

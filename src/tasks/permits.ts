@@ -11,7 +11,7 @@ export interface Permits {
   readonly isCosted?: boolean;
   /**
    * Resolves when a permit's instant has come. Rejects with LaneStopped when the lane has to stop or `signal`
-   * ends: then no call may be made. With `need` the permit is for that host: rejects with HostNotDue when the host
+   * ends: then no call may be made. With `need` the permit is for that host: rejects with ItemNotDue when the host
    * rests and this try has made no call yet. With CallTooDear when `cost` is more than the quota ever allows at once.
    */
   take(signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Permit>;

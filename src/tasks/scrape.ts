@@ -22,7 +22,7 @@ import { fetchRobots, type RobotsAnswer, RobotsCache } from "./robots.ts";
 import { holdAgainstRules } from "./ruledAnswer.ts";
 import type { ScrapeSettings } from "./scrapeSchema.ts";
 import { asHttp, complainAboutFields, fieldRules } from "./scrapeSettings.ts";
-import { HostNotDue, type OutgoingRequest, type Task, type TaskContext, type TaskOutcome } from "./task.ts";
+import { ItemNotDue, type OutgoingRequest, type Task, type TaskContext, type TaskOutcome } from "./task.ts";
 
 export const scrapeTask: Task<ScrapeSettings> = {
   kind: "scrape",
@@ -153,7 +153,7 @@ async function robotsOf(
   const nowMs = Date.now();
   const robots = robotsKept.get(key, nowMs);
   if (robots !== null) return { kind: "robots", robots, isNew: false };
-  if (isFirst && (robotsUnderWay.get(key) ?? 0) > nowMs) throw new HostNotDue(ROBOTS_WAIT_MS);
+  if (isFirst && (robotsUnderWay.get(key) ?? 0) > nowMs) throw new ItemNotDue(ROBOTS_WAIT_MS);
   if (robotsUnderWay.size > ROBOTS_HOSTS_KEPT) robotsUnderWay.clear();
   robotsUnderWay.set(key, nowMs + timeoutMs);
   try {

@@ -240,11 +240,11 @@ export class CannotOpen extends Error {
 }
 
 /** What is not an outcome of an item: the try comes to nothing, and the item stays where it was. */
-export type NoOutcome = LaneStopped | SettingMissing | HostNotDue;
+export type NoOutcome = LaneStopped | SettingMissing | ItemNotDue;
 
 /** True for what a task must let through. */
 export function isNoOutcome(fault: unknown): fault is NoOutcome {
-  return fault instanceof LaneStopped || fault instanceof SettingMissing || fault instanceof HostNotDue;
+  return fault instanceof LaneStopped || fault instanceof SettingMissing || fault instanceof ItemNotDue;
 }
 
 /** Thrown by `context.fetch` when the lane has to stop: no attempt, no row; the item stays where it was. */
@@ -317,11 +317,11 @@ export class CallTooDear extends Error {
  * Thrown by `context.fetch` when the request's host is not due yet, or another item is to be called first, and nothing
  * has left in this try: no attempt, no row; the lane goes on with another item and comes back to this one.
  */
-export class HostNotDue extends Error {
+export class ItemNotDue extends Error {
   readonly inMs: number;
   constructor(inMs: number) {
-    super(`the host is not due for ${Math.ceil(inMs)} ms`);
-    this.name = "HostNotDue";
+    super(`the item is not due for ${Math.ceil(inMs)} ms`);
+    this.name = "ItemNotDue";
     this.inMs = inMs;
   }
 }
