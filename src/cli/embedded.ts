@@ -13,6 +13,7 @@ import { setDamagedIndexAside } from "./damagedIndex.ts";
 import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { keepSchema } from "./migrations.ts";
+import { requireOpenFiles } from "./openFiles.ts";
 import { say } from "./output.ts";
 import { printable } from "./printable.ts";
 import { endProcess, type ProcessId } from "./processes.ts";
@@ -72,7 +73,9 @@ export interface EmbeddedOptions {
 
 /** Starts workerd. The caller owns the folder. Throws UsageError for a port in use. */
 export async function startEmbedded(folder: StateFolder, options: EmbeddedOptions): Promise<Embedded> {
+  requireOpenFiles();
   const bundle = loadBundle();
+  const bucket = bucketName(folder);
   emptyTmp(folder);
   const aside = options.repairs ? await setDamagedIndexAside(folder) : null;
   if (aside !== null) say(`the damaged index is set aside as ${printable(aside)}, which may be deleted`);
@@ -87,7 +90,9 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
     log.write(line);
     for (const said of taskLines.of(line.message, performance.now())) options.taskSaid(said);
   };
-  const miniflare = withoutExitHooks(() => createMiniflare(bundle, { folder, ...options, token, logged }));
+  const miniflare = withoutExitHooks(() =>
+    createMiniflare(bundle, { bucket, folder, ...options, token, logged }),
+  );
   const stop = () => stopEmbedded({ miniflare, folder, watchdog, closeLog: log.close });
   try {
     await miniflare.ready;
@@ -106,6 +111,7 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
 function createMiniflare(
   bundle: Bundle,
   input: {
+    readonly bucket: string;
     readonly folder: StateFolder;
     readonly generation: string;
     readonly succeeds: readonly string[];
@@ -130,7 +136,7 @@ function createMiniflare(
       resourcePersistencePath: input.folder.data,
       handleStructuredLogs: input.logged,
       workers: embeddedWorkers(bundle, {
-        bucket: bucketName(input.folder),
+        bucket: input.bucket,
         bindings: {
           ...Object.fromEntries(secrets),
           WEIR_TOKEN: input.token,

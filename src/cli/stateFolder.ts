@@ -5,9 +5,20 @@
  * (`owner.ts`) writes to it.
  */
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "./exit.ts";
+import { printable } from "./printable.ts";
+import { faultOf } from "./systemFault.ts";
 
 export interface StateFolder {
   readonly path: string;
@@ -55,14 +66,25 @@ export function prepareStateFolder(folder: StateFolder): void {
     chmodSync(folder.path, 0o700);
     writeFileSync(join(folder.path, ".gitignore"), "*\n");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--state: the folder ${folder.path} cannot be used: ${reason}`);
+    throw cannotBeUsed(folder, error);
+  }
+}
+
+function cannotBeUsed(folder: StateFolder, error: unknown): UsageError {
+  return new UsageError(`--state: the folder ${printable(folder.path)} cannot be used: ${faultOf(error)}`);
+}
+
+class NotAFolder extends Error {
+  constructor() {
+    super("it is no folder");
   }
 }
 
 /** One level after another: Node's own way never ends where the system says that a parent which is there is not. */
 function makeFolder(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return;
+  if (stat !== undefined) throw new NotAFolder();
   if (dirname(path) !== path) makeFolder(dirname(path));
   try {
     mkdirSync(path, { mode: 0o700 });
@@ -81,10 +103,10 @@ export function emptyTmp(folder: StateFolder): void {
 /** True when something was ever kept here. Throws UsageError where this user may not look. */
 export function hasState(folder: StateFolder): boolean {
   try {
+    if (statSync(folder.path, { throwIfNoEntry: false })?.isDirectory() === false) throw new NotAFolder();
     return statSync(folder.generationFile, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--state: the folder ${folder.path} cannot be used: ${reason}`);
+    throw cannotBeUsed(folder, error);
   }
 }
 
@@ -96,16 +118,34 @@ export function nextGeneration(folder: StateFolder): string {
   return next;
 }
 
+const BUCKET_NAME = /^weir-[0-9a-f]{32}$/;
+
 /**
  * The bucket's name in this folder, made up once. The runtime's own entry port serves any bucket, by name and
- * without a token, to whoever on this machine knows the name: so nobody can guess it.
+ * without a token, to whoever on this machine knows the name: so nobody can guess it. A name that was lost is the one
+ * under which the rows lie. Throws UsageError where they lie under several.
  */
 export function bucketName(folder: StateFolder): string {
   const known = readOr(folder.bucketFile, "");
-  if (known !== "") return known;
-  const name = `weir-${randomBytes(16).toString("hex")}`;
+  if (BUCKET_NAME.test(known)) return known;
+  const [stored, ...others] = storedBuckets(folder);
+  if (others.length > 0) {
+    const names = [stored, ...others].join(", ");
+    throw new UsageError(
+      `the file ${printable(folder.bucketFile)} is lost, which names the bucket of all rows; write the right one of these into it: ${names}`,
+    );
+  }
+  const name = stored ?? `weir-${randomBytes(16).toString("hex")}`;
   replaceFile(folder.bucketFile, name);
   return name;
+}
+
+function storedBuckets(folder: StateFolder): readonly string[] {
+  try {
+    return readdirSync(join(folder.data, "r2")).filter((name) => BUCKET_NAME.test(name));
+  } catch {
+    return [];
+  }
 }
 
 /** Writes a file whole or not at all, for this user only. */

@@ -332,6 +332,14 @@ export const ROBOTS_WAIT_MS = 250;
 /** A `Crawl-delay` beyond this counts as this: an item waits in its lane that long between two hops. */
 export const CRAWL_DELAY_MAX_MS = 60_000;
 
+// --- the machine of one's own ---
+
+/**
+ * Files and connections that may be open: databases, logs and pipes take 60, each lane one or two. With 64 the runtime
+ * never came up, with 100 calls failed as if the target were down; systems give 256 (macOS) or 1,024 and more.
+ */
+export const OPEN_FILES_LEAST = 256;
+
 // --- what tasks say on their console ---
 
 /** Lines that reach the terminal in a second: more nobody reads, and a bar that is redrawn after each flickers. */

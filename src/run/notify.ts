@@ -1,6 +1,8 @@
 /**
  * Sends the notice of a run's end: the run's JSON without its spec, signed.
- * The signature is `x-weir-signature: sha256=<hex>`, the HMAC-SHA256 of the body under the secret `WEBHOOK`.
+ * Signed under the secret `WEBHOOK`, with HMAC-SHA256 as `sha256=<hex>`: `x-weir-signature-v2` signs
+ * `<x-weir-timestamp>.<body>`, so that a receiver can refuse what is old, and `x-weir-signature` the body alone, for
+ * receivers that know nothing of the time. The time is that of the try, in seconds since 1970.
  * No redirect is followed: the body goes to the address in the spec or nowhere.
  */
 import type { NoticeResult } from "../core/notice.ts";
@@ -17,6 +19,7 @@ export async function sendNotice(env: Env, url: string, view: RunView): Promise<
   if (secret === null) return { kind: "failed", status: null, message: `secret ${NOTICE_SECRET} is missing` };
   const { spec: _, ...shown } = view;
   const body = JSON.stringify(shown);
+  const timestamp = String(Math.floor(Date.now() / 1000));
   try {
     const answer = await fetch(url, {
       method: "POST",
@@ -27,6 +30,8 @@ export async function sendNotice(env: Env, url: string, view: RunView): Promise<
         "content-type": "application/json",
         "x-weir-run": view.id,
         "x-weir-signature": `sha256=${await signature(secret, body)}`,
+        "x-weir-timestamp": timestamp,
+        "x-weir-signature-v2": `sha256=${await signature(secret, `${timestamp}.${body}`)}`,
       },
     });
     await answer.body?.cancel();

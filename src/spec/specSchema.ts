@@ -223,7 +223,7 @@ const smoke = {
 const onComplete = {
   url: webAddress().meta(
     about(
-      "Gets one POST with the run's JSON when the run has ended, with at most five tries. The header `x-weir-signature` is `sha256=` and the HMAC-SHA256 of the body under the secret WEBHOOK (`WEIR_SECRET_WEBHOOK`).",
+      "Gets one POST with the run's JSON when the run has ended, with at most five tries. The header `x-weir-signature-v2` is `sha256=` and the HMAC-SHA256 of `<x-weir-timestamp>.<body>` under the secret WEBHOOK (`WEIR_SECRET_WEBHOOK`); the timestamp is that of the try, in seconds since 1970. Refuse what is more than five minutes old or has a wrong signature. (`x-weir-signature` signs the body alone: whoever got hold of such a notice can send it again at any time.)",
       "https://example.com/done",
       "Signed, so that the receiver knows who speaks; it never delays the end.",
     ),

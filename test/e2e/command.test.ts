@@ -1,6 +1,8 @@
 /** The command around the main job: stdin, plans, `weir dev` and what is handed to it, an older Node. */
+
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { delimiter, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -148,6 +150,15 @@ describe("weir dev", () => {
     const answer = await fetch(`${address}/v1/runs`);
     expect([answer.status, await answer.text()]).toEqual([401, expect.stringContaining("weir dev prints")]);
   });
+
+  test.each(["localhost x", "localhost:99999", "["])(
+    "refuses the malformed Host %j as such",
+    async (host) => {
+      const socket = connect(Number(new URL(address).port), "127.0.0.1");
+      socket.end(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /);
+    },
+  );
 
   test("is the only one on its state folder", async () => {
     const second = await workspace.weir(["dev", "--port", "0"]);

@@ -1,7 +1,7 @@
 /** The first items go alone, somebody opens the gate, and the end is told to whoever asked for it. */
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunView } from "../../src/core/runView.ts";
@@ -102,7 +102,7 @@ describe("the notice of a run's end", () => {
   const SECRET = "a-webhook-secret";
   const env = { WEIR_SECRET_WEBHOOK: SECRET };
   let receiver: Server;
-  let received: { readonly body: string; readonly signature: unknown }[];
+  let received: { readonly body: string; readonly headers: IncomingHttpHeaders }[];
   let answers: number[];
 
   beforeEach(async () => {
@@ -112,7 +112,7 @@ describe("the notice of a run's end", () => {
       const pieces: Buffer[] = [];
       for await (const piece of request) pieces.push(piece as Buffer);
       const body = Buffer.concat(pieces).toString();
-      received.push({ body, signature: request.headers["x-weir-signature"] });
+      received.push({ body, headers: request.headers });
       response.writeHead(answers.shift() ?? 204).end();
     }).listen(0, "127.0.0.1");
     await once(receiver, "listening");
@@ -131,8 +131,12 @@ describe("the notice of a run's end", () => {
     const run = JSON.parse(ended.stdout) as RunView;
     expect(run.onComplete).toMatchObject({ state: "delivered", attempts: 2, status: 204 });
     expect(received).toHaveLength(2);
-    for (const { body, signature } of received) {
-      expect(signature).toBe(`sha256=${createHmac("sha256", SECRET).update(body).digest("hex")}`);
+    const signed = (text: string) => `sha256=${createHmac("sha256", SECRET).update(text).digest("hex")}`;
+    for (const { body, headers } of received) {
+      const timestamp = Number(headers["x-weir-timestamp"]);
+      expect(Math.abs(Date.now() / 1000 - timestamp)).toBeLessThan(300);
+      expect(headers["x-weir-signature"]).toBe(signed(body));
+      expect(headers["x-weir-signature-v2"]).toBe(signed(`${timestamp}.${body}`));
       const told = JSON.parse(body) as Partial<RunView>;
       expect(told).toMatchObject({ id: run.id, status: "completed", counts: { done: IDS } });
       expect(told.spec).toBeUndefined();
