@@ -75,8 +75,8 @@ function cannotBeUsed(folder: StateFolder, error: unknown): UsageError {
 }
 
 class NotAFolder extends Error {
-  constructor() {
-    super("it is no folder");
+  constructor(path: string) {
+    super(`${printable(path)} is not a folder`);
   }
 }
 
@@ -84,7 +84,7 @@ class NotAFolder extends Error {
 function makeFolder(path: string): void {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat?.isDirectory()) return;
-  if (stat !== undefined) throw new NotAFolder();
+  if (stat !== undefined) throw new NotAFolder(path);
   if (dirname(path) !== path) makeFolder(dirname(path));
   try {
     mkdirSync(path, { mode: 0o700 });
@@ -103,7 +103,8 @@ export function emptyTmp(folder: StateFolder): void {
 /** True when something was ever kept here. Throws UsageError where this user may not look. */
 export function hasState(folder: StateFolder): boolean {
   try {
-    if (statSync(folder.path, { throwIfNoEntry: false })?.isDirectory() === false) throw new NotAFolder();
+    if (statSync(folder.path, { throwIfNoEntry: false })?.isDirectory() === false)
+      throw new NotAFolder(folder.path);
     return statSync(folder.generationFile, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
     throw cannotBeUsed(folder, error);

@@ -17,8 +17,8 @@ afterEach(() => rmSync(path, { recursive: true, force: true }));
 
 describe("a folder that cannot be used", () => {
   it.each<[string, () => string, RegExp]>([
-    ["a file", () => join(path, "file"), /file cannot be used: it is no folder$/],
-    ["below a file", () => join(path, "file/state"), /cannot be used: (it is no folder|a part of the path)/],
+    ["a file", () => join(path, "file"), /file cannot be used: .*file is not a folder$/],
+    ["below a file", () => join(path, "file/state"), /cannot be used: (.*file is not a folder|a part of the path)/],
     ["a name that is too long", () => join(path, "a".repeat(300)), /cannot be used: the name is too long$/],
   ])("is refused in words: %s", (_how, where, says) => {
     writeFileSync(join(path, "file"), "");
@@ -29,7 +29,7 @@ describe("a folder that cannot be used", () => {
 
   it("that is a file is not one where nothing was run", () => {
     writeFileSync(join(path, "file"), "");
-    expect(() => hasState(stateFolder(join(path, "file")))).toThrow("it is no folder");
+    expect(() => hasState(stateFolder(join(path, "file")))).toThrow("file is not a folder");
     expect(hasState(stateFolder(join(path, "new")))).toBe(false);
   });
 });
