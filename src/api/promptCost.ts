@@ -4,23 +4,12 @@
  * what is tried again comes on top.
  */
 import { PROMPTS_COUNTED, PROMPTS_COUNTED_CHARS } from "../core/limits.ts";
+import type { PromptCost } from "../core/promptCost.ts";
 import { dollarsOf, priceOf } from "../core/usage.ts";
 import type { Env } from "../env.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { taskOf } from "../tasks/registry.ts";
 import type { ReadySpec } from "./startRun.ts";
-
-export interface PromptCost {
-  /** Items whose prompts were counted. */
-  readonly counted: number;
-  readonly inputTokens: number;
-  /** Null: the answers have no bound. */
-  readonly outputTokensMost: number | null;
-  /** Of the prompts alone; null: there is no price. */
-  readonly dollarsLeast: number | null;
-  /** With the longest answers; null: they have no bound, or there is no price. */
-  readonly dollarsMost: number | null;
-}
 
 /** Null where the task counts no tokens, or how many items there are is not known. */
 export async function promptCost(env: Env, ready: ReadySpec): Promise<PromptCost | null> {

@@ -15,6 +15,10 @@ export function newRunId(nowMs: number, random: Uint8Array): string {
   return `r_${time}${Array.from(random, (byte) => ALPHABET.charAt(byte % 32)).join("")}`;
 }
 
+export function randomBytes(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
+}
+
 /** True for text that `newRunId` could have made. Nothing else is ever looked up. */
 export function isRunId(text: string): boolean {
   return /^r_[0-9a-hjkmnp-tv-z]{18}$/.test(text);

@@ -1,14 +1,6 @@
 /** The line of a plan about what its prompts will cost at the target. */
+import type { PromptCost } from "../core/promptCost.ts";
 import { count, counted } from "./printable.ts";
-
-/** As the API sends it. */
-export interface PromptCost {
-  readonly counted: number;
-  readonly inputTokens: number;
-  readonly outputTokensMost: number | null;
-  readonly dollarsLeast: number | null;
-  readonly dollarsMost: number | null;
-}
 
 /** One call an item; what is tried again comes on top. */
 export function promptLine(prompts: PromptCost, items: number): string {

@@ -473,6 +473,8 @@ export const UNSETTLED_PER_CALL = 100;
 export const SETTLED_PER_QUERY = 10_000;
 /** D1 ends a statement after 30 s: rows are deleted in portions. */
 export const ROWS_PER_DELETE = 20_000;
+/** Runs asked at once how they are, for one page of the list: each is a call to its object. */
+export const RUN_VIEWS_AT_ONCE = 20;
 /** Bytes of run snapshots in one page of the list of runs: a spec may carry 1 MB of inline items. */
 export const CATALOG_PAGE_BYTES = 4_000_000;
 export const FAILURE_GROUPS = 100;

@@ -5,23 +5,23 @@
  * nothing is due soon, when it is asked to stop, or when its lease is over; unless the lease is over it commits what
  * it has and gives the lease back. A platform fault, a missing secret or a stop never makes a row.
  *
- * With others beside it (`sideLane.ts`) several items are under way at once. Each of them but the lane's own stands among the
- * waiting, so that a checkpoint taken meanwhile tells that it has no row yet.
+ * With others beside it (`sideLane.ts`) several items are under way at once: `chunkItems.ts` says which.
  */
-import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS, STARVED_MS } from "../core/limits.ts";
+import { DEFERRED_WAIT_MS, STARVED_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
 import { NO_TRIES, type Tries } from "../core/tries.ts";
-import { type Item, SourceError } from "../sources/source.ts";
+import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { CannotOpen, LaneStopped, SecretMissing } from "../tasks/task.ts";
 import { gather, tryBatch } from "./batchTry.ts";
+import { ChunkItems } from "./chunkItems.ts";
 import { type Insisted, insist } from "./insist.ts";
 import { refusalOf, settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
 import type { LaneHost } from "./laneHost.ts";
 import { PartWriter } from "./partWriter.ts";
 import { LanePause } from "./pause.ts";
 import type { OpenTask } from "./ports.ts";
-import { NO_DOWNS, Progress, type Waiting } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { Reader } from "./reader.ts";
 import type { Seat } from "./seat.ts";
 import { Settlement } from "./settlement.ts";
@@ -44,6 +44,13 @@ const STOPPED: End = { trouble: null };
 
 const HAND_BACK: Next = { kind: "end", trouble: null };
 
+/** What was read, to be worked on. */
+function nextOf(found: Insisted<Item | null>, tries: Tries): Next {
+  if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries };
+  if (found.kind === "ok") return { kind: "end", trouble: "the source has fewer items than were planned" };
+  return { kind: "end", trouble: found.kind === "refused" ? found.trouble : null };
+}
+
 export class Lane implements Helped {
   readonly fence: number;
   /** End of the lease on the local clock. */
@@ -56,21 +63,16 @@ export class Lane implements Helped {
   readonly writer: PartWriter;
   readonly settlement: Settlement;
   readonly #reader: Reader;
+  readonly #items: ChunkItems;
   readonly #pause: LanePause;
   readonly #sideLanes = new Set<SideLane>();
   #itemsPerCall = 1;
   /** Called when the last of them has left. */
   #onAlone: () => void = () => {};
-  /** The item of the lane's own that is under way. */
-  #own: Item | null = null;
-  /** The source is being read: by one at a time. */
-  #reading: Promise<unknown> | null = null;
   /** Resolves when it is known what a lost lane has written of the chunk. */
   readonly #known = Promise.withResolvers<void>();
   #isKnown = false;
   #isClosing = false;
-  /** Others take items of the chunk too. */
-  #isShared = false;
 
   constructor(host: LaneHost, lease: Lease, deadlineMs: number) {
     const { clock, ports } = host;
@@ -112,6 +114,8 @@ export class Lane implements Helped {
       refused,
     });
     this.settlement = new Settlement(host, this.progress, this.writer);
+    const { progress, writer } = this;
+    this.#items = new ChunkItems(host, { reader: this.#reader, progress, writer });
   }
 
   /** Works until the chunk is done or given back; never rejects. */
@@ -187,56 +191,15 @@ export class Lane implements Helped {
   }
 
   get hasMore(): boolean {
-    return !this.#isClosing && (this.#hasNew || this.progress.timed > 0);
+    return !this.#isClosing && (this.#items.hasNew || this.progress.timed > 0);
   }
 
-  /** Items that nobody has begun, and room to put them off. */
-  get #hasNew(): boolean {
-    return !this.#reader.isAtEnd && this.progress.waiting.size < DEFERRED_PER_CHUNK;
-  }
-
-  async take(): Promise<Taken | null> {
-    while (this.#reading !== null) await this.#reading.catch(() => {});
-    this.#share();
-    if (!this.hasMore) return null;
-    const due = this.progress.firstDue();
-    const inMs = due === null ? Number.POSITIVE_INFINITY : due.dueMs - this.#host.clock.now();
-    if (due !== null && inMs <= 0) return this.#takeAgain(due);
-    if (!this.#hasNew) return inMs > DEFERRED_WAIT_MS ? null : { kind: "wait", ms: inMs };
-    return this.#alone(async () => {
-      const found = await this.#fromSource(() => this.#reader.next());
-      if (found.kind !== "ok" || found.value === null) return null;
-      this.#begin(found.value);
-      return { kind: "item", item: found.value, tries: NO_TRIES };
-    });
-  }
-
-  async #takeAgain(due: Waiting): Promise<Taken | null> {
-    this.#resume(due);
-    const found = await this.#fromSource(() => this.#reader.again(due));
-    if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries: due };
-    // Its row may have come with a part that was adopted meanwhile.
-    if (!this.writer.isAdopted(due.ordinal)) this.progress.wait(due);
-    return null;
-  }
-
-  /** From now on several items are under way: the lane's own is the first. */
-  #share(): void {
-    if (this.#isShared) return;
-    this.#isShared = true;
-    const own = this.#own;
-    if (own !== null && own.ordinal === this.progress.cursor) this.#begin(own);
-  }
-
-  /** A waiting item is under way: nobody else takes it. */
-  #resume(waiting: Waiting): void {
-    this.progress.wait({ ...waiting, dueMs: Number.POSITIVE_INFINITY });
+  take(): Promise<Taken | null> {
+    return this.#items.take(() => this.hasMore);
   }
 
   putBack(item: Item): void {
-    const own = this.progress.waiting.get(item.ordinal);
-    if (own?.dueMs === Number.POSITIVE_INFINITY)
-      this.progress.wait({ ...own, dueMs: this.#host.clock.now() });
+    this.#items.putBack(item);
     this.wake();
   }
 
@@ -281,9 +244,8 @@ export class Lane implements Helped {
 
   /** No item is under way any more. Where all have their row others leave by themselves, for another lane. */
   async #untilAlone(): Promise<void> {
-    const isOver = this.#reader.isAtEnd && this.progress.waiting.size === 0;
     this.#wakeSides();
-    if (!isOver) for (const side of this.#sideLanes) side.stop();
+    if (!this.#items.areOver) for (const side of this.#sideLanes) side.stop();
     if (this.#sideLanes.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onAlone = resolve;
@@ -296,7 +258,7 @@ export class Lane implements Helped {
     this.settlement.refundMissed(this.#host.isTargetDown());
     this.#known.resolve();
     this.#isKnown = true;
-    if (this.#reader.isAtEnd && this.progress.waiting.size === 0) return { trouble: null };
+    if (this.#items.areOver) return { trouble: null };
     const opening = await this.openTask();
     if (opening.kind !== "ok") return { trouble: opening.kind === "refused" ? opening.trouble : null };
     const task = opening.value;
@@ -351,7 +313,7 @@ export class Lane implements Helped {
           task.batch === undefined
             ? await this.#work(context, next.item, next.tries)
             : await this.#workGroup(context, task.batch, next);
-        this.#own = null;
+        this.#items.ownIsOver();
         if (end !== null) return end;
       }
     }
@@ -366,8 +328,8 @@ export class Lane implements Helped {
     const { waiting } = this.progress;
     const due = waiting.size === 0 ? null : this.progress.firstDue();
     const nowMs = this.#host.clock.now();
-    if (due !== null && due.dueMs <= nowMs) return this.#readAgain(due);
-    if (this.#hasNew) return this.#readNext();
+    if (due !== null && due.dueMs <= nowMs) return nextOf(await this.#items.again(due), due);
+    if (this.#items.hasNew) return this.#readNext();
     if (waiting.size === 0) return HAND_BACK;
     if (this.#host.isEnding()) return HAND_BACK;
     if (due === null && this.#sideLanes.size > 0) return { kind: "pause", ms: HELD_LOOK_MS };
@@ -379,58 +341,10 @@ export class Lane implements Helped {
     return { kind: "pause", ms: HELD_LOOK_MS };
   }
 
-  #readAgain(due: Waiting): Promise<Next> {
-    this.#resume(due);
-    return this.#read(() => this.#reader.again(due), due);
-  }
-
-  /** The item at the cursor; in a shared chunk it stands among the waiting as soon as it is read. */
+  /** The item at the cursor. */
   async #readNext(): Promise<Next> {
-    if (this.#reading !== null) {
-      await this.#reading.catch(() => {});
-      return { kind: "pause", ms: 0 };
-    }
-    return this.#alone(async () => {
-      const next = await this.#read(() => this.#reader.next(), NO_TRIES);
-      if (next.kind !== "item") return next;
-      this.#own = next.item;
-      if (this.#isShared) this.#begin(next.item);
-      return next;
-    });
-  }
-
-  /** Nobody else reads meanwhile. */
-  #alone<T>(read: () => Promise<T>): Promise<T> {
-    const reading = read().finally(() => {
-      this.#reading = null;
-    });
-    this.#reading = reading;
-    return reading;
-  }
-
-  /** The cursor moves on, the item is under way. */
-  #begin({ ordinal, position }: Item): void {
-    const dueMs = Number.POSITIVE_INFINITY;
-    this.progress.wait({ ordinal, position, ...NO_TRIES, dueMs, item: null, ...NO_DOWNS });
-  }
-
-  async #read(read: () => ReturnType<Reader["next"]>, tries: Tries): Promise<Next> {
-    const found = await this.#fromSource(read);
-    if (found.kind === "ok" && found.value !== null) return { kind: "item", item: found.value, tries };
-    if (found.kind === "ok") return { kind: "end", trouble: "the source has fewer items than were planned" };
-    return { kind: "end", trouble: found.kind === "refused" ? found.trouble : null };
-  }
-
-  /** A source that cannot be used any more stops the run, which says why. */
-  async #fromSource<T>(read: () => Promise<Insisted<T>>): Promise<Insisted<T>> {
-    try {
-      return await read();
-    } catch (fault) {
-      if (!(fault instanceof SourceError)) throw fault;
-      this.#host.tally.block(fault.message);
-      this.#host.hurry(0);
-      return { kind: "lost" };
-    }
+    const found = await this.#items.next();
+    return found === "look again" ? { kind: "pause", ms: 0 } : nextOf(found, NO_TRIES);
   }
 
   /** One try of one item, or its row without a call. An end: the lane cannot go on. */
@@ -458,7 +372,7 @@ export class Lane implements Helped {
     const most = work.careful ? 1 : batch.most;
     const isCallable = (one: Item) => refusalOf(work, one) === null;
     const from = { reader: this.#reader, most, isCallable };
-    const group = await this.#fromSource(() => gather({ item, tries }, context, from));
+    const group = await this.#items.fromSource(() => gather({ item, tries }, context, from));
     if (group.kind !== "ok") return { trouble: group.kind === "refused" ? group.trouble : null };
     if (work.careful) await this.#host.announce(this.fence, item.ordinal);
     if (!(await tryBatch(context, batch, group.value, () => this.#mayCall()))) return STOPPED;

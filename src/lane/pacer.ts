@@ -17,6 +17,7 @@ import { Demand, type Standing } from "./demand.ts";
 import { HostLine } from "./hostLine.ts";
 import { type Instant, Instants, type Ticket } from "./instants.ts";
 import { LoopLateness } from "./lateness.ts";
+import { ProbeSwap, type ProbeTaker } from "./probeSwap.ts";
 import type { Tally } from "./report.ts";
 import { isPause, RightOfWay } from "./rightOfWay.ts";
 import { type AnswerMoment, RunClock } from "./runClock.ts";
@@ -25,14 +26,11 @@ import { Seat, type SeatHost } from "./seat.ts";
 /** A call that says nothing of tokens. */
 const NO_TOKENS: TokenCost = { input: 0, output: 0 };
 
-interface Waiter {
+interface Waiter extends ProbeTaker {
   readonly seat: Seat;
   readonly signal: AbortSignal;
   sinceMs: number;
-  readonly give: (instant: Instant) => void;
   readonly refuse: () => void;
-  /** Its lane is to come back with an item that was tried before, if it has one. */
-  readonly swap: () => void;
 }
 
 export class Pacer implements SeatHost {
@@ -53,8 +51,7 @@ export class Pacer implements SeatHost {
   #epoch = 0;
   #freeUntilMs = Number.NEGATIVE_INFINITY;
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
-  /** A probe that waits for the lane that went to fetch an item for it. */
-  #probe: Instant | null = null;
+  readonly #probes = new ProbeSwap();
   #cancelTimer: (() => void) | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
   readonly #lateness = new LoopLateness();
@@ -369,7 +366,7 @@ export class Pacer implements SeatHost {
       const instant = left === 0 ? null : this.#takeNow(nowMs);
       if (instant === null) break;
       left -= 1;
-      if (instant.probe) this.#giveProbe(instant, waiter);
+      if (instant.probe) this.#probes.give(instant, waiter, [...this.#waiters]);
       else waiter.give(instant);
     }
     // The next portion's timer goes before the one that answers wait for.
@@ -379,27 +376,9 @@ export class Pacer implements SeatHost {
     if (this.#instants.held === 0) this.#onChange();
   }
 
-  /**
-   * To a lane with an item of the kind that the Run asks for. Where all have items that were never tried, one goes for
-   * another: its lane takes those that were first, once they are due.
-   */
-  #giveProbe(instant: Instant, first: Waiter): void {
-    const wantsTried = instant.prefers === "tried";
-    const waiters = [...this.#waiters];
-    const fitting = waiters.find(({ seat }) => seat.isTried === wantsTried);
-    const swapping = wantsTried ? waiters.find(({ seat }) => seat.canSwap) : undefined;
-    if (instant.prefers === undefined || fitting !== undefined || swapping === undefined) {
-      (fitting ?? first).give(instant);
-      return;
-    }
-    this.#probe = instant;
-    swapping.swap();
-  }
-
   /** The probe that was kept for who comes next; null: there is none. */
   #takeProbe(nowMs: number): Instant | null {
-    const probe = this.#probe;
-    this.#probe = null;
+    const probe = this.#probes.take();
     if (probe === null || this.isCurrent(probe, nowMs)) return probe;
     this.#instants.forfeitOne();
     return null;

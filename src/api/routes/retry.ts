@@ -7,7 +7,7 @@ import { parseRetry, type RetryChange } from "../../spec/schema.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, refuseField } from "../errors.ts";
-import { newRunId, RANDOM_BYTES } from "../runId.ts";
+import { newRunId, randomBytes } from "../runId.ts";
 import { viewEndedRun } from "../runRpc.ts";
 import { created, describedBody, noQuery, runParams, runSchema } from "../schemas.ts";
 import { readySpec, startRun } from "../startRun.ts";
@@ -29,7 +29,7 @@ retryRoutes.openapi(retry, async (c) => {
   if (parsed.kind === "invalid") throw refuseField(parsed);
   const parent = await viewEndedRun(c.env, id, "retried");
   const ready = await readySpec(c.env, childSpec(parent, parsed.retry));
-  const child = newRunId(Date.now(), crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
+  const child = newRunId(Date.now(), randomBytes());
   const view = await startRun(c.env, child, ready);
   c.header("location", `/v1/runs/${view.id}`);
   return c.json(view, 201);

@@ -1,5 +1,6 @@
 /** Runs: create, list, get, delete. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { RUN_VIEWS_AT_ONCE } from "../../core/limits.ts";
 import { isEnded, RUN_STATUSES, type RunView } from "../../core/runView.ts";
 import type { Env } from "../../env.ts";
 import { SourceError } from "../../sources/source.ts";
@@ -14,7 +15,8 @@ import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, Refusal } from "../errors.ts";
 import { refreshCatalog, refuseUnfinishedDescendants } from "../family.ts";
-import { newRunId, RANDOM_BYTES } from "../runId.ts";
+import { inGroups } from "../inGroups.ts";
+import { newRunId, randomBytes } from "../runId.ts";
 import { callRun, controlRun, viewEndedRun, viewRun } from "../runRpc.ts";
 import {
   created,
@@ -127,7 +129,7 @@ async function readyOrGivenBack(
 }
 
 function newId(): string {
-  return newRunId(Date.now(), crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
+  return newRunId(Date.now(), randomBytes());
 }
 
 /** The run that a key stands for: its view when it was made, else the id to make it under. */
@@ -155,17 +157,9 @@ async function earlierRun(
   }
 }
 
-/** Object calls made at once for one list. */
-const VIEWS_AT_ONCE = 20;
-
 /** Snapshots of runs that have not ended are replaced by what the runs say now. */
-async function asTheyAreNow(env: Env, snapshots: readonly RunView[]): Promise<RunView[]> {
-  const runs: RunView[] = [];
-  for (let i = 0; i < snapshots.length; i += VIEWS_AT_ONCE) {
-    const group = snapshots.slice(i, i + VIEWS_AT_ONCE);
-    runs.push(...(await Promise.all(group.map((snapshot) => asItIsNow(env, snapshot)))));
-  }
-  return runs;
+function asTheyAreNow(env: Env, snapshots: readonly RunView[]): Promise<RunView[]> {
+  return inGroups(snapshots, RUN_VIEWS_AT_ONCE, (snapshot) => asItIsNow(env, snapshot));
 }
 
 async function asItIsNow(env: Env, snapshot: RunView): Promise<RunView> {

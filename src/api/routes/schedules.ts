@@ -18,7 +18,8 @@ import { atAStretch } from "../atAStretch.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses, Refusal, refuseField } from "../errors.ts";
-import { RANDOM_BYTES } from "../runId.ts";
+import { inGroups } from "../inGroups.ts";
+import { randomBytes } from "../runId.ts";
 import { controlSchedule, noSchedule, viewScheduleById } from "../scheduleRpc.ts";
 import { scheduleParams, scheduleViewSchema } from "../scheduleSchemas.ts";
 import {
@@ -51,8 +52,7 @@ scheduleRoutes.openapi(create, async (c) => {
     throw new Refusal("too_many", `there are ${MAX_SCHEDULES} schedules, the most there may be`);
   }
   const key = c.req.valid("header")["idempotency-key"];
-  const random = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
-  const id = key === undefined ? newScheduleId(nowMs, random) : await scheduleIdOf(key);
+  const id = key === undefined ? newScheduleId(nowMs, randomBytes()) : await scheduleIdOf(key);
   const { settings, watermarkMs } = parsed;
   const bodySha256 = await sha256Hex(bytes);
   // The name in R2 first: a schedule that exists can always be found again.
@@ -138,11 +138,6 @@ scheduleRoutes.openapi(remove, async (c) => {
 });
 
 async function viewsOf(env: Env, ids: readonly string[]): Promise<ScheduleView[]> {
-  const views: ScheduleView[] = [];
-  for (let at = 0; at < ids.length; at += SCHEDULES_AT_ONCE) {
-    const group = ids.slice(at, at + SCHEDULES_AT_ONCE);
-    const seen = await Promise.all(group.map((id) => scheduleById(env, id).view(false)));
-    views.push(...seen.filter((view) => view !== null));
-  }
-  return views;
+  const seen = await inGroups(ids, SCHEDULES_AT_ONCE, (id) => scheduleById(env, id).view(false));
+  return seen.filter((view) => view !== null);
 }

@@ -1,4 +1,5 @@
 /** `weir plan`: what a spec would do, how long it would take, what it would cost. Starts nothing, calls no target. */
+import type { PromptCost } from "../../core/promptCost.ts";
 import type { SmokeSpec } from "../../core/spec.ts";
 import type { Arguments } from "../arguments.ts";
 import { connect } from "../connection.ts";
@@ -7,7 +8,7 @@ import { EXIT } from "../exit.ts";
 import { latencyFlag } from "../latency.ts";
 import { printJson } from "../output.ts";
 import { count, counted, duration, printable } from "../printable.ts";
-import { type PromptCost, promptLine } from "../promptLine.ts";
+import { promptLine } from "../promptLine.ts";
 import { print } from "../stdout.ts";
 import { uploadInput } from "../upload.ts";
 import { askAboutSpec } from "./run.ts";
