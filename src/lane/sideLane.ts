@@ -1,12 +1,13 @@
 /**
  * A slot more for a lane: works on items of the lane's chunk beside it, new ones and those that wait for another try,
  * when no chunk is left for a lane of its own.
- * When that lane has no more, it goes on to another lane of its invocation, which takes no request.
+ * When that lane has no more, it goes on to another lane of its invocation, which takes no request; where it finds
+ * nothing there either, it gives its slot back.
  *
  * It holds a lease and no chunk: rows, parts and checkpoints are the lane's. An item that it could not bring to an
  * outcome goes back to the lane, which ends only after it.
  */
-import { RELEASE_WITHIN_MS } from "../core/limits.ts";
+import { FRUITLESS_MOST, RELEASE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
 import type { Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
@@ -124,9 +125,10 @@ export class SideLane {
     try {
       // What one call carries the lane gathers by itself.
       let isLeft = task.batch === undefined;
+      let fruitless = 0;
       while (isLeft) {
-        await this.#workItems(task);
-        isLeft = this.#goOn();
+        fruitless = (await this.#workItems(task)) ? 0 : fruitless + 1;
+        isLeft = fruitless < FRUITLESS_MOST && this.#goOn();
       }
     } finally {
       await task.close().catch(() => {});
@@ -144,7 +146,8 @@ export class SideLane {
     return true;
   }
 
-  async #workItems(task: OpenTask): Promise<void> {
+  /** True when an item came to an outcome. */
+  async #workItems(task: OpenTask): Promise<boolean> {
     const { progress, settlement, writer } = this.#lane;
     const { signal } = this.#abort;
     const context: TryContext = {
@@ -157,6 +160,7 @@ export class SideLane {
       mayHaveCalled: this.#lane.work.adopt,
       isOwner: false,
     };
+    let isOfUse = false;
     while (!this.#mustStop() && writer.trouble === null) {
       writer.cutIfDue();
       if (writer.isFull) {
@@ -165,19 +169,24 @@ export class SideLane {
         continue;
       }
       const taken = await this.#lane.take();
-      if (taken === null) return;
+      if (taken === null) return isOfUse;
       if (taken.kind === "wait") {
         await this.#pause.wait(taken.ms);
         continue;
       }
       const { item, tries } = taken;
-      if (settleUncalled(context, this.#lane.work, item, tries)) continue;
+      if (settleUncalled(context, this.#lane.work, item, tries)) {
+        isOfUse = true;
+        continue;
+      }
       if (!(await this.#mayCall()) || !(await tryItem(context, item, tries))) {
         this.#lane.putBack(item);
-        return;
+        return isOfUse;
       }
+      isOfUse = true;
       this.#lane.wake();
     }
+    return isOfUse;
   }
 
   #mustStop(): boolean {

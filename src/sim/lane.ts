@@ -144,9 +144,16 @@ export class Lane implements Chunk {
   /** Items left for each that works on them; 0: no lane is to come. */
   get itemsEach(): number {
     const isWhole = !this.work.careful && this.work.until === undefined;
-    const isOpen = isWhole && this.#isKnown && this.hasMore && this.writer.trouble === null;
+    const isOpen = isWhole && this.#isKnown && this.#hasSoon && this.writer.trouble === null;
     const left = this.work.count - this.progress.cursor + this.progress.timed;
     return isOpen && !this.#stream.mustStop ? left / (this.#sides.size + 1) : 0;
+  }
+
+  /** Something that `take` gives. */
+  get #hasSoon(): boolean {
+    if (this.#isClosing || this.#hasNew) return !this.#isClosing;
+    const due = this.progress.firstDue();
+    return due !== null && due.dueMs - this.#host.process.now() <= DEFERRED_WAIT_MS;
   }
 
   /** Items of the chunk without a row. */

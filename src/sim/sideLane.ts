@@ -2,7 +2,7 @@
  * A slot more for a lane of the simulation, by the rules of `lane/sideLane.ts`: works on items of the lane's chunk
  * beside it, and goes on to another lane of its invocation when that one has no more. It has no chunk of its own.
  */
-import { RELEASE_WITHIN_MS } from "../core/limits.ts";
+import { FRUITLESS_MOST, RELEASE_WITHIN_MS } from "../core/limits.ts";
 import type { Lease } from "../core/protocol.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Lane } from "./lane.ts";
@@ -35,8 +35,9 @@ export class SideLane {
   *run(): Routine<void> {
     yield* this.#lane.known();
     if (!this.#mustStop && this.#lane.hasMore) {
-      do yield* this.#workItems();
-      while (this.#goesOn());
+      let fruitless = 0;
+      do fruitless = (yield* this.#workItems()) ? 0 : fruitless + 1;
+      while (fruitless < FRUITLESS_MOST && this.#goesOn());
     }
     this.#stream.leave();
     this.#lane.leave(this);
@@ -81,7 +82,9 @@ export class SideLane {
     return true;
   }
 
-  *#workItems(): Routine<void> {
+  /** True when an item came to an outcome. */
+  *#workItems(): Routine<boolean> {
+    let isOfUse = false;
     const lane = this.#lane;
     const { writer } = lane;
     while (!this.#mustStop && writer.trouble === null) {
@@ -92,16 +95,18 @@ export class SideLane {
         continue;
       }
       const taken = lane.take();
-      if (taken === null) return;
+      if (taken === null) return isOfUse;
       if (taken.kind === "wait") {
         yield* this.#stream.pause(taken.ms);
         continue;
       }
       if (!(yield* this.#stream.work(lane, taken.ordinal, taken.tries))) {
         lane.putBack(taken.ordinal);
-        return;
+        return isOfUse;
       }
+      isOfUse = true;
       lane.wake();
     }
+    return isOfUse;
   }
 }

@@ -42,6 +42,29 @@ describe("lanes without a chunk of their own", () => {
     expect(world.calls.at(-1)?.atMs).toBeLessThan(9000);
   });
 
+  it("do not pass one slot between two lanes whose items all wait, or nothing else would go on", async () => {
+    const items = 40;
+    const world = new LaneWorld({
+      items,
+      invocations: 1,
+      spec: {
+        chunkSize: 20,
+        maxParallelism: 3,
+        retry: { ...SPEC_DEFAULTS.retry, maxAttempts: 2, baseDelayMs: 20_000 },
+      },
+      // The first item of each chunk keeps its lane busy while all others wait for their second try. The target is up.
+      callMs: (index) => (index % 20 === 0 ? 60_000 : undefined),
+      outcome: (index) =>
+        index % 20 === 0
+          ? { kind: "ok", value: null, status: 200 }
+          : { kind: "transient", errorKind: "http", message: "408", status: 408, retryAfterMs: null },
+    });
+    world.keep(1);
+    await world.untilEnded();
+    expectOneRowEach(world, items);
+    expect(world.calls).toHaveLength(2 + 2 * (items - 2));
+  });
+
   it("hold the rate to the end where the last round of chunks is a small one", async () => {
     const quota = { requests: "200/s", burst: null, perHost: null, tokens: null, tokenBurst: null };
     const world = new LaneWorld(coarse({ items: 4400, spec: { chunkSize: 100, maxParallelism: 40, quota } }));
