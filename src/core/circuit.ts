@@ -12,10 +12,14 @@
  * - While nobody gets a connection it stays open. Where connections are made and calls fail all the same, it closes
  *   after `CONNECTED_PATIENCE_MS` without an answer (it is *lifted*): from then on every failure is its item's own.
  *   Only a run with `REOPENS_ABOVE_ITEMS` items left opens it again in the same silence, when
- *   `REOPENS_AFTER` further items failed in their first try; each time it then stays open for twice as long.
+ *   `REOPENS_AFTER` further items failed in their first try, and after that `REOPENS_AGAIN_AFTER`; each time it then
+ *   stays open for twice as long.
+ * - Bad items that stand in rows open it again and again. So what the openings cost is added up: beyond `HELD_MOST_MS`
+ *   (`HELD_LONG_MOST_MS` where it opened again in the same silence) it stays closed. A twentieth of the time is forgotten.
  *
- * So a run ends: while connections are made at most `CONNECTED_PATIENCE_MS` are added to the tries of the items that are
- * left, and nothing but the target's being out of reach holds it longer (DESIGN.md, "When does a run end").
+ * So a run ends: while connections are made at most `HELD_MOST_MS` and a twentieth of its time are added to the tries of
+ * its items, in a long list of which a whole stretch fails `HELD_LONG_MOST_MS`, and nothing but the target's being out of
+ * reach holds it longer (DESIGN.md, "When does a run end").
  *
  * Opened by a shared pause (*throttled*), only an answered probe closes it, because answers to calls from before the
  * pause prove nothing. Invariant: while open at most one probe is out, unless its holder is certainly gone.
@@ -26,14 +30,20 @@ import {
   CONNECTED_PATIENCE_MAX_MS,
   CONNECTED_PATIENCE_MS,
   FALSE_ALARM_MS,
+  HELD_FORGOTTEN,
+  HELD_LONG_MOST_MS,
+  HELD_MOST_MS,
+  HELD_ROOM_MS,
   LEAD_MS,
   LEASE_MARGIN_MS,
   LEASE_TTL_MS,
   PROBE_CONNECTED_MAX_MS,
+  PROBE_CONNECTED_MS,
   PROBE_FIRST_MS,
   PROBE_MAX_MS,
   REOPENS_ABOVE_ITEMS,
   REOPENS_AFTER,
+  REOPENS_AGAIN_AFTER,
   SHARED_PAUSE_MAX_MS,
   SILENCE_FAILURES,
   SILENCE_MS,
@@ -48,6 +58,14 @@ export interface Circuit {
   readonly open: Opening | null;
   /** Different items of a silence that open it: doubled by every opening that turned out to be a false alarm. */
   readonly opensAfter: number;
+  /** What openings have cost; absent: nothing. */
+  readonly held?: Held;
+}
+
+/** For how long the circuit was open although connections were made, as of an instant; forgotten as time passes. */
+interface Held {
+  readonly ms: number;
+  readonly asOfMs: number;
 }
 
 /** Calls that ended down since the last one that was answered. */
@@ -142,21 +160,24 @@ export function pauseAll(circuit: Circuit, nowMs: number, pauseMs: number): Circ
 /** The circuit after an invocation's report: who was answered, who was not, and what became of its probe. */
 export function observeCalls(circuit: Circuit, report: Report, from: ReportMoment): Circuit {
   const { nowMs } = from;
-  const probed = settleProbe(circuit.open, report, from);
+  const probed = settleProbe(circuit, report, from);
   const isAnswered = endsSilence(circuit, report, nowMs);
   const silence = silenceAfter(isAnswered ? null : circuit.silence, report, nowMs);
   const open = probed?.reason === "down" && isAnswered ? null : probed;
   const opensAfter = threshold(circuit, open, nowMs);
   if (silence !== null && (open === null || open.isAjar === true)) {
-    const how = opens(silence, opensAfter, from);
+    const how = opens(silence, opensAfter, { ...from, heldMs: heldMs(circuit, nowMs) });
     if (how !== null && (how === "shut" || open === null)) {
       const ajar = how === "ajar" ? ({ isAjar: true } as const) : {};
       const opened = { ...opening("down", nowMs, nowMs + PROBE_FIRST_MS), ...ajar };
-      return { silence: how === "shut" ? { ...silence, items: [] } : silence, open: opened, opensAfter };
+      const begun = how === "shut" ? { ...silence, items: [] } : silence;
+      return { silence: begun, open: opened, opensAfter, ...heldAfter(circuit, nowMs) };
     }
   }
   const isSame = silence === circuit.silence && open === circuit.open && opensAfter === circuit.opensAfter;
-  return isSame ? circuit : { silence, open, opensAfter };
+  if (isSame) return circuit;
+  const isTurn = (open === null) !== (circuit.open === null);
+  return { ...circuit, silence, open, opensAfter, ...(isTurn && heldAfter(circuit, nowMs)) };
 }
 
 /** The circuit as time passes: lifted when calls got connections for long enough and nobody was answered. */
@@ -165,17 +186,38 @@ export function passTime(circuit: Circuit, nowMs: number): Circuit {
   const fromMs = silence?.connectedSinceMs ?? null;
   if (open?.reason !== "down" || silence === null || fromMs === null) return circuit;
   const patienceMs = Math.min(CONNECTED_PATIENCE_MS * 2 ** silence.lifts, CONNECTED_PATIENCE_MAX_MS);
-  if (nowMs < Math.max(fromMs, silence.lifts === 0 ? fromMs : open.sinceMs) + patienceMs) return circuit;
+  const isOver = nowMs >= Math.max(fromMs, silence.lifts === 0 ? fromMs : open.sinceMs) + patienceMs;
+  if (!isOver && heldMs(circuit, nowMs) < mostHeldMs(silence)) return circuit;
   const lifted = { ...silence, items: [], failures: 0, unreached: 0, lifts: silence.lifts + 1 };
-  return { ...circuit, silence: lifted, open: null };
+  return { ...circuit, silence: lifted, open: null, ...heldAfter(circuit, nowMs) };
 }
 
 /** The circuit of a Run that restarts: its holders are asked anew, a probe that was out counts for nothing. */
 export function afterRestart(stored: Circuit): Circuit {
   // One that an older version stored has neither silence nor threshold.
-  const { silence = null, opensAfter = CIRCUIT_OPENS_AFTER } = stored as Partial<Circuit>;
+  const { silence = null, opensAfter = CIRCUIT_OPENS_AFTER, held } = stored as Partial<Circuit>;
   const open = stored.open === null ? null : { ...stored.open, probe: null, probes: stored.open.probes ?? 0 };
-  return { silence, open, opensAfter };
+  return { silence, open, opensAfter, ...(held !== undefined && { held }) };
+}
+
+/** What openings have cost by now. One in which nobody gets a connection costs nothing, and none is forgotten. */
+function heldMs({ held, open, silence }: Circuit, nowMs: number): number {
+  const { ms, asOfMs } = held ?? { ms: 0, asOfMs: nowMs };
+  if (open?.reason !== "down") return Math.max(0, ms - HELD_FORGOTTEN * Math.max(0, nowMs - asOfMs));
+  const fromMs = silence?.connectedSinceMs ?? Number.POSITIVE_INFINITY;
+  const sinceMs = held === undefined ? open.sinceMs : Math.max(asOfMs, open.sinceMs);
+  return ms + Math.max(0, nowMs - Math.max(sinceMs, fromMs));
+}
+
+/** The circuit opens or closes now. */
+function heldAfter(circuit: Circuit, nowMs: number): Pick<Circuit, "held"> {
+  const ms = heldMs(circuit, nowMs);
+  return ms === 0 && circuit.held === undefined ? {} : { held: { ms, asOfMs: nowMs } };
+}
+
+/** After so much the circuit is lifted, and stays closed. */
+function mostHeldMs({ lifts }: Silence): number {
+  return lifts === 0 ? HELD_MOST_MS : HELD_LONG_MOST_MS;
 }
 
 function opening(reason: Opening["reason"], sinceMs: number, nextProbeMs: number): Opening {
@@ -193,10 +235,11 @@ function endsSilence({ silence, open }: Circuit, report: Report, nowMs: number):
   return nowMs - (report.answeredAgoMs ?? 0) >= sinceMs;
 }
 
-function settleProbe(open: Opening | null, report: Report, from: ReportMoment): Opening | null {
+function settleProbe({ open, silence }: Circuit, report: Report, from: ReportMoment): Opening | null {
   if (open === null || report.probeAnswered) return null;
   const trouble = report.troubles.find((t) => t.probe);
-  if (trouble !== undefined) return isAlive(open, trouble) ? null : failed(open, trouble, from.nowMs);
+  if (trouble !== undefined && isAlive(open, trouble)) return null;
+  if (trouble !== undefined) return failed(open, trouble, { nowMs: from.nowMs, lifts: silence?.lifts ?? 0 });
   return isForfeit(open.probe, report, from) ? { ...open, probe: null } : open;
 }
 
@@ -205,9 +248,14 @@ function isAlive(open: Opening, trouble: Trouble): boolean {
   return trouble.kind === "refused" || (trouble.kind === "throttled" && open.reason === "down");
 }
 
-function failed(open: Opening, trouble: Trouble, nowMs: number): Opening {
+function failed(
+  open: Opening,
+  trouble: Trouble,
+  { nowMs, lifts }: { readonly nowMs: number; readonly lifts: number },
+): Opening {
   const isConnected = trouble.kind === "down" && trouble.unreached !== true;
-  const delayMs = Math.min(open.delayMs * 2, isConnected ? PROBE_CONNECTED_MAX_MS : PROBE_MAX_MS);
+  const connectedMostMs = lifts === 0 ? PROBE_CONNECTED_MS : PROBE_CONNECTED_MAX_MS;
+  const delayMs = Math.min(open.delayMs * 2, isConnected ? connectedMostMs : PROBE_MAX_MS);
   const askedMs = Math.min(trouble.retryAfterMs ?? 0, SHARED_PAUSE_MAX_MS);
   const isDown = trouble.kind === "down" && (trouble.suspect !== true || trouble.unreached === true);
   const reason = isDown ? "down" : trouble.kind === "throttled" ? "throttled" : open.reason;
@@ -258,12 +306,20 @@ function newSilence(sinceMs: number): Silence {
 }
 
 /** Whether a silence shuts calls in behind probes, or leaves them ajar; null: neither. */
-function opens(silence: Silence, opensAfter: number, from: ReportMoment): "shut" | "ajar" | null {
+function opens(
+  silence: Silence,
+  opensAfter: number,
+  from: ReportMoment & { readonly heldMs: number },
+): "shut" | "ajar" | null {
   const { nowMs, itemsLeft = 0 } = from;
-  const { failures, items, lifts, unreached } = silence;
+  const { connectedSinceMs, failures, items, lifts, unreached } = silence;
   const forMs = nowMs - silence.sinceMs;
   if (unreached >= SILENCE_FAILURES && forMs >= UNREACHED_SILENCE_MS) return "shut";
-  if (lifts > 0) return itemsLeft > REOPENS_ABOVE_ITEMS && items.length >= REOPENS_AFTER ? "shut" : null;
+  if (connectedSinceMs !== null && from.heldMs > mostHeldMs(silence) - HELD_ROOM_MS) return null;
+  if (lifts > 0) {
+    const most = lifts === 1 ? REOPENS_AFTER : REOPENS_AGAIN_AFTER;
+    return itemsLeft > REOPENS_ABOVE_ITEMS && items.length >= most ? "shut" : null;
+  }
   if (items.length >= opensAfter) return "shut";
   return failures >= SILENCE_FAILURES && forMs >= SILENCE_MS ? "ajar" : null;
 }

@@ -117,6 +117,11 @@ export const INSIST_MAX_MS = 5000;
 
 /** A side lane goes on to a lane that has more items than this for each that works on them. */
 export const LEAST_ITEMS_EACH = 1;
+/**
+ * A side lane that could do nothing for so many lanes in a row gives its slot back: two lanes whose items all wait would
+ * else pass it to each other for ever, and nothing else in the process would go on.
+ */
+export const FRUITLESS_MOST = 2;
 /** So many items have to be left for each lane on a chunk: fewer are not worth a side lane's requests. */
 export const ITEMS_PER_LANE = 3;
 
@@ -206,14 +211,30 @@ export const SILENCE_MS = 5000;
 export const UNREACHED_SILENCE_MS = 1000;
 export const PROBE_FIRST_MS = 1000;
 export const PROBE_MAX_MS = 30_000;
-/** A target that takes connections is asked more often, so that its end of trouble is seen within the patience. */
+/** A target that takes connections is asked this often: among seven untried items in 15 s a good one is found. */
+export const PROBE_CONNECTED_MS = 1000;
+/** … and so often where the circuit opened again in one silence: each of these probes may put off one more item. */
 export const PROBE_CONNECTED_MAX_MS = 4000;
 /** Connections are made and nobody is answered: a restart behind a load balancer is over by then, and a list of bad ids is not kept for longer. */
 export const CONNECTED_PATIENCE_MS = 15_000;
 export const CONNECTED_PATIENCE_MAX_MS = 120_000;
+/**
+ * The circuit is open for so long in all while connections are made, as far as it is not forgotten: one opening and the
+ * most of another. Rows of bad items open it again and again: 2,000 items in rows of 10 took 26 minutes, not 5.
+ */
+export const HELD_MOST_MS = 15_000;
+/** … and so long where it opens again in the same silence: an outage of eight minutes costs a long run no item. */
+export const HELD_LONG_MOST_MS = 480_000;
+/** Of what it was open for so much is forgotten, as a share of the time since: ten seconds in a few minutes. */
+export const HELD_FORGOTTEN = 1 / 20;
+/** With less left than this it does not open: it takes some probes to find one that is answered. */
+export const HELD_ROOM_MS = 5000;
 /** The circuit opens again in the same silence only where more items than this are left: a short list ends soon. */
 export const REOPENS_ABOVE_ITEMS = 1000;
-export const REOPENS_AFTER = 50;
+/** More than stand in a row of bad items as lists usually have them. */
+export const REOPENS_AFTER = 60;
+/** What fails after that is soon enough for its items' tries: at most 100 items of a chunk wait, and no new ones come. */
+export const REOPENS_AGAIN_AFTER = 20;
 /** An item's tries are given back in so many openings at most, unless it got no connection. */
 export const EXCUSED_OPENINGS = 8;
 /** Calls that left before a failure and were answered this much after it prove that the target was up. */

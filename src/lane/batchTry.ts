@@ -118,7 +118,9 @@ export async function tryBatch(
     if (outcome === null || context.signal.aborted) return false;
     if (outcome instanceof ItemNotDue) {
       const dueMs = context.host.clock.now() + outcome.inMs;
-      for (const { item, tries } of next) context.settlement.defer(item, tries, dueMs, "no");
+      const { waiting } = context.progress;
+      for (const { item, tries } of next)
+        context.settlement.defer(item, waiting.get(item.ordinal) ?? tries, dueMs, "no");
       groups = rest;
       continue;
     }

@@ -51,6 +51,13 @@ export class ChunkItems {
     return !this.#reader.isAtEnd && this.#progress.waiting.size < DEFERRED_PER_CHUNK;
   }
 
+  /** Something that `take` gives to a lane beside it. */
+  get hasSoon(): boolean {
+    if (this.hasNew) return true;
+    const due = this.#progress.firstDue();
+    return due !== null && due.dueMs - this.#host.clock.now() <= DEFERRED_WAIT_MS;
+  }
+
   /** Every item has its row. */
   get areOver(): boolean {
     return this.#reader.isAtEnd && this.#progress.waiting.size === 0;

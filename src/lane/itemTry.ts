@@ -67,7 +67,8 @@ export async function tryItem(context: TryContext, item: Item, tries: Tries): Pr
   settleCall(context, outcome instanceof ItemNotDue ? null : outcome);
   if (outcome === null || signal.aborted) return false;
   if (outcome instanceof ItemNotDue) {
-    context.settlement.defer(item, tries, context.host.clock.now() + outcome.inMs, "no");
+    const own = context.progress.waiting.get(item.ordinal) ?? tries;
+    context.settlement.defer(item, own, context.host.clock.now() + outcome.inMs, "no");
     return true;
   }
   tell(context, [item], outcome);

@@ -167,7 +167,7 @@ export class Lane implements Helped {
   get itemsEach(): number {
     const { work } = this.#lease;
     const isWhole = !work.careful && work.until === undefined;
-    const isOpen = isWhole && this.#isKnown && this.hasMore && this.writer.trouble === null;
+    const isOpen = isWhole && this.#isKnown && !this.#isClosing && this.#items.hasSoon && this.writer.trouble === null;
     const left = work.count - this.progress.cursor + this.progress.timed;
     return isOpen && !this.#mustStop() ? left / (this.#sideLanes.size + 1) : 0;
   }
@@ -328,7 +328,8 @@ export class Lane implements Helped {
     const { waiting } = this.progress;
     const due = waiting.size === 0 ? null : this.progress.firstDue();
     const nowMs = this.#host.clock.now();
-    if (due !== null && due.dueMs <= nowMs) return nextOf(await this.#items.again(due), due);
+    const prefersNew = this.#seat.takePrefersNew() && this.#items.hasNew;
+    if (!prefersNew && due !== null && due.dueMs <= nowMs) return nextOf(await this.#items.again(due), due);
     if (this.#items.hasNew) return this.#readNext();
     if (waiting.size === 0) return HAND_BACK;
     if (this.#host.isEnding()) return HAND_BACK;

@@ -36,7 +36,6 @@ export class Tally {
     return this.#answers;
   }
 
-  /** When the latest of the calls left that were answered; local clock. */
   /** Items of this invocation were served after tries that were not answered, or with a 5xx. */
   get areRecovering(): boolean {
     return this.#recoveries >= RECOVERIES_TO_TELL;
@@ -47,6 +46,7 @@ export class Tally {
     this.#recoveries += 1;
   }
 
+  /** When the latest of the calls left that were answered; local clock. */
   get answeredLeftMs(): number {
     return this.#answeredLeftMs;
   }

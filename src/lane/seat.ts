@@ -58,6 +58,7 @@ export class Seat implements Permits {
   /** Its lane may put the item back and take another. */
   #canSwap = false;
   #triedAtMs = Number.NEGATIVE_INFINITY;
+  prefersNew = false;
   /** Of the try's calls, where permits have a cost of their own. */
   #tickets: Ticket[] = [];
 
@@ -105,9 +106,16 @@ export class Seat implements Permits {
     return this.#host.isCosted;
   }
 
-  /** Its item was never tried, nothing of it has left, and its lane may take one that was. */
-  get canSwap(): boolean {
-    return this.#canSwap && !this.isTried && !this.midTry;
+  /** Its item is of the other kind, nothing of it has left, and its lane may take another. */
+  canSwapTo(kind: "tried" | "untried"): boolean {
+    return this.#canSwap && this.isTried !== (kind === "tried") && !this.midTry;
+  }
+
+  /** Whether its lane is to take a new item before those that are due; says so once. */
+  takePrefersNew(): boolean {
+    const prefersNew = this.prefersNew;
+    this.prefersNew = false;
+    return prefersNew;
   }
 
   get midTry(): boolean {

@@ -8,7 +8,7 @@
 import { lanesPerInvocation } from "../core/dispatch.ts";
 import { CHUNK_QUEUES } from "../core/limits.ts";
 import { SPEC_DEFAULTS, type Spec } from "../core/spec.ts";
-import { type BadItems, FAULTS, type FaultKind } from "./badItems.ts";
+import { type BadItems, FAULTS, type FaultKind, failure } from "./badItems.ts";
 import { Random } from "./random.ts";
 
 export interface TargetOptions {
@@ -189,11 +189,15 @@ const SURELY_DONE_MS = 2 * 3_600_000;
 /** Retries, and limits that were lowered. */
 const SURELY_DONE_TIMES = 12;
 
-/** How long the calls of a run take, one for each item. */
+/** How long the calls of a run take, one for each item and all tries of bad ones. */
 function workMs(items: number, spec: Spec, target: TargetOptions): number {
   const callMs = target.latencyMs * Math.exp(target.latencySpread ** 2 / 2);
   const lanes = Math.min(spec.maxParallelism, Math.ceil(items / spec.chunkSize));
-  return (items * (callMs + spec.pacing.minIntervalMs + spec.pacing.jitterMs)) / lanes;
+  const apartMs = spec.pacing.minIntervalMs + spec.pacing.jitterMs;
+  const { bad } = target;
+  const failedMs = bad === undefined ? null : failure(bad.fault).latencyMs;
+  const triesMs = spec.retry.maxAttempts * ((failedMs ?? callMs) + apartMs);
+  return (items * (callMs + apartMs + (bad?.share ?? 0) * triesMs)) / lanes;
 }
 
 function specOf(random: Random, items: number, perSecond: number | null): Spec {

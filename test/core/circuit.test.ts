@@ -151,8 +151,8 @@ describe("an open circuit", () => {
       "wait until 32000",
     ],
     [
-      "waits twice as long after a failed probe",
-      [OPEN, { at: 1000, probe: true }, { at: 1100, told: told(0, [failedProbe]) }],
+      "waits twice as long after a probe that got no connection",
+      [OPEN, { at: 1000, probe: true }, { at: 1100, told: told(0, [{ ...failedProbe, unreached: true }]) }],
       "wait until 3100",
     ],
     [
@@ -291,8 +291,8 @@ describe("an open circuit", () => {
     ]);
   });
 
-  test("doubles it up to 4 s where connections are made", () => {
-    expect(waitsAfter(failedProbe)).toEqual([2000, 4000, 4000, 4000, 4000, 4000, 4000, 4000]);
+  test("keeps it at a second where connections are made", () => {
+    expect(waitsAfter(failedProbe)).toEqual(Array(8).fill(1000));
   });
 
   test("takes its probes in turn from items that were tried and from others", () => {
@@ -312,12 +312,67 @@ describe("an open circuit", () => {
     expect(lifted.open).toBeNull();
     const long = { nowMs: 16_000, holder: "a", itemsLeft: 1001 };
     expect(observeCalls(lifted, told(0, down(100, 200)), long).open).toBeNull();
-    expect(observeCalls(lifted, told(0, firsts(100, 149)), long).open).toBeNull();
-    expect(observeCalls(lifted, told(0, firsts(100, 150)), { ...long, itemsLeft: 1000 }).open).toBeNull();
-    const reopened = observeCalls(lifted, told(0, firsts(100, 150)), long);
+    expect(observeCalls(lifted, told(0, firsts(100, 159)), long).open).toBeNull();
+    expect(observeCalls(lifted, told(0, firsts(100, 160)), { ...long, itemsLeft: 1000 }).open).toBeNull();
+    const reopened = observeCalls(lifted, told(0, firsts(100, 160)), long);
     expect(reopened.open).toMatchObject({ reason: "down" });
     expect(passTime(reopened, 16_000 + 29_999).open).not.toBeNull();
-    expect(passTime(reopened, 16_000 + 30_000).open).toBeNull();
+    const again = passTime(reopened, 16_000 + 30_000);
+    expect(again.open).toBeNull();
+    const later = { ...long, nowMs: 50_000 };
+    expect(observeCalls(again, told(0, firsts(200, 219)), later).open).toBeNull();
+    expect(observeCalls(again, told(0, firsts(200, 220)), later).open).not.toBeNull();
+  });
+
+  /** Rows of ten bad items with a good one after each opening: for how long it is open, one opening after the other. */
+  function openForMs(everyMs: number, openings: number, change: Partial<Trouble> = {}): number[] {
+    let circuit: Circuit = CLOSED;
+    let atMs = 0;
+    const see = (seen: Report) => {
+      circuit = observeCalls(passTime(circuit, atMs), seen, { nowMs: atMs, holder: "a" });
+    };
+    return Array.from({ length: openings }, (_, n) => {
+      atMs = n * everyMs;
+      see(
+        told(
+          0,
+          down(100 * n, 100 * n + 10).map((one): Trouble => ({ ...one, ...change })),
+        ),
+      );
+      const sinceMs = atMs;
+      while (circuit.open !== null && atMs < sinceMs + 20_000) {
+        atMs += 250;
+        circuit = passTime(circuit, atMs);
+      }
+      see(report({ answered: 1 }));
+      return atMs - sinceMs;
+    });
+  }
+
+  test("is open for 15 s in all where connections are made, and forgets a twentieth of the time", () => {
+    expect(openForMs(20_000, 5)).toEqual([15_000, 0, 0, 0, 0]);
+    // Five seconds are forgotten after 100 s.
+    expect(openForMs(120_000, 3)).toEqual([15_000, 5250, 5750]);
+    expect(openForMs(600_000, 3)).toEqual([15_000, 15_000, 15_000]);
+  });
+
+  test("is open for as long as nobody gets a connection, however often", () => {
+    expect(openForMs(30_000, 4, { unreached: true })).toEqual([20_000, 20_000, 20_000, 20_000]);
+  });
+
+  test("opens for eight minutes in all in one silence of a long run", () => {
+    let circuit = apply(CLOSED, OPEN);
+    let atMs = 0;
+    for (let first = 1000; first < 9000; first += 60) {
+      while (circuit.open !== null) circuit = passTime(circuit, ++atMs * 1000);
+      circuit = observeCalls(circuit, told(0, firsts(first, first + 60)), {
+        nowMs: atMs * 1000,
+        holder: "a",
+        itemsLeft: 20_000,
+      });
+    }
+    expect(circuit.open).toBeNull();
+    expect(atMs).toBe(480);
   });
 
   test("that an older version stored has no silence", () => {

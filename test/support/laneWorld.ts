@@ -7,7 +7,7 @@
 import { lanesPerInvocation } from "../../src/core/dispatch.ts";
 import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { ChunkPlan, SyncAnswer, SyncRequest } from "../../src/core/protocol.ts";
-import { isWorking, type Run } from "../../src/core/run.ts";
+import { isWorking, type Run, restartRun, resume } from "../../src/core/run.ts";
 import type { Spec } from "../../src/core/spec.ts";
 import { sync } from "../../src/core/sync.ts";
 import type { TokenCost } from "../../src/core/tokenQuota.ts";
@@ -63,7 +63,7 @@ const OK: TaskOutcome = { kind: "ok", value: null, status: 200 };
 
 export class LaneWorld {
   readonly time = new VirtualTime();
-  readonly run: Run;
+  run: Run;
   readonly calls: Call[] = [];
   readonly parts = new Map<string, Uint8Array>();
   /** Times that a lane opened its task. */
@@ -98,7 +98,7 @@ export class LaneWorld {
       ports: this.#ports(process),
       id: options.id ?? `invocation ${number}`,
       queue: number % 4,
-      generation: "1",
+      generation: this.run.state.generation,
       lanes: (maxParallelism) => lanesPerInvocation("1", maxParallelism, this.#options.invocations ?? 4),
       sliceMs: options.sliceMs ?? 3_600_000,
       tally: new Tally(),
@@ -122,6 +122,16 @@ export class LaneWorld {
   kill(number: number): void {
     this.#killed.add(number);
     this.live -= 1;
+  }
+
+  /** The process dies with all its invocations, and the run is resumed in the next one. */
+  resumeElsewhere(): void {
+    for (let number = 0; number < this.#invocations; number++) this.#killed.add(number);
+    this.live = 0;
+    const { state, semaphore, ledger } = this.run;
+    const tables = { semaphore, ledger, lanesPerInvocation: () => 5 };
+    this.run = restartRun(structuredClone(state), tables, this.time.nowMs);
+    resume(this.run, `${Number(state.generation) + 1}`, this.time.nowMs);
   }
 
   /** Runs until every invocation has ended. */
