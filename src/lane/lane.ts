@@ -167,7 +167,8 @@ export class Lane implements Helped {
   get itemsEach(): number {
     const { work } = this.#lease;
     const isWhole = !work.careful && work.until === undefined;
-    const isOpen = isWhole && this.#isKnown && !this.#isClosing && this.#items.hasSoon && this.writer.trouble === null;
+    const isOpen =
+      isWhole && this.#isKnown && !this.#isClosing && this.#items.hasSoon && this.writer.trouble === null;
     const left = work.count - this.progress.cursor + this.progress.timed;
     return isOpen && !this.#mustStop() ? left / (this.#sideLanes.size + 1) : 0;
   }
