@@ -18,7 +18,11 @@ afterEach(() => rmSync(path, { recursive: true, force: true }));
 describe("a folder that cannot be used", () => {
   it.each<[string, () => string, RegExp]>([
     ["a file", () => join(path, "file"), /file cannot be used: .*file is not a folder$/],
-    ["below a file", () => join(path, "file/state"), /cannot be used: (.*file is not a folder|a part of the path)/],
+    [
+      "below a file",
+      () => join(path, "file/state"),
+      /cannot be used: (.*file is not a folder|a part of the path)/,
+    ],
     ["a name that is too long", () => join(path, "a".repeat(300)), /cannot be used: the name is too long$/],
   ])("is refused in words: %s", (_how, where, says) => {
     writeFileSync(join(path, "file"), "");
