@@ -3,9 +3,9 @@
  * are made holds nothing of API, Run and schedules (DESIGN.md, "Why do lanes have an isolate of their own").
  */
 import type { QueueMessage } from "./core/protocol.ts";
-import type { Env } from "./env.ts";
 import { consume } from "./lane/consumer.ts";
 import { markConsole } from "./lane/taskConsole.ts";
+import type { Env } from "./objects/env.ts";
 
 markConsole();
 

@@ -4,8 +4,8 @@
  */
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { requireToken } from "./api/auth.ts";
-import type { Env } from "./env.ts";
 import worker from "./index.ts";
+import type { Env } from "./objects/env.ts";
 import { applyMigrations, type Migration } from "./storage/migrate.ts";
 
 export { RunObject, ScheduleObject } from "./index.ts";

@@ -4,8 +4,8 @@
  */
 import { createApp } from "./api/app.ts";
 import type { QueueMessage } from "./core/protocol.ts";
-import type { Env } from "./env.ts";
 import { consume } from "./lane/consumer.ts";
+import type { Env } from "./objects/env.ts";
 import { pokeQuietRuns } from "./run/watchdog.ts";
 import { tickSchedules } from "./schedule/tick.ts";
 import { cleanUploads } from "./storage/uploads.ts";

@@ -1,9 +1,9 @@
 /** `docs/spec.md`: every key of a spec, from its schema. Which keys belong together, and nothing else, is said here. */
 import type { z } from "zod";
+import { annotatedSchemaOf, type JsonSchema } from "../../src/runSpec/jsonSchema.ts";
+import { retrySchema, specSchema } from "../../src/runSpec/specSchema.ts";
 import { scheduleSchema } from "../../src/schedule/settings.ts";
 import { sourceSchemas } from "../../src/sources/schemas.ts";
-import { annotatedSchemaOf, type JsonSchema } from "../../src/spec/jsonSchema.ts";
-import { retrySchema, specSchema } from "../../src/spec/specSchema.ts";
 import { taskSchemas } from "../../src/tasks/schemas.ts";
 
 const HEAD = `# The keys of a spec

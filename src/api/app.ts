@@ -3,12 +3,13 @@
  * Answers are never cached, and every one of them carries the request's id.
  */
 import type { Context, Next } from "hono";
+import { jsonSchemaOf, specSchemas } from "../runSpec/jsonSchema.ts";
+import { patchSchema, retrySchema } from "../runSpec/specSchema.ts";
+import { Refusal } from "../runs/refusal.ts";
 import { fireSchema, scheduleChangeSchema, scheduleSchema } from "../schedule/settings.ts";
-import { jsonSchemaOf, specSchemas } from "../spec/jsonSchema.ts";
-import { patchSchema, retrySchema } from "../spec/specSchema.ts";
 import { authorise } from "./auth.ts";
 import { type Api, type ApiEnv, newApi } from "./context.ts";
-import { answerError, Refusal } from "./errors.ts";
+import { answerError } from "./errors.ts";
 import { chunkRoutes } from "./routes/chunks.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { failureRoutes } from "./routes/failures.ts";

@@ -7,8 +7,8 @@
  */
 import type { Context, Next } from "hono";
 import { MIN_TOKEN_CHARS } from "../core/limits.ts";
+import { Refusal } from "../runs/refusal.ts";
 import type { ApiEnv } from "./context.ts";
-import { Refusal } from "./errors.ts";
 
 /** Paths without data: pages, and the description of the API. */
 const PUBLIC_PATHS: ReadonlySet<string> = new Set(["/", "/docs", "/openapi.json", "/spec.schema.json"]);

@@ -3,10 +3,10 @@ import type { Context } from "hono";
 import { isExactNumber, parseJson } from "../core/json.ts";
 import { MAX_JSON_LEVELS, MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
+import { atAStretch } from "../runs/atAStretch.ts";
+import { Refusal } from "../runs/refusal.ts";
 import { bodyChunks } from "../storage/bodyChunks.ts";
-import { atAStretch } from "./atAStretch.ts";
 import type { ApiEnv } from "./context.ts";
-import { Refusal } from "./errors.ts";
 
 const MAX_PATH_CHARS = 200;
 

@@ -1,6 +1,6 @@
 /** What every handler of the API finds in its context, and the piece of the API that a route file adds to. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
 import { refuseParameters } from "./errors.ts";
 
 export interface ApiEnv {

@@ -8,8 +8,8 @@ import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { PROBLEMS_SHOWN } from "../core/limits.ts";
+import { Refusal, type RefusalCode, refuseField } from "../runs/refusal.ts";
 import { SourceError } from "../sources/source.ts";
-import type { Problem } from "../spec/complaint.ts";
 import { StorageSilent } from "../storage/answered.ts";
 import { BodyBroken } from "../storage/bodyChunks.ts";
 import { isOfDamagedIndex } from "../storage/damagedIndex.ts";
@@ -25,37 +25,9 @@ const STATUS = {
   too_large: 413,
   too_many: 429,
   unavailable: 503,
-} as const;
+} as const satisfies { readonly [code in RefusalCode]: number };
 
-export type ErrorCode = keyof typeof STATUS;
-const CODES = Object.keys(STATUS) as [ErrorCode, ...ErrorCode[]];
-
-/** The request cannot be answered as asked: what was wrong, where, and what would be accepted. */
-export class Refusal extends Error {
-  readonly code: ErrorCode;
-  readonly path: string | undefined;
-  /** Everything that was wrong, where more than one thing was. */
-  readonly problems: readonly Problem[];
-  constructor(code: ErrorCode, message: string, path?: string, problems: readonly Problem[] = []) {
-    super(message);
-    this.name = "Refusal";
-    this.code = code;
-    this.path = path;
-    this.problems = problems;
-  }
-}
-
-/** The refusal of one field of a body: the path and what is said of it make one sentence. */
-export function refuseField(field: Problem & { readonly problems?: readonly Problem[] }): Refusal {
-  const { path, message, problems = [{ path, message }] } = field;
-  return new Refusal("invalid", `${path || "the body"} ${message}`, path || undefined, problems);
-}
-
-/** The refusal of several things whose messages are whole sentences; null where there are none. */
-export function refuseAll(problems: readonly Problem[]): Refusal | null {
-  const [first] = problems;
-  return first === undefined ? null : new Refusal("invalid", first.message, first.path, problems);
-}
+const CODES = Object.keys(STATUS) as [RefusalCode, ...RefusalCode[]];
 
 /** The body of every error. */
 export const errorSchema = z

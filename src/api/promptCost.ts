@@ -6,10 +6,10 @@
 import { PROMPTS_COUNTED, PROMPTS_COUNTED_CHARS } from "../core/limits.ts";
 import type { PromptCost } from "../core/promptCost.ts";
 import { dollarsOf, priceOf } from "../core/usage.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
+import type { ReadySpec } from "../runs/startRun.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { taskOf } from "../tasks/registry.ts";
-import type { ReadySpec } from "./startRun.ts";
 
 /** Null where the task counts no tokens, or how many items there are is not known. */
 export async function promptCost(env: Env, ready: ReadySpec): Promise<PromptCost | null> {

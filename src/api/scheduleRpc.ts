@@ -1,10 +1,10 @@
 /** Calling a Schedule from the API: by id, with a fresh stub; refusals become ours. All methods are safe to repeat. */
-import type { Env } from "../env.ts";
-import type { Control } from "../run/interface.ts";
+import type { Env } from "../objects/env.ts";
+import type { Control } from "../objects/run.ts";
+import type { Schedule, ScheduleView } from "../objects/schedule.ts";
+import { scheduleById } from "../objects/scheduleStub.ts";
+import { Refusal } from "../runs/refusal.ts";
 import { isScheduleId } from "../schedule/ids.ts";
-import type { Schedule, ScheduleView } from "../schedule/interface.ts";
-import { scheduleById } from "../schedule/stub.ts";
-import { Refusal } from "./errors.ts";
 
 /** The schedule as it is now; refuses with `not_found`. */
 export async function viewScheduleById(env: Env, id: string): Promise<ScheduleView> {

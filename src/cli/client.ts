@@ -8,7 +8,7 @@ import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import type { Json } from "../core/spec.ts";
-import type { Problem } from "../spec/complaint.ts";
+import type { Problem } from "../schema/complaint.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { printable } from "./printable.ts";
 

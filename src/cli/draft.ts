@@ -1,15 +1,15 @@
 /**
  * The spec a command line asks for, before anything is started: flags alone, a file, or a file with flags over it.
  *
- * What a spec may say is decided in one place for everybody (`spec/schema.ts`); here its complaints get the names
+ * What a spec may say is decided in one place for everybody (`runSpec/schema.ts`); here its complaints get the names
  * the user typed: a flag where the value came from a flag, else the field of the file.
  */
 import { readFileSync, statSync } from "node:fs";
 import { MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { parseDuration } from "../core/time.ts";
-import { type Invalid, type Problem, problemsOf } from "../spec/complaint.ts";
-import { parsePatch, parseSpec } from "../spec/schema.ts";
+import { parsePatch, parseSpec } from "../runSpec/schema.ts";
+import { type Invalid, type Problem, problemsOf } from "../schema/complaint.ts";
 import { expectFlag, smokeFlag, tolerateFlag } from "./answerFlags.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";

@@ -1,11 +1,11 @@
 /** What the flags of `weir schedule` ask for, as the API takes it; its complaints come back by the flag's name. */
 import { SCHEDULE_DEFAULTS } from "../core/scheduleState.ts";
 import { parseDuration, parseInstant } from "../core/time.ts";
+import { parseSpec } from "../runSpec/schema.ts";
 import { parseCron } from "../schedule/cron.ts";
 import { fillPlaceholders } from "../schedule/placeholders.ts";
 import { scheduleChangeSchema } from "../schedule/settings.ts";
-import { complaintOf, problemsOf } from "../spec/complaint.ts";
-import { parseSpec } from "../spec/schema.ts";
+import { complaintOf, problemsOf } from "../schema/complaint.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { ApiError } from "./client.ts";
 import { type Draft, draftSpec, usageError } from "./draft.ts";

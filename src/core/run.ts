@@ -133,26 +133,31 @@ export interface Tables {
 
 export type Errand = "plan" | "index" | "finish";
 
-export interface NewRun {
-  readonly id: string;
+/** What a run is made from: as it was written down beside its rows, so that no key of it may change its name. */
+export interface CreateRun {
+  readonly runId: string;
+  /** Top of the family of retries; the run's own id for a run that is not a retry. */
   readonly rootId: string;
   readonly parentRunId: string | null;
   readonly spec: Spec;
+  /** Where items are read from: `spec.source`, or for a child the root's. */
   readonly itemSource: SourceSpec;
+  /** Embedding process that drives the run; "" when deployed. */
   readonly generation: string;
-  /** The schedule that started it, to be told of its end; absent for a run that none did. */
+  /** The schedule that starts it; absent for a run that none does. */
   readonly schedule?: string;
   readonly createdAtMs: number;
-  /** Left out: 0. */
+  /** What the task declares; left out: 0. */
   readonly lingerMs?: number;
   /** A retry run with items that the target refused before; left out: it has none. */
   readonly wasRefused?: boolean;
 }
 
 /** The state of a run that was just created; `nowMs` is the run clock. */
-export function createState(input: NewRun, nowMs: number): RunState {
+export function createState({ runId, ...input }: CreateRun, nowMs: number): RunState {
   return {
     ...input,
+    id: runId,
     lingerMs: input.lingerMs ?? 0,
     settingsVersion: 1,
     status: "planning",
@@ -295,7 +300,8 @@ export function fail(run: Run, reason: string): void {
   finish(run, "failed", reason);
 }
 
-export interface Change {
+/** Only the keys present change; null restores the default. */
+export interface PatchRun {
   readonly quota?: Partial<QuotaSpec> | null;
   readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
@@ -312,7 +318,7 @@ export function limitDefaults({ state }: Run): LimitDefaults {
 }
 
 /** Changes limits of a run that has not ended. `defaults` fills what null restores. */
-export function patch(run: Run, change: Change, defaults: LimitDefaults, nowMs: number): Outcome {
+export function patch(run: Run, change: PatchRun, defaults: LimitDefaults, nowMs: number): Outcome {
   const { state } = run;
   if (isEnded(state.status)) return conflict(`the run has ended: ${state.status}`);
   const quota = mergeQuota(state.spec.quota, change.quota);

@@ -2,6 +2,8 @@
  * What a schedule is: its rules, its fires, and the state between two decisions. Times are milliseconds since 1970,
  * UTC. The decisions are in `schedule.ts` and `overlap.ts`.
  */
+import type { Json } from "./spec.ts";
+
 /** What happens when a fire comes while a run of the schedule has not ended. */
 export const OVERLAPS = ["skip", "queue-one", "cancel-running", "allow"] as const;
 export type Overlap = (typeof OVERLAPS)[number];
@@ -112,4 +114,13 @@ export function newFire(scheduledAtMs: number, cause: Fire["cause"], nowMs: numb
 /** The fire that waits for its turn. */
 export function waitingFire(state: ScheduleState): Fire | undefined {
   return state.open.find((fire) => fire.outcome === "waiting");
+}
+
+/** What a schedule consists of besides its state. */
+export interface ScheduleSettings extends ScheduleRules {
+  readonly name: string | null;
+  readonly cron: string;
+  readonly timeZone: string;
+  /** As the user wrote it, placeholders and all. */
+  readonly spec: { readonly [key: string]: Json };
 }

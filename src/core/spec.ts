@@ -1,6 +1,6 @@
 /**
  * The spec of a run as the rest of Weir sees it: checked, with every default filled in.
- * The zod schema that turns outside input into this lives in `src/spec/schema.ts`.
+ * The zod schema that turns outside input into this lives in `src/runSpec/schema.ts`.
  */
 
 import { MAX_AGAIN, RETRY_AFTER_HEEDED_MS } from "./limits.ts";

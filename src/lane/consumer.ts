@@ -5,6 +5,9 @@
  * what was acked); pacing and continuation never use the queue's retry. Whatever goes wrong here costs time: the
  * Run repeats its offers.
  */
+
+import { indexRun } from "../background/indexer.ts";
+import { planRun } from "../background/planner.ts";
 import {
   CHUNK_QUEUES,
   SLICE_FIRST_MS,
@@ -13,14 +16,12 @@ import {
   SLICES_LOCAL_MOST,
 } from "../core/limits.ts";
 import type { QueueMessage } from "../core/protocol.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
+import { runById } from "../objects/runStub.ts";
 import { invocationLanes, laneQueue } from "../run/queues.ts";
-import { runById } from "../run/stub.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { systemClock } from "./clock.ts";
-import { indexRun } from "./indexer.ts";
 import { Invocation } from "./invocation.ts";
-import { planRun } from "./planner.ts";
 import { platformPorts } from "./platform.ts";
 import { Tally } from "./report.ts";
 import { warnUnmarked } from "./taskConsole.ts";
@@ -60,7 +61,7 @@ async function take(env: Env, offer: QueueMessage, queue: number): Promise<void>
       return indexRun(env, offer.run);
     case "finish": {
       // Loaded at the end of a run: while calls are made nothing of it is in their heap.
-      const { finishRun } = await import("./finalizer.ts");
+      const { finishRun } = await import("../background/finalizer.ts");
       return finishRun(env, offer.run, { untilMs: Date.now() + SLICE_MAX_MS });
     }
     default:

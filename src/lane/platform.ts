@@ -1,7 +1,7 @@
 /** The lanes' ports on the platform: R2, D1, the sources, the tasks and their way out. */
 import { assert } from "../core/assert.ts";
 import type { RunSettings } from "../core/protocol.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { SourceError } from "../sources/source.ts";
 import { indexPart } from "../storage/failures.ts";

@@ -7,7 +7,7 @@
  */
 import type { NoticeResult } from "../core/notice.ts";
 import type { RunView } from "../core/runView.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
 import { NOTICE_SECRET, secretValue } from "../tasks/secrets.ts";
 
 /** A receiver that takes longer has not received it. */

@@ -20,6 +20,7 @@ import type {
   SyncRequest,
 } from "../core/protocol.ts";
 import { type FieldReport, showTotals } from "../core/reduce.ts";
+import type { CreateRun, PatchRun } from "../core/run.ts";
 import * as core from "../core/run.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
 import { spend } from "../core/spend.ts";
@@ -28,10 +29,10 @@ import { drive, succeed } from "../core/takeover.ts";
 import { view } from "../core/view.ts";
 import type { Unreadable } from "../core/whyUnreadable.ts";
 import { errandMoved, wakeAtMs, work } from "../core/work.ts";
-import type { Env } from "../env.ts";
-import { scheduleById } from "../schedule/stub.ts";
+import type { Env } from "../objects/env.ts";
+import type { Control, LedgerRow, Run, UnsettledChunk } from "../objects/run.ts";
+import { scheduleById } from "../objects/scheduleStub.ts";
 import { upsertRun } from "../storage/catalog.ts";
-import type { Control, CreateRun, LedgerRow, PatchRun, Run, UnsettledChunk } from "./interface.ts";
 import { sendNotice } from "./notify.ts";
 import { invocationLanes, laneQueue } from "./queues.ts";
 import { RunStore } from "./store.ts";
@@ -56,9 +57,8 @@ export class RunObject extends DurableObject<Env> implements Run {
 
   async create(input: CreateRun): Promise<Control> {
     if (this.#store.run === null) {
-      const { runId, ...rest } = input;
       const nowMs = this.#store.now();
-      this.#store.create(core.createState({ id: runId, ...rest }, nowMs), nowMs);
+      this.#store.create(core.createState(input, nowMs), nowMs);
       this.#after();
     }
     return this.#ok();

@@ -2,7 +2,7 @@
 import { lanesPerInvocation } from "../core/dispatch.ts";
 import { CHUNK_QUEUES } from "../core/limits.ts";
 import type { QueueMessage } from "../core/protocol.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
 
 export function laneQueue(env: Env, queue: number): Queue<QueueMessage> {
   const queues = [env.LANES_0, env.LANES_1, env.LANES_2, env.LANES_3];

@@ -1,8 +1,8 @@
 /** The ledger's port on the Run object's SQLite. Every read of "next" goes through an index: cost per call is flat. */
 import { type ChunkRecord, type ChunkState, type Ledger, PARKED_MS } from "../core/ledger.ts";
 import type { PartMeta } from "../core/protocol.ts";
+import type { LedgerRow } from "../objects/run.ts";
 import type { CountedSql } from "./countedSql.ts";
-import type { LedgerRow } from "./interface.ts";
 
 type ChunkRow = {
   chunk: number;

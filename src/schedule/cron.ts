@@ -9,7 +9,7 @@
 import { Cron } from "croner";
 import { MISSED_COUNTED } from "../core/limits.ts";
 import type { Due } from "../core/scheduleState.ts";
-import { type Invalid, problemsOf } from "../spec/complaint.ts";
+import { type Invalid, problemsOf } from "../schema/complaint.ts";
 
 export interface Calendar {
   /** What is due after `afterMs` and not after `untilMs`. */

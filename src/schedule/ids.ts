@@ -2,7 +2,7 @@
  * Ids of schedules (`s_` and eighteen characters, as a run's), and of the runs they start: the run of a fire has one
  * id, whoever makes it and however often, so that two tries of the same fire meet in the same Run.
  */
-import { newRunId, RANDOM_BYTES } from "../api/runId.ts";
+import { newRunId, RANDOM_BYTES } from "../runs/runId.ts";
 
 /** A new id; `random` holds `RANDOM_BYTES` random bytes. */
 export function newScheduleId(nowMs: number, random: Uint8Array): string {

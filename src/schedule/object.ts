@@ -6,17 +6,23 @@
  * alarm only repeats what D1 refused.
  */
 import { DurableObject } from "cloudflare:workers";
-import { callRun, controlRun } from "../api/runRpc.ts";
 import * as core from "../core/schedule.ts";
 import type { Fire, ScheduleState } from "../core/scheduleState.ts";
-import type { Env } from "../env.ts";
-import type { Control } from "../run/interface.ts";
+import type { Env } from "../objects/env.ts";
+import type { Control } from "../objects/run.ts";
+import type {
+  ChangeSchedule,
+  CreateSchedule,
+  FireView,
+  Schedule,
+  ScheduleView,
+} from "../objects/schedule.ts";
+import { drivesSchedules } from "../objects/scheduleStub.ts";
+import { callRun, controlRun } from "../runs/runRpc.ts";
 import { upsertSchedule } from "../storage/schedules.ts";
-import type { ChangeSchedule, CreateSchedule, FireView, Schedule, ScheduleView } from "./interface.ts";
 import { usesWatermark } from "./placeholders.ts";
 import { startFire } from "./start.ts";
 import { ScheduleStore } from "./store.ts";
-import { drivesSchedules } from "./stub.ts";
 import { noteEnds, startWhatMay, type TurnPorts, takeTurn } from "./turn.ts";
 import { viewFire, viewSchedule } from "./view.ts";
 

@@ -1,9 +1,9 @@
 /** Rebuilds D1's list of schedules from their names in R2 and from the Schedule objects. Safe to repeat. */
 import { SCHEDULES_AT_ONCE } from "../core/limits.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
+import { scheduleById } from "../objects/scheduleStub.ts";
 import { recordedSchedules } from "../storage/schedules.ts";
 import { isScheduleId } from "./ids.ts";
-import { scheduleById } from "./stub.ts";
 
 /** How many are in the list now. Throws when R2, D1 or an object refuses. */
 export async function reindexSchedules(env: Env): Promise<number> {

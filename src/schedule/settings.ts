@@ -5,28 +5,19 @@
  */
 import { z } from "zod";
 import { MAX_CATCH_UP_MS, MAX_SCHEDULE_BYTES } from "../core/limits.ts";
-import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleRules } from "../core/scheduleState.ts";
+import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleSettings } from "../core/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 import { parseInstant } from "../core/time.ts";
-import { about } from "../spec/about.ts";
-import { below, complaintOf, type Invalid, invalidFor, problemsOf } from "../spec/complaint.ts";
-import { line, oneOf, wholeNumber } from "../spec/fields.ts";
-import { parseSpec } from "../spec/schema.ts";
+import { parseSpec } from "../runSpec/schema.ts";
+import { about } from "../schema/about.ts";
+import { below, complaintOf, type Invalid, invalidFor, problemsOf } from "../schema/complaint.ts";
+import { line, oneOf, wholeNumber } from "../schema/fields.ts";
 import { parseCron } from "./cron.ts";
 import { fillPlaceholders, usesWatermark } from "./placeholders.ts";
 
 const MAX_NAME_CHARS = 200;
 /** More failures in a row than this are nobody's policy. */
 const MAX_PAUSE_AFTER = 1000;
-
-/** What a schedule consists of besides its state. */
-export interface ScheduleSettings extends ScheduleRules {
-  readonly name: string | null;
-  readonly cron: string;
-  readonly timeZone: string;
-  /** As the user wrote it, placeholders and all. */
-  readonly spec: { readonly [key: string]: Json };
-}
 
 /** An instant, as milliseconds. */
 function instant() {

@@ -2,12 +2,13 @@
  * Makes the run of a fire. Repeating it gives the same run: its id follows from the fire, and a run that is there is
  * never described anew.
  */
-import { Refusal } from "../api/errors.ts";
-import { callRun } from "../api/runRpc.ts";
-import { readySpec, startRun } from "../api/startRun.ts";
+
 import type { Fire } from "../core/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
+import { Refusal } from "../runs/refusal.ts";
+import { callRun } from "../runs/runRpc.ts";
+import { readySpec, startRun } from "../runs/startRun.ts";
 import { SourceError } from "../sources/source.ts";
 import { runIdOf } from "./ids.ts";
 import { fillPlaceholders } from "./placeholders.ts";

@@ -5,10 +5,9 @@
  * Invariant: a step and the fires it closes are written together, in the event in which they were decided.
  */
 import { FIRES_KEPT, IDLE_FIRES_KEPT } from "../core/limits.ts";
-import type { Fire, ScheduleState, Step } from "../core/scheduleState.ts";
+import type { Fire, ScheduleSettings, ScheduleState, Step } from "../core/scheduleState.ts";
+import type { CreateSchedule } from "../objects/schedule.ts";
 import { type Calendar, calendarOf } from "./cron.ts";
-import type { CreateSchedule } from "./interface.ts";
-import type { ScheduleSettings } from "./settings.ts";
 
 export type About = Omit<CreateSchedule, "watermarkMs">;
 

@@ -3,9 +3,9 @@
  * a tick that comes twice or late does no harm: the Schedule objects know what is decided.
  */
 import { MAX_SCHEDULES, SCHEDULES_AT_ONCE } from "../core/limits.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
+import { drivesSchedules, scheduleById } from "../objects/scheduleStub.ts";
 import { deleteScheduleRow, schedulesDue } from "../storage/schedules.ts";
-import { drivesSchedules, scheduleById } from "./stub.ts";
 
 /** Never throws. Does nothing where this Weir fires no schedules. */
 export async function tickSchedules(env: Env, nowMs: number): Promise<void> {

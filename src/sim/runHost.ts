@@ -77,7 +77,7 @@ export class RunHost {
     this.#clock = startClock(null, this.#reading());
     const state = core.createState(
       {
-        id: "r_sim",
+        runId: "r_sim",
         rootId: "r_sim",
         parentRunId: null,
         spec: options.spec,

@@ -17,7 +17,7 @@ import type { ChunkPlan } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
 import { isEnded } from "../core/runView.ts";
 import type { Json, SourceSpec } from "../core/spec.ts";
-import { runById } from "../run/stub.ts";
+import { runById } from "../objects/runStub.ts";
 import { getRun } from "../storage/catalog.ts";
 import { countFailures, type Family, failuresAfter, familyOf } from "../storage/stillFailed.ts";
 import { type ListEntries, planListed, readListed } from "./listing.ts";

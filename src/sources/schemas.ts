@@ -6,10 +6,10 @@ import { z } from "zod";
 import { MAX_INLINE_ITEMS } from "../core/limits.ts";
 import { ERROR_KINDS } from "../core/row.ts";
 import type { Json, SourceSpec } from "../core/spec.ts";
-import { about } from "../spec/about.ts";
-import { integer, line, plainName, wholeNumber } from "../spec/fields.ts";
+import { about } from "../schema/about.ts";
+import { integer, line, plainName, wholeNumber } from "../schema/fields.ts";
+import { placeFields } from "../schema/storePlaceSchema.ts";
 import { INPUT_NAME, UPLOAD_ID } from "../storage/inputKeys.ts";
-import { placeFields } from "../storage/storePlaceSchema.ts";
 import { connectionField } from "../tasks/postgresRangeSchema.ts";
 
 /** Any JSON: outside text was parsed as JSON before it gets here. */

@@ -5,7 +5,7 @@
  */
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
 
 export interface Item {
   readonly index: number;

@@ -5,9 +5,9 @@
 import { SETTLED_PER_QUERY, UNSETTLED_PER_CALL } from "../core/limits.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { SourceSpec } from "../core/spec.ts";
-import type { Env } from "../env.ts";
-import type { Run, UnsettledChunk } from "../run/interface.ts";
-import { runById } from "../run/stub.ts";
+import type { Env } from "../objects/env.ts";
+import type { Run, UnsettledChunk } from "../objects/run.ts";
+import { runById } from "../objects/runStub.ts";
 import { type Family, settledBetween } from "../storage/stillFailed.ts";
 import { indexAt } from "./contiguous.ts";
 

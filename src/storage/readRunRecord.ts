@@ -1,7 +1,7 @@
 /** Reads back what a run was created with, for whoever rebuilds the catalog. */
 
 import { z } from "zod";
-import type { CreateRun } from "../run/interface.ts";
+import type { CreateRun } from "../core/run.ts";
 import { answered } from "./answered.ts";
 import { recordKey } from "./runRecord.ts";
 

@@ -3,7 +3,7 @@
  * rebuilt, and `results.jsonl`, the joined rows. No secret is in a spec, so none is here.
  */
 
-import type { CreateRun } from "../run/interface.ts";
+import type { CreateRun } from "../core/run.ts";
 import { answered } from "./answered.ts";
 import { type ObjectCount, uncounted } from "./count.ts";
 

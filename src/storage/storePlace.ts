@@ -2,10 +2,11 @@
  * Where a spec says a user's objects are: a bucket bound to the Worker, or an S3-compatible store by its address and
  * the names of its secrets. A place becomes a store.
  */
+
+import type { StoreSettings } from "../schema/storePlaceSchema.ts";
 import type { ObjectStore } from "./objectStore.ts";
 import { R2Store } from "./r2Store.ts";
 import { S3Store } from "./s3Store.ts";
-import type { StoreSettings } from "./storePlaceSchema.ts";
 
 /** Where objects are: `store`, or without one the R2 bucket bound under the name `binding`. */
 export interface ObjectPlace {

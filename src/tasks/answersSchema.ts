@@ -3,8 +3,8 @@ import { z } from "zod";
 import { MEANINGS } from "../core/answerRules.ts";
 import { ANSWER_RULES_MOST, PATTERN_CHARS_MOST } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
-import { about } from "../spec/about.ts";
-import { oneOf } from "../spec/fields.ts";
+import { about } from "../schema/about.ts";
+import { oneOf } from "../schema/fields.ts";
 
 /** Any JSON: outside text was parsed as JSON before it gets here. */
 const json = z.unknown() as unknown as z.ZodType<Json>;

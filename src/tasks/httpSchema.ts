@@ -8,8 +8,8 @@ import {
   MAX_RESPONSE_BYTES,
 } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
-import { about } from "../spec/about.ts";
-import { headers, oneOf, wholeNumber } from "../spec/fields.ts";
+import { about } from "../schema/about.ts";
+import { headers, oneOf, wholeNumber } from "../schema/fields.ts";
 import { answers, pointer, statuses } from "./answersSchema.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;

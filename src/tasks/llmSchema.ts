@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { MAX_LOCAL_CALL_TIMEOUT_MS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
-import { about } from "../spec/about.ts";
-import { headers, wholeNumber } from "../spec/fields.ts";
+import { about } from "../schema/about.ts";
+import { headers, wholeNumber } from "../schema/fields.ts";
 import { answers } from "./answersSchema.ts";
 
 const MAX_TEXT_CHARS = 1_000_000;

@@ -1,9 +1,9 @@
 /** What a spec may say about the task `postgres-load`. */
 import { z } from "zod";
 import { MAX_CALL_TIMEOUT_MS, POSTGRES_TIMEOUT_MS } from "../core/limits.ts";
-import { about } from "../spec/about.ts";
-import { plainName, wholeNumber } from "../spec/fields.ts";
-import { placeFields } from "../storage/storePlaceSchema.ts";
+import { about } from "../schema/about.ts";
+import { plainName, wholeNumber } from "../schema/fields.ts";
+import { placeFields } from "../schema/storePlaceSchema.ts";
 import { connectionField } from "./postgresRangeSchema.ts";
 
 const MIN_TIMEOUT_MS = 100;

@@ -1,8 +1,8 @@
 /** What a spec may say about the task `postgres-range`. */
 import { z } from "zod";
 import { MAX_CALL_TIMEOUT_MS, POSTGRES_TIMEOUT_MS } from "../core/limits.ts";
-import { about } from "../spec/about.ts";
-import { wholeNumber } from "../spec/fields.ts";
+import { about } from "../schema/about.ts";
+import { wholeNumber } from "../schema/fields.ts";
 
 /** A longer statement is one that nobody bounded. */
 const MAX_STATEMENT_CHARS = 20_000;

@@ -7,22 +7,9 @@
  */
 import { parseRetryAfter } from "../core/retryAfter.ts";
 import { hideSecrets } from "../core/template.ts";
+import type { Browser } from "../objects/env.ts";
 import { type AnswerText, readText } from "./answer.ts";
 import { AnswerUnreadable, type OutgoingRequest, type TaskContext, type TaskOutcome } from "./task.ts";
-
-/** The part of the binding that is used. */
-export interface Browser {
-  quickAction(
-    action: "content",
-    options: {
-      readonly url: string;
-      readonly userAgent?: string;
-      readonly cacheTTL: number;
-      readonly gotoOptions: { readonly timeout: number; readonly waitUntil: "networkidle2" };
-      readonly rejectResourceTypes: ("image" | "media" | "font")[];
-    },
-  ): Promise<Response>;
-}
 
 /** The binding takes no longer navigation than this. */
 const NAVIGATION_MOST_MS = 60_000;

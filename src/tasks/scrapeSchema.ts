@@ -1,8 +1,8 @@
 /** What a spec may say about the task `scrape`. */
 import { z } from "zod";
 import { MAX_CALL_TIMEOUT_MS, MAX_REDIRECTS, MAX_RESPONSE_BYTES } from "../core/limits.ts";
-import { about } from "../spec/about.ts";
-import { line, wholeNumber } from "../spec/fields.ts";
+import { about } from "../schema/about.ts";
+import { line, wholeNumber } from "../schema/fields.ts";
 import { answers } from "./answersSchema.ts";
 import { httpSchema } from "./httpSchema.ts";
 import { USER_AGENT } from "./scrapeSettings.ts";

@@ -5,12 +5,13 @@
 import { REPEATS_MOST } from "../core/limits.ts";
 import type { RunSettings } from "../core/protocol.ts";
 import type { TokenCost } from "../core/tokenQuota.ts";
+import type { Browser } from "../objects/env.ts";
 import type { Gate, ResolvedRequest } from "./egress.ts";
 import type { KnownWay } from "./knownWay.ts";
 import type { LaneCalls } from "./laneCalls.ts";
 import type { Patience } from "./patience.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
-import { askBrowser, type Browser } from "./rendered.ts";
+import { askBrowser } from "./rendered.ts";
 import { Call, ForeignCall, type Send, type SentCall, untilAborted } from "./sentCall.ts";
 import {
   BrowserMissing,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Json } from "../../src/core/spec.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { type Server, startServer, type TryOptions, tryBatch, tryItem } from "../support/oneTry.ts";
 

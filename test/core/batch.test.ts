@@ -11,7 +11,7 @@ import {
 import { estimatePlan } from "../../src/core/estimate.ts";
 import { jsonAt, pointerSteps } from "../../src/core/jsonPointer.ts";
 import type { Json } from "../../src/core/spec.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import type { BatchOutcome, TaskOutcome } from "../../src/tasks/task.ts";
 import { LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 import { OpenPermits, type Server, startServer, tryBatch } from "../support/oneTry.ts";

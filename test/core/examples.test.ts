@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { fillPlaceholders } from "../../src/schedule/placeholders.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../docs/examples");
 

@@ -4,7 +4,7 @@ import { createHostBook, forgetHosts, grantHosts, hostSpacingMs } from "../../sr
 import { HOSTS_TRACKED } from "../../src/core/limits.ts";
 import type { HostAsk, HostGrant } from "../../src/core/protocol.ts";
 import { createQuota, type Quota, restoreQuota } from "../../src/core/quota.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { neededBurst } from "../support/neededBurst.ts";
 
 const START = 1_700_000_000_000;

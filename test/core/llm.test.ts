@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { readRateLimit } from "../../src/core/rateLimitFields.ts";
 import type { Json, TaskSpec } from "../../src/core/spec.ts";
 import type { TokenCost } from "../../src/core/tokenQuota.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { llmTask } from "../../src/tasks/llm.ts";
 import { type LlmSettings, llmSchema } from "../../src/tasks/llmSchema.ts";
 import type { HostNeed } from "../../src/tasks/permits.ts";

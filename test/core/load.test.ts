@@ -2,7 +2,7 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { StoreFault } from "../../src/storage/objectStore.ts";
 import { DamagedFile, jsonLines } from "../../src/tasks/jsonLines.ts";
 import { insertOf, type LoadSettings, planLoad } from "../../src/tasks/loadStatement.ts";

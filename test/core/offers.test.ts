@@ -1,8 +1,8 @@
 /** What a queue brings is an offer or is dropped: nothing of it is thrown, everything is acked. */
 import { afterEach, expect, test, vi } from "vitest";
 import type { QueueMessage } from "../../src/core/protocol.ts";
-import type { Env } from "../../src/env.ts";
 import { consume } from "../../src/lane/consumer.ts";
+import type { Env } from "../../src/objects/env.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -5,11 +5,11 @@ import { Validator } from "@cfworker/json-schema";
 import { describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { keysOf, specPage } from "../../scripts/reference/specPage.ts";
+import { annotatedSchemaOf, specDocument } from "../../src/runSpec/jsonSchema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
+import { retrySchema, specSchema } from "../../src/runSpec/specSchema.ts";
 import { fireSchema, scheduleSchema } from "../../src/schedule/settings.ts";
 import { sourceSchemas } from "../../src/sources/schemas.ts";
-import { annotatedSchemaOf, specDocument } from "../../src/spec/jsonSchema.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
-import { retrySchema, specSchema } from "../../src/spec/specSchema.ts";
 import { taskSchemas } from "../../src/tasks/schemas.ts";
 
 const DOCS = resolve(import.meta.dirname, "../../docs");

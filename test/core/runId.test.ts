@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isRunId, newRunId, RANDOM_BYTES } from "../../src/api/runId.ts";
+import { isRunId, newRunId, RANDOM_BYTES } from "../../src/runs/runId.ts";
 
 const instant = fc.integer({ min: 0, max: 2 ** 45 - 1 });
 const random = fc.uint8Array({ minLength: RANDOM_BYTES, maxLength: RANDOM_BYTES });

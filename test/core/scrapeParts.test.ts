@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import robotsParser from "robots-parser";
 import { describe, expect, it } from "vitest";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { collapseSpace, decodeReferences } from "../../src/tasks/characterReferences.ts";
 import { decodePage } from "../../src/tasks/pageText.ts";
 import { parseRobots, productOf, RobotsCache } from "../../src/tasks/robots.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CHUNKS_PER_PLAN_CALL, MAX_CHUNKS } from "../../src/core/limits.ts";
 import type { ChunkPlan } from "../../src/core/protocol.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { planContiguous } from "../../src/sources/contiguous.ts";
 import { itemsSource } from "../../src/sources/items.ts";
 import { rangeSource } from "../../src/sources/range.ts";

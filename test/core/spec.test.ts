@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { PROBLEMS_SHOWN } from "../../src/core/limits.ts";
 import { type Json, RETRY_TOLERATE, SPEC_DEFAULTS, type TaskSpec } from "../../src/core/spec.ts";
+import { mergeTask } from "../../src/runSpec/mergeTask.ts";
+import { parsePatch, parseRetry, parseSpec, parseTask } from "../../src/runSpec/schema.ts";
+import { problemsOf } from "../../src/schema/complaint.ts";
 import { sourceRegistry } from "../../src/sources/registry.ts";
 import { sourceSchemas } from "../../src/sources/schemas.ts";
-import { problemsOf } from "../../src/spec/complaint.ts";
-import { mergeTask } from "../../src/spec/mergeTask.ts";
-import { parsePatch, parseRetry, parseSpec, parseTask } from "../../src/spec/schema.ts";
 import { taskRegistry } from "../../src/tasks/registry.ts";
 import { taskSchemas } from "../../src/tasks/schemas.ts";
 

@@ -2,7 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createApp } from "../../src/api/app.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { answer, call, ORIGIN } from "./callApi.ts";
 
 const app = createApp();

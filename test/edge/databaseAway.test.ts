@@ -2,7 +2,7 @@
 import { env as bindings } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunView } from "../../src/core/runView.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { answer, call, rowsOf, until } from "./callApi.ts";
 import { ended, numbers, start, USERS, view } from "./runsOverApi.ts";
 

@@ -1,6 +1,6 @@
 /// <reference types="@cloudflare/vitest-plugin/types" />
 import type { D1Migration } from "cloudflare:test";
-import type { Env as WeirEnv } from "../../src/env.ts";
+import type { Env as WeirEnv } from "../../src/objects/env.ts";
 
 declare global {
   namespace Cloudflare {

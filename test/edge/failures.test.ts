@@ -1,10 +1,10 @@
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import { finishRun } from "../../src/background/finalizer.ts";
+import { indexRun } from "../../src/background/indexer.ts";
 import type { RunView } from "../../src/core/runView.ts";
 import type { SourceSpec } from "../../src/core/spec.ts";
-import type { Env } from "../../src/env.ts";
-import { finishRun } from "../../src/lane/finalizer.ts";
-import { indexRun } from "../../src/lane/indexer.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { sourceRegistry } from "../../src/sources/registry.ts";
 import type { SourceContext } from "../../src/sources/source.ts";
 import {

@@ -1,9 +1,9 @@
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import { finishRun } from "../../src/background/finalizer.ts";
+import { planRun } from "../../src/background/planner.ts";
 import { OBJECT_PART_BYTES, UNREADABLE_PARTS_KEPT } from "../../src/core/limits.ts";
-import type { Env } from "../../src/env.ts";
-import { finishRun } from "../../src/lane/finalizer.ts";
-import { planRun } from "../../src/lane/planner.ts";
+import type { Env } from "../../src/objects/env.ts";
 import type { PartRow } from "../../src/storage/parts.ts";
 import { deletePrefix, deleteRunObjects, resultsKey, writeRunRecord } from "../../src/storage/runRecord.ts";
 import { GENERATION, type HandRun, handRun, rowOf } from "./workByHand.ts";

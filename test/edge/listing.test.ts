@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from "vitest";
 import { LISTED_PER_PAGE } from "../../src/core/limits.ts";
 import type { ChunkPlan } from "../../src/core/protocol.ts";
 import type { Json, SourceSpec } from "../../src/core/spec.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { planListed, readListed } from "../../src/sources/listing.ts";
 import { objectsSource } from "../../src/sources/objects.ts";
 import { objectsSchema } from "../../src/sources/schemas.ts";

@@ -1,7 +1,7 @@
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { OBJECT_PART_BYTES, OBJECT_WINDOW_BYTES, OBJECT_WINDOWS_AHEAD } from "../../src/core/limits.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { streamObject } from "../../src/storage/objectStream.ts";
 import { openObjectWriter } from "../../src/storage/objectWriter.ts";
 

@@ -1,11 +1,11 @@
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
+import { finishRun } from "../../src/background/finalizer.ts";
+import { indexRun } from "../../src/background/indexer.ts";
+import { type ReindexCursor, type Reindexed, reindex } from "../../src/background/reindexer.ts";
 import type { RunView } from "../../src/core/runView.ts";
 import type { SourceSpec } from "../../src/core/spec.ts";
-import type { Env } from "../../src/env.ts";
-import { finishRun } from "../../src/lane/finalizer.ts";
-import { indexRun } from "../../src/lane/indexer.ts";
-import { type ReindexCursor, type Reindexed, reindex } from "../../src/lane/reindexer.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { encodePart, partKey } from "../../src/storage/parts.ts";
 import { deletePrefix, recordedRuns, writeRunRecord } from "../../src/storage/runRecord.ts";
 import { spec } from "../support/coreRun.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Json } from "../../src/core/spec.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
+import type { Browser } from "../../src/objects/env.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { createEgress } from "../../src/tasks/egress.ts";
 import { taskOf } from "../../src/tasks/registry.ts";
-import type { Browser } from "../../src/tasks/rendered.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 
 /** What one run has scraped: its tries share what they learnt of robots.txt. */

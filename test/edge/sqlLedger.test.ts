@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { CountedSql } from "../../src/run/countedSql.ts";
 import { SqlLedger } from "../../src/run/sqlLedger.ts";
 import { ledgerContract } from "../support/ledgerContract.ts";

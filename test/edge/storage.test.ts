@@ -2,7 +2,7 @@ import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { OBJECT_PART_BYTES } from "../../src/core/limits.ts";
 import type { ChunkPlan, PartMeta } from "../../src/core/protocol.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { inputSource } from "../../src/sources/input.ts";
 import { type InputSettings, inputSchema } from "../../src/sources/schemas.ts";
 import type { Item, SourceContext } from "../../src/sources/source.ts";

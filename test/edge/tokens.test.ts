@@ -1,10 +1,10 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { planRun } from "../../src/background/planner.ts";
 import type { CostedAsk, SyncAnswer } from "../../src/core/protocol.ts";
 import type { RunView } from "../../src/core/runView.ts";
-import { planRun } from "../../src/lane/planner.ts";
-import { runById } from "../../src/run/stub.ts";
+import { runById } from "../../src/objects/runStub.ts";
 import { decodePart, encodePart, usageOfRows } from "../../src/storage/parts.ts";
 import { report, spec } from "../support/coreRun.ts";
 import { answer, call } from "./callApi.ts";

@@ -2,12 +2,13 @@
  * A real Run object worked by a test instead of by lanes: it leases chunks, writes parts, commits them.
  * The run belongs to a generation that is not this Worker's, so nothing else works on it.
  */
+
+import { planRun } from "../../src/background/planner.ts";
 import type { Checkpoint, Commit, Lease, SyncAnswer } from "../../src/core/protocol.ts";
 import type { SourceSpec, Spec } from "../../src/core/spec.ts";
-import type { Env } from "../../src/env.ts";
-import { planRun } from "../../src/lane/planner.ts";
-import type { Run } from "../../src/run/interface.ts";
-import { runById } from "../../src/run/stub.ts";
+import type { Env } from "../../src/objects/env.ts";
+import type { Run } from "../../src/objects/run.ts";
+import { runById } from "../../src/objects/runStub.ts";
 import { encodePart, type PartRow, partKey, partMeta, spanOf, writePart } from "../../src/storage/parts.ts";
 import { report, spec } from "../support/coreRun.ts";
 

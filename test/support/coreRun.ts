@@ -20,7 +20,7 @@ export function spec(change: Partial<Spec> = {}): Spec {
 export function plannedRun(items: number, change: Partial<Spec> = {}, lingerMs = 0): Run {
   const state = createState(
     {
-      id: "r_1",
+      runId: "r_1",
       rootId: "r_1",
       parentRunId: null,
       spec: spec(change),

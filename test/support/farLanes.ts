@@ -4,9 +4,9 @@
  * as on a network that delivers late. Requests to this Worker shut and open the gate and tell what came of it.
  */
 import type { QueueMessage, SyncAnswer, SyncRequest } from "../../src/core/protocol.ts";
-import type { Env } from "../../src/env.ts";
 import { consume } from "../../src/lane/consumer.ts";
-import { runById } from "../../src/run/stub.ts";
+import type { Env } from "../../src/objects/env.ts";
+import { runById } from "../../src/objects/runStub.ts";
 
 /** A commit that the Run refused. */
 export interface RefusedCommit {

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Json, TaskSpec } from "../../src/core/spec.ts";
-import { parseSpec } from "../../src/spec/schema.ts";
+import { parseSpec } from "../../src/runSpec/schema.ts";
 import { createEgress } from "../../src/tasks/egress.ts";
 import type { Permits } from "../../src/tasks/permits.ts";
 import { taskOf } from "../../src/tasks/registry.ts";

@@ -5,7 +5,7 @@
  * before the platform saw it, or done with its answer lost. One seed decides in the order in which things are asked.
  */
 import type { QueueMessage } from "../../src/core/protocol.ts";
-import type { Env } from "../../src/env.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { Random } from "../../src/sim/random.ts";
 
 export type Delivery = "once" | "lost" | "twice" | "late";

@@ -1,7 +1,7 @@
 /** The product's Worker, whose consumers and Run objects get their bindings through the weather. */
 import type { QueueMessage } from "../../src/core/protocol.ts";
-import type { Env } from "../../src/env.ts";
 import weir from "../../src/index.ts";
+import type { Env } from "../../src/objects/env.ts";
 import { RunObject as Run } from "../../src/run/object.ts";
 import { inWeather } from "./weather.ts";
 

@@ -1,8 +1,8 @@
 /** The ledger: how far every chunk of a run is. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { callRun, viewRun } from "../../runs/runRpc.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
-import { callRun, viewRun } from "../runRpc.ts";
 import { cursorSchema, json, numberCursor, pageQuery, runParams } from "../schemas.ts";
 
 export const chunkRoutes = newApi();

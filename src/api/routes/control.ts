@@ -1,12 +1,13 @@
 /** What changes a run that exists: pause, resume, cancel, approve, and its limits. */
 import { createRoute } from "@hono/zod-openapi";
 import { isEnded } from "../../core/runView.ts";
-import { parsePatch } from "../../spec/schema.ts";
+import { parsePatch } from "../../runSpec/schema.ts";
+import { refuseUnfinishedDescendants } from "../../runs/family.ts";
+import { refuseField } from "../../runs/refusal.ts";
+import { controlRun, viewRun } from "../../runs/runRpc.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, refuseField } from "../errors.ts";
-import { refuseUnfinishedDescendants } from "../family.ts";
-import { controlRun, viewRun } from "../runRpc.ts";
+import { errorResponses } from "../errors.ts";
 import { describedBody, json, noQuery, runParams, runSchema } from "../schemas.ts";
 
 export const controlRoutes = newApi();

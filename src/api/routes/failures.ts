@@ -1,13 +1,13 @@
 /** Failures: rows of items that are still failed, as a page of JSON, as a stream of lines, or grouped. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { ERROR_KINDS } from "../../core/row.ts";
-import type { Env } from "../../env.ts";
+import type { Env } from "../../objects/env.ts";
+import { refreshDescendants } from "../../runs/family.ts";
+import { viewRun } from "../../runs/runRpc.ts";
 import { listFailures, summariseFailures } from "../../storage/stillFailed.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
-import { refreshDescendants } from "../family.ts";
 import { ndjson, streamOfLines } from "../ndjson.ts";
-import { viewRun } from "../runRpc.ts";
 import {
   cursorSchema,
   flag,

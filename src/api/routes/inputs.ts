@@ -1,12 +1,13 @@
 /** Inputs: named files of lines, streamed into R2. A run pins the upload it was planned on. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_UPLOAD_BODY_BYTES } from "../../core/limits.ts";
+import { Refusal } from "../../runs/refusal.ts";
 import { deleteInput, deleteUnneededUploads } from "../../storage/inputCleaning.ts";
 import { type InputRecord, listInputs, storeInput } from "../../storage/inputs.ts";
 import { deleteAbandoned } from "../../storage/uploads.ts";
 import { boundedBodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, Refusal } from "../errors.ts";
+import { errorResponses } from "../errors.ts";
 import { cursorSchema, json, noQuery, pageQuery } from "../schemas.ts";
 
 export const inputRoutes = newApi();

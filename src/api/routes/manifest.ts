@@ -1,8 +1,9 @@
 /** The manifest: the committed parts of a run, in chunk order. Their counts add up to the run's `counts`. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { refuseField } from "../../runs/refusal.ts";
+import { callRun, viewRun } from "../../runs/runRpc.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, refuseField } from "../errors.ts";
-import { callRun, viewRun } from "../runRpc.ts";
+import { errorResponses } from "../errors.ts";
 import { CURSOR, cursorSchema, json, pageQuery, runParams } from "../schemas.ts";
 
 export const manifestRoutes = newApi();

@@ -8,8 +8,9 @@ import { MAX_CALL_TIMEOUT_MS } from "../../core/limits.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
 import { reservationOf } from "../../core/tokenQuota.ts";
-import type { Env } from "../../env.ts";
+import type { Env } from "../../objects/env.ts";
 import { invocationLanes } from "../../run/queues.ts";
+import { readySpec } from "../../runs/startRun.ts";
 import { openSecretWarnings } from "../../tasks/openSecrets.ts";
 import { taskOf } from "../../tasks/registry.ts";
 import { readJson } from "../body.ts";
@@ -17,7 +18,6 @@ import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
 import { promptCost } from "../promptCost.ts";
 import { describedBody, json } from "../schemas.ts";
-import { readySpec } from "../startRun.ts";
 
 export const planRoutes = newApi();
 

@@ -1,10 +1,11 @@
 /** Reindex: the catalog, the failures and the list of schedules in D1 made anew from R2 and the Run objects. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { type ReindexCursor, reindex } from "../../background/reindexer.ts";
 import { REINDEX_SLICE_MS } from "../../core/limits.ts";
-import { type ReindexCursor, reindex } from "../../lane/reindexer.ts";
+import { refuseField } from "../../runs/refusal.ts";
 import { reindexSchedules } from "../../schedule/reindexer.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, refuseField } from "../errors.ts";
+import { errorResponses } from "../errors.ts";
 import { CURSOR, cursorSchema, json } from "../schemas.ts";
 
 export const reindexRoutes = newApi();

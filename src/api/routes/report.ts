@@ -6,12 +6,13 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { type FieldReport, showTotals } from "../../core/reduce.ts";
 import type { RunView } from "../../core/runView.ts";
 import type { ReduceSpec } from "../../core/spec.ts";
-import type { Env } from "../../env.ts";
+import type { Env } from "../../objects/env.ts";
+import { familyOfRows } from "../../runs/family.ts";
+import { Refusal } from "../../runs/refusal.ts";
+import { callRun, viewRun } from "../../runs/runRpc.ts";
 import { mergedReport } from "../../storage/mergedReport.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, Refusal } from "../errors.ts";
-import { familyOfRows } from "../family.ts";
-import { callRun, viewRun } from "../runRpc.ts";
+import { errorResponses } from "../errors.ts";
 import { flag, json, jsonSchema, runParams } from "../schemas.ts";
 
 export const reportRoutes = newApi();

@@ -8,18 +8,19 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PartMeta } from "../../core/protocol.ts";
 import { isEnded } from "../../core/runView.ts";
-import type { Env } from "../../env.ts";
-import { oneOf } from "../../spec/fields.ts";
+import type { Env } from "../../objects/env.ts";
+import { familyOfRows } from "../../runs/family.ts";
+import { refuseField } from "../../runs/refusal.ts";
+import { callRun, committedParts, requireObject, viewRun } from "../../runs/runRpc.ts";
+import { oneOf } from "../../schema/fields.ts";
 import { answered } from "../../storage/answered.ts";
 import { streamMerged } from "../../storage/mergedRows.ts";
 import { streamObject } from "../../storage/objectStream.ts";
 import { streamParts, type TakesNote } from "../../storage/partStream.ts";
 import { resultsKey } from "../../storage/runRecord.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, refuseField } from "../errors.ts";
-import { familyOfRows } from "../family.ts";
+import { errorResponses } from "../errors.ts";
 import { ndjson } from "../ndjson.ts";
-import { callRun, committedParts, requireObject, viewRun } from "../runRpc.ts";
 import { flag, rows, runParams } from "../schemas.ts";
 
 export const resultRoutes = newApi();

@@ -2,15 +2,16 @@
 import { createRoute } from "@hono/zod-openapi";
 import { INDEXES_PER_CHUNK } from "../../core/limits.ts";
 import type { RunView } from "../../core/runView.ts";
-import { mergeTask } from "../../spec/mergeTask.ts";
-import { parseRetry, type RetryChange } from "../../spec/schema.ts";
+import { mergeTask } from "../../runSpec/mergeTask.ts";
+import { parseRetry, type RetryChange } from "../../runSpec/schema.ts";
+import { refuseField } from "../../runs/refusal.ts";
+import { newRunId, randomBytes } from "../../runs/runId.ts";
+import { viewEndedRun } from "../../runs/runRpc.ts";
+import { readySpec, startRun } from "../../runs/startRun.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, refuseField } from "../errors.ts";
-import { newRunId, randomBytes } from "../runId.ts";
-import { viewEndedRun } from "../runRpc.ts";
+import { errorResponses } from "../errors.ts";
 import { created, describedBody, noQuery, runParams, runSchema } from "../schemas.ts";
-import { readySpec, startRun } from "../startRun.ts";
 
 export const retryRoutes = newApi();
 

@@ -2,9 +2,14 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { RUN_VIEWS_AT_ONCE } from "../../core/limits.ts";
 import { isEnded, RUN_STATUSES, type RunView } from "../../core/runView.ts";
-import type { Env } from "../../env.ts";
+import type { Env } from "../../objects/env.ts";
+import { refreshCatalog, refuseUnfinishedDescendants } from "../../runs/family.ts";
+import { Refusal } from "../../runs/refusal.ts";
+import { newRunId, randomBytes } from "../../runs/runId.ts";
+import { callRun, controlRun, viewEndedRun, viewRun } from "../../runs/runRpc.ts";
+import { type ReadySpec, readySpec, startRun } from "../../runs/startRun.ts";
+import { oneOf } from "../../schema/fields.ts";
 import { SourceError } from "../../sources/source.ts";
-import { oneOf } from "../../spec/fields.ts";
 import { deleteRun, listRuns, pinnedUpload } from "../../storage/catalog.ts";
 import { deleteFailures } from "../../storage/failures.ts";
 import { claimIdempotencyKey, releaseIdempotencyKey } from "../../storage/idempotency.ts";
@@ -13,11 +18,8 @@ import { sha256Hex } from "../../storage/parts.ts";
 import { deleteRunObjects } from "../../storage/runRecord.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, Refusal } from "../errors.ts";
-import { refreshCatalog, refuseUnfinishedDescendants } from "../family.ts";
+import { errorResponses } from "../errors.ts";
 import { inGroups } from "../inGroups.ts";
-import { newRunId, randomBytes } from "../runId.ts";
-import { callRun, controlRun, viewEndedRun, viewRun } from "../runRpc.ts";
 import {
   created,
   cursorSchema,
@@ -29,7 +31,6 @@ import {
   runParams,
   runSchema,
 } from "../schemas.ts";
-import { type ReadySpec, readySpec, startRun } from "../startRun.ts";
 
 export const runRoutes = newApi();
 

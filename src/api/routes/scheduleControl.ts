@@ -1,10 +1,11 @@
 /** What a schedule does: pause, resume, fire now, and the history of its fires. */
 import { createRoute, z } from "@hono/zod-openapi";
+import { scheduleById } from "../../objects/scheduleStub.ts";
+import { refuseField } from "../../runs/refusal.ts";
 import { parseFire } from "../../schedule/settings.ts";
-import { scheduleById } from "../../schedule/stub.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, refuseField } from "../errors.ts";
+import { errorResponses } from "../errors.ts";
 import { controlSchedule, viewScheduleById } from "../scheduleRpc.ts";
 import { fireViewSchema, scheduleParams, scheduleViewSchema } from "../scheduleSchemas.ts";
 import { cursorSchema, describedBody, json, noQuery, numberCursor, pageQuery } from "../schemas.ts";

@@ -1,11 +1,14 @@
 /** Schedules: create, list, get, change, delete. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_SCHEDULES, SCHEDULES_AT_ONCE } from "../../core/limits.ts";
-import type { Env } from "../../env.ts";
+import type { Env } from "../../objects/env.ts";
+import type { ScheduleView } from "../../objects/schedule.ts";
+import { scheduleById } from "../../objects/scheduleStub.ts";
+import { atAStretch } from "../../runs/atAStretch.ts";
+import { Refusal, refuseField } from "../../runs/refusal.ts";
+import { randomBytes } from "../../runs/runId.ts";
 import { newScheduleId, scheduleIdOf } from "../../schedule/ids.ts";
-import type { ScheduleView } from "../../schedule/interface.ts";
 import { parseSchedule, parseScheduleChange } from "../../schedule/settings.ts";
-import { scheduleById } from "../../schedule/stub.ts";
 import { sha256Hex } from "../../storage/parts.ts";
 import {
   countSchedules,
@@ -14,12 +17,10 @@ import {
   listSchedules,
   writeScheduleRecord,
 } from "../../storage/schedules.ts";
-import { atAStretch } from "../atAStretch.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, Refusal, refuseField } from "../errors.ts";
+import { errorResponses } from "../errors.ts";
 import { inGroups } from "../inGroups.ts";
-import { randomBytes } from "../runId.ts";
 import { controlSchedule, noSchedule, viewScheduleById } from "../scheduleRpc.ts";
 import { scheduleParams, scheduleViewSchema } from "../scheduleSchemas.ts";
 import {

@@ -1,6 +1,6 @@
 /** Paths without data: whether the Worker is up, its pages, and the description of the API. */
 import { createRoute, z } from "@hono/zod-openapi";
-import { specDocument } from "../../spec/jsonSchema.ts";
+import { specDocument } from "../../runSpec/jsonSchema.ts";
 import { newApi } from "../context.ts";
 import { DOCS_PAGE, HOME_PAGE, PAGE_HEADERS } from "../pages.ts";
 import { json, jsonSchema } from "../schemas.ts";

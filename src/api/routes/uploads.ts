@@ -1,10 +1,11 @@
 /** Uploads in pieces, for inputs too large for one request: begin, send pieces in any order, complete or give up. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_INPUT_BYTES, MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES } from "../../core/limits.ts";
+import { Refusal } from "../../runs/refusal.ts";
 import { abandonUpload, beginUpload, completeUpload, storePiece } from "../../storage/uploads.ts";
 import { bodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
-import { errorResponses, Refusal } from "../errors.ts";
+import { errorResponses } from "../errors.ts";
 import { json, noQuery } from "../schemas.ts";
 import { inputParams, inputSchema, linesBody, showInput } from "./inputs.ts";
 

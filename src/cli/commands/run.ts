@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import type { RunView } from "../../core/runView.ts";
-import { parseSpec } from "../../spec/schema.ts";
-import { missingSecrets } from "../../tasks/missingSecrets.ts";
+import { parseSpec } from "../../runSpec/schema.ts";
+import { missingSecrets } from "../../runs/missingSecrets.ts";
 import { missingSecretMessage } from "../../tasks/secrets.ts";
 import type { Arguments, Flags } from "../arguments.ts";
 import { ApiError, type Client } from "../client.ts";

@@ -13,10 +13,10 @@ import {
 } from "../core/limits.ts";
 import { parseRate } from "../core/rate.ts";
 import { ERROR_KINDS } from "../core/row.ts";
+import { about } from "../schema/about.ts";
+import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "../schema/fields.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
-import { about } from "./about.ts";
-import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "./fields.ts";
 import { reduceSchema } from "./reduceSchema.ts";
 
 /** A pause between two items that is longer would be a schedule. */

@@ -4,11 +4,12 @@
  */
 import type { PartMeta } from "../core/protocol.ts";
 import { isEnded, type RunView } from "../core/runView.ts";
-import type { Env } from "../env.ts";
-import type { Control, Run } from "../run/interface.ts";
+import type { Env } from "../objects/env.ts";
+import type { Control, Run } from "../objects/run.ts";
+import { runById } from "../objects/runStub.ts";
 import { getRun } from "../storage/catalog.ts";
 import { partsInOrder } from "../storage/partStream.ts";
-import { Refusal } from "./errors.ts";
+import { Refusal } from "./refusal.ts";
 import { isRunId } from "./runId.ts";
 
 const RETRY_AFTER_MS = 100;
@@ -16,11 +17,11 @@ const RETRY_AFTER_MS = 100;
 /** Calls the run `id`, at most twice. */
 export async function callRun<T>(env: Env, id: string, call: (run: Run) => Promise<T>): Promise<T> {
   try {
-    return await call(stub(env, id));
+    return await call(runById(env, id));
   } catch (error) {
     if (!mayHelpToRepeat(error)) throw error;
     await scheduler.wait(RETRY_AFTER_MS);
-    return call(stub(env, id));
+    return call(runById(env, id));
   }
 }
 
@@ -72,11 +73,6 @@ export async function* committedParts(env: Env, id: string): AsyncGenerator<Part
   yield* partsInOrder({
     partsInOrder: (after, limit) => callRun(env, id, (run) => run.partsInOrder(after, limit)),
   });
-}
-
-/** The types of RPC cannot follow `Json`, which contains itself: this is the one place that says what they are. */
-function stub(env: Env, id: string): Run {
-  return env.RUN.getByName(id) as unknown as Run;
 }
 
 function mayHelpToRepeat(error: unknown): boolean {

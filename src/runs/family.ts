@@ -4,10 +4,10 @@
  */
 import { isEnded, type RunStatus, type RunView } from "../core/runView.ts";
 import type { SourceSpec } from "../core/spec.ts";
-import type { Env } from "../env.ts";
+import type { Env } from "../objects/env.ts";
 import { descendants, upsertRun } from "../storage/catalog.ts";
 import type { FamilyRun } from "../storage/mergedRows.ts";
-import { Refusal } from "./errors.ts";
+import { Refusal } from "./refusal.ts";
 import { callRun, committedParts, viewEndedRun } from "./runRpc.ts";
 
 /** What a child run takes from the run it retries. */

@@ -18,9 +18,9 @@ import {
   UNREADABLE_PARTS_KEPT,
 } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
-import type { Env } from "../env.ts";
-import type { Run } from "../run/interface.ts";
-import { runById } from "../run/stub.ts";
+import type { Env } from "../objects/env.ts";
+import type { Run } from "../objects/run.ts";
+import { runById } from "../objects/runStub.ts";
 import { answered } from "../storage/answered.ts";
 import { type Joined, joinParts } from "../storage/joinParts.ts";
 import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";

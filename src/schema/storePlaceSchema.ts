@@ -1,7 +1,7 @@
 /** What a spec may say about where a user's objects are. */
 import { z } from "zod";
-import { about } from "../spec/about.ts";
-import { line } from "../spec/fields.ts";
+import { about } from "./about.ts";
+import { line } from "./fields.ts";
 
 const SECRET = "must be the name of a secret, as in S3_SECRET for the variable WEIR_SECRET_S3_SECRET";
 const secretName = z.string({ error: SECRET }).regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/, { error: SECRET });

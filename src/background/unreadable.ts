@@ -1,5 +1,5 @@
 /** Committed parts that cannot be read: the Run that lists them takes note, and the others are gone on with. */
-import type { Run } from "../run/interface.ts";
+import type { Run } from "../objects/run.ts";
 import type { TakesNote } from "../storage/partStream.ts";
 
 /** Reports each such part to `run`. */

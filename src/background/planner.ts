@@ -2,8 +2,8 @@
  * Planning: a source is cut into chunks outside the Run object, a step at a time, and the Run is told each step.
  * Safe to repeat and to run twice at once: the Run recognises a step that it has.
  */
-import type { Env } from "../env.ts";
-import { runById } from "../run/stub.ts";
+import type { Env } from "../objects/env.ts";
+import { runById } from "../objects/runStub.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { type SourceContext, SourceError } from "../sources/source.ts";
 import { again } from "../storage/again.ts";

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { REDUCE_FIELDS, REDUCE_TOP } from "../core/limits.ts";
 import { ownReducers } from "../core/ownReducers.ts";
 import type { ReduceRule } from "../core/spec.ts";
-import { about } from "./about.ts";
-import { wholeNumber } from "./fields.ts";
+import { about } from "../schema/about.ts";
+import { wholeNumber } from "../schema/fields.ts";
 
 const MAX_FIELD_CHARS = 100;
 const RULE = `must be sum, count, min, max, mean, merge, {"mean": weight field}, {"top": 1 to ${REDUCE_TOP}, "by": field} or {"own": reducer}`;

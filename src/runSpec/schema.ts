@@ -6,6 +6,7 @@
  * Which keys there are, and what they are for: `specSchema.ts`.
  */
 import type { ErrorKind } from "../core/row.ts";
+import type { PatchRun } from "../core/run.ts";
 import {
   RETRY_TOLERATE,
   type SourceSpec,
@@ -14,11 +15,17 @@ import {
   type TaskSpec,
   type TolerateSpec,
 } from "../core/spec.ts";
-import type { PatchRun } from "../run/interface.ts";
+import {
+  complaintOf,
+  type Invalid,
+  invalidFor,
+  join,
+  type Problem,
+  problemsOf,
+} from "../schema/complaint.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
-import { complaintOf, type Invalid, invalidFor, join, type Problem, problemsOf } from "./complaint.ts";
 import { fill, fillDefaults } from "./defaults.ts";
 import { patchSchema, retrySchema, specSchema } from "./specSchema.ts";
 

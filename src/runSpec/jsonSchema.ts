@@ -7,9 +7,9 @@
  */
 import { z } from "zod";
 import { type Json, SMOKE_DEFAULTS, SPEC_DEFAULTS } from "../core/spec.ts";
+import { complaintOf } from "../schema/complaint.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
-import { complaintOf } from "./complaint.ts";
 import { specSchema } from "./specSchema.ts";
 
 export type JsonSchema = { readonly [keyword: string]: Json };

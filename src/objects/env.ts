@@ -1,12 +1,9 @@
 /** The bindings of the Worker, as `wrangler.toml` declares them. */
-import type { QueueMessage } from "./core/protocol.ts";
-import type { RunObject } from "./run/object.ts";
-import type { ScheduleObject } from "./schedule/object.ts";
-import type { Browser } from "./tasks/rendered.ts";
+import type { QueueMessage } from "../core/protocol.ts";
 
 export interface Env {
-  readonly RUN: DurableObjectNamespace<RunObject>;
-  readonly SCHEDULE: DurableObjectNamespace<ScheduleObject>;
+  readonly RUN: DurableObjectNamespace;
+  readonly SCHEDULE: DurableObjectNamespace;
   readonly BUCKET: R2Bucket;
   readonly DB: D1Database;
   readonly LANES_0: Queue<QueueMessage>;
@@ -39,4 +36,18 @@ export interface Env {
   readonly WEIR_BLAMELESS?: string;
   /** Secrets: `WEIR_SECRET_<NAME>` and `WEIR_SECRET_<NAME>_HOSTS`. */
   readonly [secret: `WEIR_SECRET_${string}`]: string | undefined;
+}
+
+/** The part of the binding of Browser Rendering that is used. */
+export interface Browser {
+  quickAction(
+    action: "content",
+    options: {
+      readonly url: string;
+      readonly userAgent?: string;
+      readonly cacheTTL: number;
+      readonly gotoOptions: { readonly timeout: number; readonly waitUntil: "networkidle2" };
+      readonly rejectResourceTypes: ("image" | "media" | "font")[];
+    },
+  ): Promise<Response>;
 }

@@ -3,8 +3,8 @@
  * cannot be read has none that could be indexed: the Run takes note of it, and goes on to its end.
  */
 import { D1_QUERIES_PER_SLICE, PARTS_PER_INDEX_CALL } from "../core/limits.ts";
-import type { Env } from "../env.ts";
-import { runById } from "../run/stub.ts";
+import type { Env } from "../objects/env.ts";
+import { runById } from "../objects/runStub.ts";
 import { indexParts } from "../storage/failures.ts";
 import { Spending } from "./spending.ts";
 import { notedBy } from "./unreadable.ts";

@@ -6,22 +6,22 @@
  */
 import { MAX_CALL_TIMEOUT_MS } from "../core/limits.ts";
 import type { ErrorKind } from "../core/row.ts";
+import type { CreateRun } from "../core/run.ts";
 import type { RunView } from "../core/runView.ts";
 import type { Json, SourceSpec, Spec } from "../core/spec.ts";
-import type { Env } from "../env.ts";
-import type { CreateRun } from "../run/interface.ts";
+import type { Env } from "../objects/env.ts";
+import { parseSpec } from "../runSpec/schema.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { SourceError } from "../sources/source.ts";
-import { parseSpec } from "../spec/schema.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import { writeRunRecord } from "../storage/runRecord.ts";
 import { familyOf, wereRefused } from "../storage/stillFailed.ts";
-import { missingSecrets } from "../tasks/missingSecrets.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { missingSecretMessage } from "../tasks/secrets.ts";
 import { atAStretch } from "./atAStretch.ts";
-import { Refusal, refuseAll, refuseField } from "./errors.ts";
 import { type Parentage, parentage } from "./family.ts";
+import { missingSecrets } from "./missingSecrets.ts";
+import { Refusal, refuseAll, refuseField } from "./refusal.ts";
 import { controlRun } from "./runRpc.ts";
 
 /** A spec that can be started: nothing it needs is missing. */

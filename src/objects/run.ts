@@ -12,46 +12,9 @@ import type {
   SyncRequest,
 } from "../core/protocol.ts";
 import type { FieldReport } from "../core/reduce.ts";
+import type { CreateRun, PatchRun } from "../core/run.ts";
 import type { RunView } from "../core/runView.ts";
-import type {
-  BudgetSpec,
-  PacingSpec,
-  QuotaSpec,
-  RetrySpec,
-  SourceSpec,
-  Spec,
-  TolerateSpec,
-} from "../core/spec.ts";
 import type { Unreadable } from "../core/whyUnreadable.ts";
-
-export interface CreateRun {
-  readonly runId: string;
-  /** Top of the family of retries; the run's own id for a run that is not a retry. */
-  readonly rootId: string;
-  readonly parentRunId: string | null;
-  readonly spec: Spec;
-  /** Where items are read from: `spec.source`, or for a child the root's. */
-  readonly itemSource: SourceSpec;
-  /** Embedding process that drives the run; "" when deployed. */
-  readonly generation: string;
-  /** The schedule that starts it; absent for a run that none does. */
-  readonly schedule?: string;
-  readonly createdAtMs: number;
-  /** What the task declares; left out: 0. */
-  readonly lingerMs?: number;
-  /** A retry run with items that the target refused before; left out: it has none. */
-  readonly wasRefused?: boolean;
-}
-
-/** Only the keys present change; null restores the default. */
-export interface PatchRun {
-  readonly quota?: Partial<QuotaSpec> | null;
-  readonly budget?: Partial<BudgetSpec> | null;
-  readonly maxParallelism?: number | null;
-  readonly pacing?: Partial<PacingSpec> | null;
-  readonly retry?: Partial<RetrySpec> | null;
-  readonly tolerate?: Partial<TolerateSpec> | null;
-}
 
 /** A conflict says in one sentence why the state does not allow it. */
 export type Control<T = RunView> =
@@ -78,11 +41,6 @@ export interface LedgerRow {
   readonly failed: number;
   readonly parts: number;
   readonly deferred: number;
-}
-
-/** State of the join of parts into one object: carried from slice to slice. */
-export interface FinishState {
-  readonly step: string;
 }
 
 export interface Run {

@@ -10,10 +10,11 @@
  */
 import { D1_QUERIES_PER_SLICE, PARTS_PER_INDEX_CALL } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
+import type { CreateRun } from "../core/run.ts";
 import type { RunView } from "../core/runView.ts";
-import type { Env } from "../env.ts";
-import type { CreateRun, Run } from "../run/interface.ts";
-import { runById } from "../run/stub.ts";
+import type { Env } from "../objects/env.ts";
+import type { Run } from "../objects/run.ts";
+import { runById } from "../objects/runStub.ts";
 import { upsertRun } from "../storage/catalog.ts";
 import { indexParts } from "../storage/failures.ts";
 import { listedParts } from "../storage/listedParts.ts";

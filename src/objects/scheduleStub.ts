@@ -1,6 +1,6 @@
 /** A schedule by its id, and whether this Weir fires schedules at all. */
-import type { Env } from "../env.ts";
-import type { Schedule } from "./interface.ts";
+import type { Env } from "./env.ts";
+import type { Schedule } from "./schedule.ts";
 
 /** A fresh stub: after a fault another one is needed. The platform's RPC types cannot follow `Json`. */
 export function scheduleById(env: Pick<Env, "SCHEDULE">, id: string): Schedule {

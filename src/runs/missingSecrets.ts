@@ -1,8 +1,8 @@
 /** Which secrets a spec needs and the environment does not have. Apart from `secrets.ts`, which tasks import. */
 import type { Json, Spec } from "../core/spec.ts";
 import { sourceRegistry } from "../sources/registry.ts";
-import { taskOf } from "./registry.ts";
-import { hyperdriveString, NOTICE_SECRET, type SecretEnv, secretValue } from "./secrets.ts";
+import { taskOf } from "../tasks/registry.ts";
+import { hyperdriveString, NOTICE_SECRET, type SecretEnv, secretValue } from "../tasks/secrets.ts";
 
 export interface MissingSecret {
   readonly name: string;
