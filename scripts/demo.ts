@@ -11,7 +11,7 @@ import { createReadStream, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { isEnded, type RunView } from "../src/core/runView.ts";
+import { isEnded, type RunView } from "../src/core/run/runView.ts";
 import type { ArrivalLog } from "../test/support/arrivals.ts";
 import { arrivalFigures } from "../test/support/neededBurst.ts";
 import { spawnTarget } from "../test/support/spawnTarget.ts";

@@ -4,14 +4,14 @@
  */
 import module from "node:module";
 import { join } from "node:path";
-import { build, PROJECT } from "../src/cli/bundle.ts";
+import { build, PROJECT } from "../src/cli/runtime/bundle.ts";
 
 try {
   module.enableCompileCache(join(PROJECT, "dist/compiled"));
   await build();
   await import("../src/cli/main.ts");
   await import("../src/cli/commands/run.ts");
-  await import("../src/cli/supervisor.ts");
+  await import("../src/cli/process/supervisor.ts");
   module.flushCompileCache();
 } catch (error) {
   console.error(`dist/ is not made yet: ${error instanceof Error ? error.message : error}`);

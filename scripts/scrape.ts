@@ -15,8 +15,8 @@ import { copyFileSync, globSync, mkdirSync, readFileSync, statSync, writeFileSyn
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parseRate } from "../src/core/rate.ts";
-import type { RunView } from "../src/core/runView.ts";
+import { parseRate } from "../src/core/limiter/rate.ts";
+import type { RunView } from "../src/core/run/runView.ts";
 import { neededBurst } from "../test/support/neededBurst.ts";
 import { until } from "../test/support/until.ts";
 import { type Finished, type TestRow, Workspace } from "../test/support/weir.ts";

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import type { RunView } from "../src/core/runView.ts";
+import type { RunView } from "../src/core/run/runView.ts";
 import { promptOf } from "../test/support/prompts.ts";
 import { spawnTokenTarget } from "../test/support/tokenTarget.ts";
 

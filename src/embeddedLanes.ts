@@ -4,7 +4,7 @@
  */
 import type { QueueMessage } from "./core/protocol.ts";
 import { consume } from "./lane/consumer.ts";
-import { markConsole } from "./lane/taskConsole.ts";
+import { markConsole } from "./lane/items/taskConsole.ts";
 import type { Env } from "./objects/env.ts";
 
 markConsole();

@@ -6,7 +6,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { requireToken } from "./api/auth.ts";
 import worker from "./index.ts";
 import type { Env } from "./objects/env.ts";
-import { applyMigrations, type Migration } from "./storage/migrate.ts";
+import { applyMigrations, type Migration } from "./storage/index/migrate.ts";
 
 export { RunObject, ScheduleObject } from "./index.ts";
 

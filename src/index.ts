@@ -8,7 +8,7 @@ import { consume } from "./lane/consumer.ts";
 import type { Env } from "./objects/env.ts";
 import { pokeQuietRuns } from "./run/watchdog.ts";
 import { tickSchedules } from "./schedule/tick.ts";
-import { cleanUploads } from "./storage/uploads.ts";
+import { cleanUploads } from "./storage/inputs/uploads.ts";
 
 export { RunObject } from "./run/object.ts";
 export { ScheduleObject } from "./schedule/object.ts";

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
-import { network } from "../../src/cli/network.ts";
+import { network } from "../../src/cli/runtime/network.ts";
 import { arrivalFigures } from "../../test/support/neededBurst.ts";
 import { spawnTarget } from "../../test/support/spawnTarget.ts";
 import type { TargetOptions } from "../../test/support/targetOptions.ts";

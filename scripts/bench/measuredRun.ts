@@ -12,7 +12,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { ArrivalLog } from "../../test/support/arrivals.ts";
 import { type ArrivalFigures, arrivalFigures, usedShare } from "../../test/support/neededBurst.ts";
 import { spawnTarget } from "../../test/support/spawnTarget.ts";

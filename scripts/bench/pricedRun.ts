@@ -1,7 +1,7 @@
 /** What a measured run did that is charged where it is deployed: its counted operations. */
-import { countedUnits } from "../../src/core/cost.ts";
-import type { Units } from "../../src/core/prices.ts";
-import type { RunView } from "../../src/core/runView.ts";
+import { countedUnits } from "../../src/core/plan/cost.ts";
+import type { Units } from "../../src/core/plan/prices.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 
 /** By kind, as the dated price table has them. */
 export function unitsOf(run: RunView): Units {

@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
-import { loadBundle, readableModules } from "../../src/cli/bundle.ts";
-import { embeddedWorkers, LANES } from "../../src/cli/embeddedWorkers.ts";
-import { readMigrations } from "../../src/cli/migrations.ts";
-import { applyMigrations } from "../../src/storage/migrate.ts";
+import { loadBundle, readableModules } from "../../src/cli/runtime/bundle.ts";
+import { embeddedWorkers, LANES } from "../../src/cli/runtime/embeddedWorkers.ts";
+import { readMigrations } from "../../src/cli/runtime/migrations.ts";
+import { applyMigrations } from "../../src/storage/index/migrate.ts";
 import { freePort } from "./freePort.ts";
 import { sleep } from "./measuredRun.ts";
 

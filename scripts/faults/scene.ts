@@ -1,5 +1,5 @@
 /** What the scenes of `npm run faults` share: how a run is started, and figures with the bounds they are held to. */
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { Target } from "../../test/support/targetOptions.ts";
 import { until } from "../../test/support/until.ts";
 import { type Finished, idLines, type WeirProcess, type Workspace } from "../../test/support/weir.ts";

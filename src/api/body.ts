@@ -5,7 +5,7 @@ import { MAX_JSON_LEVELS, MAX_SPEC_BYTES } from "../core/limits.ts";
 import type { Json } from "../core/spec.ts";
 import { atAStretch } from "../runs/atAStretch.ts";
 import { Refusal } from "../runs/refusal.ts";
-import { bodyChunks } from "../storage/bodyChunks.ts";
+import { bodyChunks } from "../storage/inputs/bodyChunks.ts";
 import type { ApiEnv } from "./context.ts";
 
 const MAX_PATH_CHARS = 200;

@@ -1,6 +1,6 @@
 /** Shapes of the API's answers about schedules. */
 import { z } from "@hono/zod-openapi";
-import { FIRE_OUTCOMES, OVERLAPS } from "../core/scheduleState.ts";
+import { FIRE_OUTCOMES, OVERLAPS } from "../core/schedule/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 
 const count = z.int().min(0);

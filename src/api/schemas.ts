@@ -4,7 +4,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import { ERROR_KINDS } from "../core/row.ts";
-import { RUN_STATUSES } from "../core/runView.ts";
+import { RUN_STATUSES } from "../core/run/runView.ts";
 import type { Json, Spec } from "../core/spec.ts";
 
 /** Any JSON: a schema that says nothing accepts everything. */

@@ -21,11 +21,11 @@ import type { PartMeta } from "../core/protocol.ts";
 import type { Env } from "../objects/env.ts";
 import type { Run } from "../objects/run.ts";
 import { runById } from "../objects/runStub.ts";
-import { answered } from "../storage/answered.ts";
-import { type Joined, joinParts } from "../storage/joinParts.ts";
-import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/objectWriter.ts";
-import { PartError, partBytes, partsInOrder, readablePart } from "../storage/partStream.ts";
-import { releaseBytes } from "../storage/releaseBytes.ts";
+import { answered } from "../storage/bucket/answered.ts";
+import { isUploadGone, type ObjectWriter, openObjectWriter } from "../storage/bucket/objectWriter.ts";
+import { releaseBytes } from "../storage/bucket/releaseBytes.ts";
+import { type Joined, joinParts } from "../storage/rows/joinParts.ts";
+import { PartError, partBytes, partsInOrder, readablePart } from "../storage/rows/partStream.ts";
 import { resultsKey } from "../storage/runRecord.ts";
 import { Spending } from "./spending.ts";
 

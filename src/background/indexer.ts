@@ -5,7 +5,7 @@
 import { D1_QUERIES_PER_SLICE, PARTS_PER_INDEX_CALL } from "../core/limits.ts";
 import type { Env } from "../objects/env.ts";
 import { runById } from "../objects/runStub.ts";
-import { indexParts } from "../storage/failures.ts";
+import { indexParts } from "../storage/index/failures.ts";
 import { Spending } from "./spending.ts";
 import { notedBy } from "./unreadable.ts";
 

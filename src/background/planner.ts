@@ -6,7 +6,7 @@ import type { Env } from "../objects/env.ts";
 import { runById } from "../objects/runStub.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { type SourceContext, SourceError } from "../sources/source.ts";
-import { again } from "../storage/again.ts";
+import { again } from "../storage/bucket/again.ts";
 import { Spending } from "./spending.ts";
 
 /**

@@ -10,16 +10,16 @@
  */
 import { D1_QUERIES_PER_SLICE, PARTS_PER_INDEX_CALL } from "../core/limits.ts";
 import type { PartMeta } from "../core/protocol.ts";
-import type { CreateRun } from "../core/run.ts";
-import type { RunView } from "../core/runView.ts";
+import type { CreateRun } from "../core/run/run.ts";
+import type { RunView } from "../core/run/runView.ts";
 import type { Env } from "../objects/env.ts";
 import type { Run } from "../objects/run.ts";
 import { runById } from "../objects/runStub.ts";
-import { upsertRun } from "../storage/catalog.ts";
-import { indexParts } from "../storage/failures.ts";
-import { listedParts } from "../storage/listedParts.ts";
-import type { TakesNote } from "../storage/partStream.ts";
+import { upsertRun } from "../storage/index/catalog.ts";
+import { indexParts } from "../storage/index/failures.ts";
 import { readRunRecord } from "../storage/readRunRecord.ts";
+import { listedParts } from "../storage/rows/listedParts.ts";
+import type { TakesNote } from "../storage/rows/partStream.ts";
 import { recordedRuns } from "../storage/runRecord.ts";
 import { notedBy } from "./unreadable.ts";
 

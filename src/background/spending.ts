@@ -3,7 +3,7 @@
  * those of lanes. What an errand that dies had not told is lost: an account, not a ledger.
  */
 import type { Operations } from "../core/protocol.ts";
-import type { Count } from "../storage/count.ts";
+import type { Count } from "../storage/bucket/count.ts";
 
 export class Spending {
   #operations: Partial<Operations> = {};

@@ -4,8 +4,8 @@
  * The question is open while the run is looked at: another terminal may answer it first.
  */
 import { createInterface } from "node:readline";
-import type { RunView } from "../core/runView.ts";
-import { printable } from "./printable.ts";
+import type { RunView } from "../core/run/runView.ts";
+import { printable } from "./words/printable.ts";
 
 export interface Question {
   /** Undefined while it is open; anything but a yes is a no. */

@@ -10,7 +10,7 @@ import type { Readable } from "node:stream";
 import type { Json } from "../core/spec.ts";
 import type { Problem } from "../schema/complaint.ts";
 import { CommandError, UsageError } from "./exit.ts";
-import { printable } from "./printable.ts";
+import { printable } from "./words/printable.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 

@@ -7,15 +7,15 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { MIN_TOKEN_CHARS } from "../core/limits.ts";
-import type { Flags } from "./arguments.ts";
 import { type Client, checkRemote, createClient } from "./client.ts";
 import { CommandError, UsageError } from "./exit.ts";
+import type { Flags } from "./flags/arguments.ts";
 import { lookingAgain } from "./lookingAgain.ts";
-import { isElsewhere, type Owner, type Ownership, readOwner, takeOwnership } from "./owner.ts";
-import { isAlive } from "./processes.ts";
-import { shellWord } from "./shellWord.ts";
-import { hasState, type StateFolder, stateFolder } from "./stateFolder.ts";
-import type { Runtime } from "./supervisor.ts";
+import { isElsewhere, type Owner, type Ownership, readOwner, takeOwnership } from "./process/owner.ts";
+import { isAlive } from "./process/processes.ts";
+import type { Runtime } from "./process/supervisor.ts";
+import { hasState, type StateFolder, stateFolder } from "./runtime/stateFolder.ts";
+import { shellWord } from "./words/shellWord.ts";
 
 export interface Connection {
   readonly client: Client;
@@ -174,7 +174,7 @@ async function own(
   let runtime: Runtime;
   try {
     // Loaded only here: a command that talks to another process does without the runtime.
-    const { startRuntime } = await import("./supervisor.ts");
+    const { startRuntime } = await import("./process/supervisor.ts");
     const { port, kind, command, token = null } = as;
     runtime = await startRuntime(folder, ownership, {
       port,

@@ -1,23 +1,23 @@
 /** The end of `run`, `retry` and `resume` alike: follow the run, fetch its rows, say how it went. */
-import type { RunView } from "../core/runView.ts";
-import type { Flags } from "./arguments.ts";
+import type { RunView } from "../core/run/runView.ts";
 import type { Connection } from "./connection.ts";
-import { endingLines, type Rows } from "./endingLines.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
-import { failedMost } from "./failureLines.ts";
+import type { Flags } from "./flags/arguments.ts";
 import { type Ending, follow } from "./follow.ts";
-import { type GrowingPartial, growPartial } from "./growingPartial.ts";
-import type { Interrupts } from "./interrupts.ts";
-import { awaitNotice } from "./notice.ts";
-import { printJson, say, wantsColour } from "./output.ts";
-import { fromHere, orderedOf } from "./outTarget.ts";
-import { printable } from "./printable.ts";
-import { createProgress, type Progress } from "./progress.ts";
-import { type Report, reportLines } from "./report.ts";
-import { writeRows } from "./rowsOut.ts";
+import type { Interrupts } from "./process/interrupts.ts";
+import { type GrowingPartial, growPartial } from "./rows/growingPartial.ts";
+import { printJson, say, wantsColour } from "./rows/output.ts";
+import { fromHere, orderedOf } from "./rows/outTarget.ts";
+import { writeRows } from "./rows/rowsOut.ts";
 import { pathToRemember, type RunOut, recallFiles, rememberFiles } from "./runFiles.ts";
-import { shellWord } from "./shellWord.ts";
-import type { StateFolder } from "./stateFolder.ts";
+import type { StateFolder } from "./runtime/stateFolder.ts";
+import { endingLines, type Rows } from "./words/endingLines.ts";
+import { failedMost } from "./words/failureLines.ts";
+import { awaitNotice } from "./words/notice.ts";
+import { printable } from "./words/printable.ts";
+import { createProgress, type Progress } from "./words/progress.ts";
+import { type Report, reportLines } from "./words/report.ts";
+import { shellWord } from "./words/shellWord.ts";
 
 export interface Drive {
   readonly flags: Flags;

@@ -1,5 +1,5 @@
 /** How the command ends: the exit codes of the contract, and the two errors that end it with one clear line. */
-import { isEnded, type RunStatus } from "../core/runView.ts";
+import { isEnded, type RunStatus } from "../core/run/runView.ts";
 
 export const EXIT = {
   ok: 0,

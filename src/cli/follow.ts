@@ -7,15 +7,15 @@
  * on as long as an answer can be expected.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { isEnded, type RunView } from "../core/runView.ts";
+import { isEnded, type RunView } from "../core/run/runView.ts";
 import { askToApprove, canAsk, type Question } from "./approval.ts";
 import { ApiError, Unreachable } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import type { Interrupts } from "./interrupts.ts";
-import { say } from "./output.ts";
-import type { Progress } from "./progress.ts";
-import { smokeLines } from "./smokeRows.ts";
+import type { Interrupts } from "./process/interrupts.ts";
+import { say } from "./rows/output.ts";
+import type { Progress } from "./words/progress.ts";
+import { smokeLines } from "./words/smokeRows.ts";
 
 export type Ending =
   | { readonly kind: "ended"; readonly view: RunView }

@@ -1,6 +1,6 @@
 /** `--latency`: how long a call of the target takes, where nobody has called it yet. */
 import { parseDuration } from "../core/time.ts";
-import { type Flags, shown } from "./arguments.ts";
+import { type Flags, shown } from "./flags/arguments.ts";
 
 /** Milliseconds; null where the flag was not given, or refused. */
 export function latencyFlag(flags: Flags): number | null {

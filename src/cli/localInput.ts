@@ -2,8 +2,8 @@
 import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { basename, dirname, extname, resolve } from "node:path";
 import type { Json } from "../core/spec.ts";
-import { type Flags, shown } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
+import { type Flags, shown } from "./flags/arguments.ts";
 import { faultOf } from "./systemFault.ts";
 
 /** A local file (or stdin) that becomes the input `name`. */

@@ -1,5 +1,5 @@
 /** Rows that are not there any more: committed parts that Weir cannot read. */
-import type { RunView } from "../core/runView.ts";
+import type { RunView } from "../core/run/runView.ts";
 import type { Client } from "./client.ts";
 import { CommandError } from "./exit.ts";
 

@@ -1,13 +1,13 @@
 /** The `weir` command's entry: which command, how it ends, and one clear line for whatever goes wrong. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Arguments, type Flags, parseArguments } from "./arguments.ts";
 import { ApiError, checkRemote } from "./client.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
-import { helpText } from "./help.ts";
-import { tieToOuterProcess } from "./outerProcess.ts";
-import { printable } from "./printable.ts";
+import { type Arguments, type Flags, parseArguments } from "./flags/arguments.ts";
+import { tieToOuterProcess } from "./process/outerProcess.ts";
 import { closeStdout, print, watchStdout } from "./stdout.ts";
+import { helpText } from "./words/help.ts";
+import { printable } from "./words/printable.ts";
 
 type Run = (args: Arguments) => Promise<number>;
 

@@ -1,5 +1,5 @@
 /** Which run is meant where none is named. */
-import { isEnded, type RunView } from "../core/runView.ts";
+import { isEnded, type RunView } from "../core/run/runView.ts";
 import type { Client } from "./client.ts";
 
 export interface NewestRuns {

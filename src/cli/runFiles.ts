@@ -8,11 +8,11 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Flags } from "./arguments.ts";
 import { UsageError } from "./exit.ts";
-import { RUN_ID } from "./flags.ts";
-import { type OutTarget, outTarget, type ReadFile } from "./outTarget.ts";
-import { prepareStateFolder, readOr, replaceFile, type StateFolder } from "./stateFolder.ts";
+import type { Flags } from "./flags/arguments.ts";
+import { RUN_ID } from "./flags/flags.ts";
+import { type OutTarget, outTarget, type ReadFile } from "./rows/outTarget.ts";
+import { prepareStateFolder, readOr, replaceFile, type StateFolder } from "./runtime/stateFolder.ts";
 
 const runFiles = z.object({
   /** Absolute path of a file or pipe; null: none was named. */

@@ -1,5 +1,5 @@
 /** Faults of files, pipes and disks in words that people know. */
-import { printable } from "./printable.ts";
+import { printable } from "./words/printable.ts";
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOSPC: "no space left on the disk",

@@ -11,11 +11,11 @@ import { createGunzip } from "node:zlib";
 import { MAX_INPUT_BYTES, MAX_LINE_BYTES, MAX_UPLOAD_BODY_BYTES } from "../core/limits.ts";
 import { ApiError, type Client, Unreachable } from "./client.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
-import { takeInterrupts } from "./interrupts.ts";
 import type { LocalInput } from "./localInput.ts";
-import { printable } from "./printable.ts";
+import { takeInterrupts } from "./process/interrupts.ts";
 import { faultOf } from "./systemFault.ts";
 import { takeItems } from "./takeItems.ts";
+import { printable } from "./words/printable.ts";
 
 export interface StoredInput {
   readonly name: string;

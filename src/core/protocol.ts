@@ -6,7 +6,7 @@
  * no absolute time crosses the wire, only durations relative to the moment of the answer; a commit names the
  * fence under which its chunk was leased, and a fence that is no longer current is refused.
  */
-import type { Totals } from "./reduce.ts";
+import type { Totals } from "./reduce/reduce.ts";
 import type { SourceSpec, Spec } from "./spec.ts";
 import type { Tries } from "./tries.ts";
 import type { Usage } from "./usage.ts";

@@ -8,11 +8,11 @@
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS } from "../core/limits.ts";
 import { NO_TRIES } from "../core/tries.ts";
 import { type Item, SourceError } from "../sources/source.ts";
-import type { Insisted } from "./insist.ts";
+import type { Insisted } from "./items/insist.ts";
+import { NO_DOWNS, type Progress, type Waiting } from "./items/progress.ts";
+import type { Reader } from "./items/reader.ts";
 import type { LaneHost } from "./laneHost.ts";
-import type { PartWriter } from "./partWriter.ts";
-import { NO_DOWNS, type Progress, type Waiting } from "./progress.ts";
-import type { Reader } from "./reader.ts";
+import type { PartWriter } from "./rows/partWriter.ts";
 import type { Taken } from "./sideLane.ts";
 
 type Found = Insisted<Item | null>;

@@ -22,9 +22,9 @@ import { invocationLanes, laneQueue } from "../run/queues.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { systemClock } from "./clock.ts";
 import { Invocation } from "./invocation.ts";
+import { warnUnmarked } from "./items/taskConsole.ts";
 import { platformPorts } from "./platform.ts";
 import { Tally } from "./report.ts";
-import { warnUnmarked } from "./taskConsole.ts";
 
 /** Works a batch of offers, one after another. Never rejects. */
 export async function consume(batch: MessageBatch<QueueMessage>, env: Env): Promise<void> {

@@ -17,7 +17,7 @@ import {
 } from "../core/limits.ts";
 import type { Commit, CommitOutcome, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import { type Clock, sleep } from "./clock.ts";
-import type { Snapshot } from "./progress.ts";
+import type { Snapshot } from "./items/progress.ts";
 
 /** The Run, as far as a lane needs it. Throws when it cannot be reached; every call may be repeated. */
 export type Sync = (request: SyncRequest) => Promise<SyncAnswer>;

@@ -7,10 +7,10 @@
  */
 
 import { assert } from "../core/assert.ts";
-import { isCosted } from "../core/budget.ts";
-import { sharesChunks } from "../core/dispatch.ts";
+import { isCosted } from "../core/limiter/budget.ts";
 import { IDLE_ASK_MS, IDLE_MS, LEAST_ITEMS_EACH } from "../core/limits.ts";
 import type { CommitOutcome, Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
+import { sharesChunks } from "../core/run/dispatch.ts";
 import type { Clock } from "./clock.ts";
 import {
   type Answered,
@@ -20,15 +20,15 @@ import {
   type LaneCommit,
   type Sync,
 } from "./exchange.ts";
+import { Progress } from "./items/progress.ts";
 import { Lane } from "./lane.ts";
 import type { LaneHost } from "./laneHost.ts";
-import { Pacer } from "./pacer.ts";
+import { Pacer } from "./permits/pacer.ts";
+import type { Seat } from "./permits/seat.ts";
 import type { LanePorts } from "./ports.ts";
-import { Progress } from "./progress.ts";
 import type { Tally } from "./report.ts";
-import type { Seat } from "./seat.ts";
+import { Turns } from "./rows/turns.ts";
 import type { SideLane } from "./sideLane.ts";
-import { Turns } from "./turns.ts";
 
 /** Of lanes that begin together, the smallest first part as a share of a full one. */
 const FIRST_PART_LEAST = 0.25;

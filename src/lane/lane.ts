@@ -13,18 +13,18 @@ import { NO_TRIES, type Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { messageOf } from "../tasks/faults.ts";
 import { CannotOpen, LaneStopped, SecretMissing } from "../tasks/task.ts";
-import { gather, tryBatch } from "./batchTry.ts";
 import { ChunkItems } from "./chunkItems.ts";
-import { type Insisted, insist } from "./insist.ts";
-import { refusalOf, settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
+import { gather, tryBatch } from "./items/batchTry.ts";
+import { type Insisted, insist } from "./items/insist.ts";
+import { refusalOf, settleUncalled, type TryContext, tryItem } from "./items/itemTry.ts";
+import { LanePause } from "./items/pause.ts";
+import { Progress } from "./items/progress.ts";
+import { Reader } from "./items/reader.ts";
+import { Settlement } from "./items/settlement.ts";
 import type { LaneHost } from "./laneHost.ts";
-import { PartWriter } from "./partWriter.ts";
-import { LanePause } from "./pause.ts";
+import type { Seat } from "./permits/seat.ts";
 import type { OpenTask } from "./ports.ts";
-import { Progress } from "./progress.ts";
-import { Reader } from "./reader.ts";
-import type { Seat } from "./seat.ts";
-import { Settlement } from "./settlement.ts";
+import { PartWriter } from "./rows/partWriter.ts";
 import { type Helped, SideLane, type Taken } from "./sideLane.ts";
 
 /** How the work on a chunk ended; `trouble`: who refused. */

@@ -2,11 +2,11 @@
 import type { CommitOutcome, RunSettings } from "../core/protocol.ts";
 import type { Clock } from "./clock.ts";
 import type { LaneCommit } from "./exchange.ts";
+import type { Seat } from "./permits/seat.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";
-import type { Seat } from "./seat.ts";
+import type { Turns } from "./rows/turns.ts";
 import type { Helped } from "./sideLane.ts";
-import type { Turns } from "./turns.ts";
 
 export interface LaneHost {
   readonly clock: Clock;

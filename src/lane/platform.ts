@@ -4,13 +4,13 @@ import type { RunSettings } from "../core/protocol.ts";
 import type { Env } from "../objects/env.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { SourceError } from "../sources/source.ts";
-import { indexPart } from "../storage/failures.ts";
-import { readPart, writePart } from "../storage/parts.ts";
-import { createEgress, type Egress } from "../tasks/egress.ts";
+import { indexPart } from "../storage/index/failures.ts";
+import { readPart, writePart } from "../storage/rows/parts.ts";
+import { createEgress, type Egress } from "../tasks/calls/egress.ts";
+import { lookBy } from "../tasks/calls/reach.ts";
+import type { Fetch } from "../tasks/calls/sentCall.ts";
 import { closeInTime, openInTime } from "../tasks/patience.ts";
-import { lookBy } from "../tasks/reach.ts";
 import { taskOf } from "../tasks/registry.ts";
-import type { Fetch } from "../tasks/sentCall.ts";
 import type { CountOperation, LanePorts, OpenTask } from "./ports.ts";
 
 /** Ports for one invocation; `count` is told of every operation that costs money. */

@@ -2,8 +2,8 @@
 import type { ChunkPlan, Operations, PartMeta, RunSettings } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
 import type { Item } from "../sources/source.ts";
-import type { PartRow } from "../storage/parts.ts";
-import type { Permits } from "../tasks/permits.ts";
+import type { PartRow } from "../storage/rows/parts.ts";
+import type { Permits } from "../tasks/calls/permits.ts";
 import type { BatchOutcome, TaskOutcome } from "../tasks/task.ts";
 
 /** A part as it lies in the store. */

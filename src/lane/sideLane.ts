@@ -12,15 +12,15 @@ import type { ChunkWork, Lease } from "../core/protocol.ts";
 import type { Tries } from "../core/tries.ts";
 import type { Item } from "../sources/source.ts";
 import { LaneStopped } from "../tasks/task.ts";
-import type { Insisted } from "./insist.ts";
-import { settleUncalled, type TryContext, tryItem } from "./itemTry.ts";
+import type { Insisted } from "./items/insist.ts";
+import { settleUncalled, type TryContext, tryItem } from "./items/itemTry.ts";
+import { LanePause } from "./items/pause.ts";
+import type { Progress } from "./items/progress.ts";
+import type { Settlement } from "./items/settlement.ts";
 import type { LaneHost } from "./laneHost.ts";
-import type { PartWriter } from "./partWriter.ts";
-import { LanePause } from "./pause.ts";
+import type { Seat } from "./permits/seat.ts";
 import type { OpenTask } from "./ports.ts";
-import type { Progress } from "./progress.ts";
-import type { Seat } from "./seat.ts";
-import type { Settlement } from "./settlement.ts";
+import type { PartWriter } from "./rows/partWriter.ts";
 
 export type Taken =
   | { readonly kind: "item"; readonly item: Item; readonly tries: Tries }

@@ -17,7 +17,7 @@ export interface Env {
    * its own, which takes longer than the call itself. Absent when deployed.
    */
   readonly NETWORK?: Fetcher;
-  /** Set by the embedding process: looks why a call had no answer (`tasks/reach.ts`). Absent when deployed. */
+  /** Set by the embedding process: looks why a call had no answer (`tasks/calls/reach.ts`). Absent when deployed. */
   readonly REACH?: Fetcher;
   /** Bearer token of the API: 32 characters or more, or everything but /healthz answers 503. */
   readonly WEIR_TOKEN?: string;

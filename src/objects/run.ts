@@ -11,10 +11,10 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../core/protocol.ts";
-import type { FieldReport } from "../core/reduce.ts";
-import type { CreateRun, PatchRun } from "../core/run.ts";
-import type { RunView } from "../core/runView.ts";
-import type { Unreadable } from "../core/whyUnreadable.ts";
+import type { FieldReport } from "../core/reduce/reduce.ts";
+import type { CreateRun, PatchRun } from "../core/run/run.ts";
+import type { RunView } from "../core/run/runView.ts";
+import type { Unreadable } from "../core/run/whyUnreadable.ts";
 
 /** A conflict says in one sentence why the state does not allow it. */
 export type Control<T = RunView> =

@@ -2,7 +2,7 @@
  * The Schedule object's RPC surface, and a schedule as everybody sees it. Every method is safe to repeat. Expected
  * refusals are values; a thrown error is a platform fault. Times in views are ISO 8601 UTC strings or null.
  */
-import type { FireOutcome, Overlap, ScheduleSettings } from "../core/scheduleState.ts";
+import type { FireOutcome, Overlap, ScheduleSettings } from "../core/schedule/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 import type { Control } from "./run.ts";
 

@@ -5,8 +5,8 @@
  * receivers that know nothing of the time. The time is that of the try, in seconds since 1970.
  * No redirect is followed: the body goes to the address in the spec or nowhere.
  */
-import type { NoticeResult } from "../core/notice.ts";
-import type { RunView } from "../core/runView.ts";
+import type { NoticeResult } from "../core/run/notice.ts";
+import type { RunView } from "../core/run/runView.ts";
 import type { Env } from "../objects/env.ts";
 import { NOTICE_SECRET, secretValue } from "../tasks/secrets.ts";
 

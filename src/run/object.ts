@@ -7,9 +7,7 @@
  * Embedded, a run is worked on only in the generation that drives it: in another one no alarm does anything.
  */
 import { DurableObject } from "cloudflare:workers";
-import { toWork } from "../core/ledger.ts";
 import { ERRANDS_QUEUE } from "../core/limits.ts";
-import { afterTry } from "../core/notice.ts";
 import type {
   ChunkWork,
   Operations,
@@ -19,20 +17,22 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../core/protocol.ts";
-import { type FieldReport, showTotals } from "../core/reduce.ts";
-import type { CreateRun, PatchRun } from "../core/run.ts";
-import * as core from "../core/run.ts";
-import { isEnded, type RunView } from "../core/runView.ts";
-import { spend } from "../core/spend.ts";
-import { settingsOf, sync } from "../core/sync.ts";
-import { drive, succeed } from "../core/takeover.ts";
-import { view } from "../core/view.ts";
-import type { Unreadable } from "../core/whyUnreadable.ts";
-import { errandMoved, wakeAtMs, work } from "../core/work.ts";
+import { type FieldReport, showTotals } from "../core/reduce/reduce.ts";
+import { toWork } from "../core/run/ledger.ts";
+import { afterTry } from "../core/run/notice.ts";
+import type { CreateRun, PatchRun } from "../core/run/run.ts";
+import * as core from "../core/run/run.ts";
+import { isEnded, type RunView } from "../core/run/runView.ts";
+import { spend } from "../core/run/spend.ts";
+import { settingsOf, sync } from "../core/run/sync.ts";
+import { drive, succeed } from "../core/run/takeover.ts";
+import { view } from "../core/run/view.ts";
+import type { Unreadable } from "../core/run/whyUnreadable.ts";
+import { errandMoved, wakeAtMs, work } from "../core/run/work.ts";
 import type { Env } from "../objects/env.ts";
 import type { Control, LedgerRow, Run, UnsettledChunk } from "../objects/run.ts";
 import { scheduleById } from "../objects/scheduleStub.ts";
-import { upsertRun } from "../storage/catalog.ts";
+import { upsertRun } from "../storage/index/catalog.ts";
 import { sendNotice } from "./notify.ts";
 import { invocationLanes, laneQueue } from "./queues.ts";
 import { RunStore } from "./store.ts";

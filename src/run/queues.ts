@@ -1,7 +1,8 @@
 /** The chunk queues by their number, as `wrangler.toml` names them, and the lanes of the invocations they start. */
-import { lanesPerInvocation } from "../core/dispatch.ts";
+
 import { CHUNK_QUEUES } from "../core/limits.ts";
 import type { QueueMessage } from "../core/protocol.ts";
+import { lanesPerInvocation } from "../core/run/dispatch.ts";
 import type { Env } from "../objects/env.ts";
 
 export function laneQueue(env: Env, queue: number): Queue<QueueMessage> {

@@ -1,6 +1,7 @@
 /** The ledger's port on the Run object's SQLite. Every read of "next" goes through an index: cost per call is flat. */
-import { type ChunkRecord, type ChunkState, type Ledger, PARKED_MS } from "../core/ledger.ts";
+
 import type { PartMeta } from "../core/protocol.ts";
+import { type ChunkRecord, type ChunkState, type Ledger, PARKED_MS } from "../core/run/ledger.ts";
 import type { LedgerRow } from "../objects/run.ts";
 import type { CountedSql } from "./countedSql.ts";
 

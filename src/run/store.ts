@@ -5,13 +5,13 @@
  * document is written with them, and for requests that only ask at most once in `SAVE_MS` or when the limiter's stored
  * high-water mark moved: what a restart can lose is counters, never rows, leases or issued instants.
  */
-import { forgetPlaces } from "../core/calendar.ts";
-import { forgetHosts } from "../core/hostQuota.ts";
+import { forgetPlaces } from "../core/limiter/calendar.ts";
+import { forgetHosts } from "../core/limiter/hostQuota.ts";
+import { afterLeap } from "../core/limiter/quota.ts";
 import { LEASE_RENEW_MS } from "../core/limits.ts";
-import { afterLeap } from "../core/quota.ts";
-import type { Totals } from "../core/reduce.ts";
-import { type Run, type RunState, restartRun, startRun, type Tables } from "../core/run.ts";
-import { createSemaphore, restore, type Semaphore } from "../core/semaphore.ts";
+import type { Totals } from "../core/reduce/reduce.ts";
+import { type Run, type RunState, restartRun, startRun, type Tables } from "../core/run/run.ts";
+import { createSemaphore, restore, type Semaphore } from "../core/run/semaphore.ts";
 import { type ClockReading, type RunClock, readClock, startClock } from "../core/time.ts";
 import { CountedSql } from "./countedSql.ts";
 import { SqlLedger } from "./sqlLedger.ts";

@@ -4,7 +4,7 @@
  */
 import type { Env } from "../objects/env.ts";
 import { runById } from "../objects/runStub.ts";
-import { unendedRuns } from "../storage/catalog.ts";
+import { unendedRuns } from "../storage/index/catalog.ts";
 
 /** Object calls made in one tick. */
 const POKES_PER_TICK = 100;

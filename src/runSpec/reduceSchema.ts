@@ -1,7 +1,7 @@
 /** The `reduce` of a spec: field of the report → rule. */
 import { z } from "zod";
 import { REDUCE_FIELDS, REDUCE_TOP } from "../core/limits.ts";
-import { ownReducers } from "../core/ownReducers.ts";
+import { ownReducers } from "../core/reduce/ownReducers.ts";
 import type { ReduceRule } from "../core/spec.ts";
 import { about } from "../schema/about.ts";
 import { wholeNumber } from "../schema/fields.ts";
@@ -13,7 +13,7 @@ const NAME = `must name fields of 1 to ${MAX_FIELD_CHARS} characters`;
 
 const field = z.string().min(1).max(MAX_FIELD_CHARS);
 const own = z.string().refine((name) => ownReducers[name] !== undefined, {
-  error: "must be the name of a reducer in src/core/ownReducers.ts",
+  error: "must be the name of a reducer in src/core/reduce/ownReducers.ts",
 });
 
 const rule: z.ZodType<ReduceRule> = z.union(

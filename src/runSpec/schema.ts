@@ -6,7 +6,7 @@
  * Which keys there are, and what they are for: `specSchema.ts`.
  */
 import type { ErrorKind } from "../core/row.ts";
-import type { PatchRun } from "../core/run.ts";
+import type { PatchRun } from "../core/run/run.ts";
 import {
   RETRY_TOLERATE,
   type SourceSpec,

@@ -3,6 +3,7 @@
  * `source` and `task` may say beyond their kind is in `sources/schemas.ts` and `tasks/schemas.ts`.
  */
 import { z } from "zod";
+import { parseRate } from "../core/limiter/rate.ts";
 import {
   MAX_CHUNK_SIZE,
   MAX_PARALLELISM,
@@ -11,7 +12,6 @@ import {
   RETRY_AFTER_MAX_MS,
   TOLERATE_FROM_ITEMS,
 } from "../core/limits.ts";
-import { parseRate } from "../core/rate.ts";
 import { ERROR_KINDS } from "../core/row.ts";
 import { about } from "../schema/about.ts";
 import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "../schema/fields.ts";

@@ -2,11 +2,11 @@
  * The family of a run: whose failures a retry works on, and which of its runs stand in the way.
  * The catalog lists the family and may lag; the runs themselves decide, and the catalog is put right on the way.
  */
-import { isEnded, type RunStatus, type RunView } from "../core/runView.ts";
+import { isEnded, type RunStatus, type RunView } from "../core/run/runView.ts";
 import type { SourceSpec } from "../core/spec.ts";
 import type { Env } from "../objects/env.ts";
-import { descendants, upsertRun } from "../storage/catalog.ts";
-import type { FamilyRun } from "../storage/mergedRows.ts";
+import { descendants, upsertRun } from "../storage/index/catalog.ts";
+import type { FamilyRun } from "../storage/rows/mergedRows.ts";
 import { Refusal } from "./refusal.ts";
 import { callRun, committedParts, viewEndedRun } from "./runRpc.ts";
 

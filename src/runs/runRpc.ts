@@ -3,12 +3,12 @@
  * this may help (all methods are safe to repeat). What still throws is a platform fault and becomes a 503.
  */
 import type { PartMeta } from "../core/protocol.ts";
-import { isEnded, type RunView } from "../core/runView.ts";
+import { isEnded, type RunView } from "../core/run/runView.ts";
 import type { Env } from "../objects/env.ts";
 import type { Control, Run } from "../objects/run.ts";
 import { runById } from "../objects/runStub.ts";
-import { getRun } from "../storage/catalog.ts";
-import { partsInOrder } from "../storage/partStream.ts";
+import { getRun } from "../storage/index/catalog.ts";
+import { partsInOrder } from "../storage/rows/partStream.ts";
 import { Refusal } from "./refusal.ts";
 import { isRunId } from "./runId.ts";
 

@@ -6,16 +6,16 @@
  */
 import { MAX_CALL_TIMEOUT_MS } from "../core/limits.ts";
 import type { ErrorKind } from "../core/row.ts";
-import type { CreateRun } from "../core/run.ts";
-import type { RunView } from "../core/runView.ts";
+import type { CreateRun } from "../core/run/run.ts";
+import type { RunView } from "../core/run/runView.ts";
 import type { Json, SourceSpec, Spec } from "../core/spec.ts";
 import type { Env } from "../objects/env.ts";
 import { parseSpec } from "../runSpec/schema.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { SourceError } from "../sources/source.ts";
-import { upsertRun } from "../storage/catalog.ts";
+import { upsertRun } from "../storage/index/catalog.ts";
+import { familyOf, wereRefused } from "../storage/index/stillFailed.ts";
 import { writeRunRecord } from "../storage/runRecord.ts";
-import { familyOf, wereRefused } from "../storage/stillFailed.ts";
 import { taskOf } from "../tasks/registry.ts";
 import { missingSecretMessage } from "../tasks/secrets.ts";
 import { atAStretch } from "./atAStretch.ts";

@@ -8,7 +8,7 @@
  */
 import { Cron } from "croner";
 import { MISSED_COUNTED } from "../core/limits.ts";
-import type { Due } from "../core/scheduleState.ts";
+import type { Due } from "../core/schedule/scheduleState.ts";
 import { type Invalid, problemsOf } from "../schema/complaint.ts";
 
 export interface Calendar {

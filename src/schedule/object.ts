@@ -1,13 +1,13 @@
 /**
- * The Schedule object: the only authority on a schedule. It decides with `src/core/schedule.ts`, stores, then acts.
+ * The Schedule object: the only authority on a schedule. It decides with `src/core/schedule/schedule.ts`, stores, then acts.
  *
  * Invariants: turns follow one another, so no two of them start the same fire; a decision is stored in the event in
  * which it was made. It wakes nobody by itself: the minute's tick calls it, and a run of its own that has ended. Its
  * alarm only repeats what D1 refused.
  */
 import { DurableObject } from "cloudflare:workers";
-import * as core from "../core/schedule.ts";
-import type { Fire, ScheduleState } from "../core/scheduleState.ts";
+import * as core from "../core/schedule/schedule.ts";
+import type { Fire, ScheduleState } from "../core/schedule/scheduleState.ts";
 import type { Env } from "../objects/env.ts";
 import type { Control } from "../objects/run.ts";
 import type {
@@ -19,7 +19,7 @@ import type {
 } from "../objects/schedule.ts";
 import { drivesSchedules } from "../objects/scheduleStub.ts";
 import { callRun, controlRun } from "../runs/runRpc.ts";
-import { upsertSchedule } from "../storage/schedules.ts";
+import { upsertSchedule } from "../storage/index/schedules.ts";
 import { usesWatermark } from "./placeholders.ts";
 import { startFire } from "./start.ts";
 import { ScheduleStore } from "./store.ts";

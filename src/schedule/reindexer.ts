@@ -2,7 +2,7 @@
 import { SCHEDULES_AT_ONCE } from "../core/limits.ts";
 import type { Env } from "../objects/env.ts";
 import { scheduleById } from "../objects/scheduleStub.ts";
-import { recordedSchedules } from "../storage/schedules.ts";
+import { recordedSchedules } from "../storage/index/schedules.ts";
 import { isScheduleId } from "./ids.ts";
 
 /** How many are in the list now. Throws when R2, D1 or an object refuses. */

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { MAX_CATCH_UP_MS, MAX_SCHEDULE_BYTES } from "../core/limits.ts";
-import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleSettings } from "../core/scheduleState.ts";
+import { OVERLAPS, SCHEDULE_DEFAULTS, type ScheduleSettings } from "../core/schedule/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 import { parseInstant } from "../core/time.ts";
 import { parseSpec } from "../runSpec/schema.ts";

@@ -3,7 +3,7 @@
  * never described anew.
  */
 
-import type { Fire } from "../core/scheduleState.ts";
+import type { Fire } from "../core/schedule/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 import type { Env } from "../objects/env.ts";
 import { Refusal } from "../runs/refusal.ts";

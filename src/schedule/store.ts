@@ -5,7 +5,7 @@
  * Invariant: a step and the fires it closes are written together, in the event in which they were decided.
  */
 import { FIRES_KEPT, IDLE_FIRES_KEPT } from "../core/limits.ts";
-import type { Fire, ScheduleSettings, ScheduleState, Step } from "../core/scheduleState.ts";
+import type { Fire, ScheduleSettings, ScheduleState, Step } from "../core/schedule/scheduleState.ts";
 import type { CreateSchedule } from "../objects/schedule.ts";
 import { type Calendar, calendarOf } from "./cron.ts";
 

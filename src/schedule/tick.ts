@@ -5,7 +5,7 @@
 import { MAX_SCHEDULES, SCHEDULES_AT_ONCE } from "../core/limits.ts";
 import type { Env } from "../objects/env.ts";
 import { drivesSchedules, scheduleById } from "../objects/scheduleStub.ts";
-import { deleteScheduleRow, schedulesDue } from "../storage/schedules.ts";
+import { deleteScheduleRow, schedulesDue } from "../storage/index/schedules.ts";
 
 /** Never throws. Does nothing where this Weir fires no schedules. */
 export async function tickSchedules(env: Env, nowMs: number): Promise<void> {

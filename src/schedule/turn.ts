@@ -6,9 +6,9 @@
  * that breaks off anywhere is made good by the next one. A fault of the platform leaves the fire as it is; only a
  * refusal, which another try would meet again, ends it.
  */
-import type { RunStatus } from "../core/runView.ts";
-import * as core from "../core/schedule.ts";
-import type { Due, Fire, FireRules, ScheduleState, Step } from "../core/scheduleState.ts";
+import type { RunStatus } from "../core/run/runView.ts";
+import * as core from "../core/schedule/schedule.ts";
+import type { Due, Fire, FireRules, ScheduleState, Step } from "../core/schedule/scheduleState.ts";
 
 export type Start =
   | { readonly kind: "started"; readonly run: string }

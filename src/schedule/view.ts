@@ -1,7 +1,7 @@
 /** A schedule and its fires as users see them. */
 import { NEXT_FIRES_SHOWN } from "../core/limits.ts";
-import type { ScheduleSettings } from "../core/scheduleState.ts";
-import { type Fire, type ScheduleState, waitingFire } from "../core/scheduleState.ts";
+import type { ScheduleSettings } from "../core/schedule/scheduleState.ts";
+import { type Fire, type ScheduleState, waitingFire } from "../core/schedule/scheduleState.ts";
 import type { Json } from "../core/spec.ts";
 import { isoOrNull } from "../core/time.ts";
 import type { FireView, ScheduleView } from "../objects/schedule.ts";

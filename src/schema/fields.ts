@@ -3,9 +3,9 @@
  * with the field, that sentence is what the user reads, with the field's path in front.
  */
 import { z } from "zod";
+import { parseRate } from "../core/limiter/rate.ts";
 import { MAX_BUDGET, MAX_HEADER_CHARS, MAX_HEADERS } from "../core/limits.ts";
-import { parseRate } from "../core/rate.ts";
-import { holdsCredential } from "../core/urlTemplate.ts";
+import { holdsCredential } from "../core/template/urlTemplate.ts";
 
 /** A whole number from `least` to `most`, both included. */
 export function wholeNumber(least: number, most: number) {

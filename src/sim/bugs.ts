@@ -4,8 +4,8 @@
  * Each undoes one protection around the real core and leaves everything else as it is.
  */
 import type { Commit, SyncAnswer, SyncRequest } from "../core/protocol.ts";
-import type { Run } from "../core/run.ts";
-import { sync } from "../core/sync.ts";
+import type { Run } from "../core/run/run.ts";
+import { sync } from "../core/run/sync.ts";
 import type { Bug } from "./options.ts";
 
 export interface Bugs {

@@ -3,7 +3,7 @@
  * before the lease is over; the lease of a side lane moves none. Also gathers the parts that a request committed.
  */
 import type { PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
-import type { Run } from "../core/run.ts";
+import type { Run } from "../core/run/run.ts";
 import { Violation } from "./checks.ts";
 
 interface Issued {

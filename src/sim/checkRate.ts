@@ -4,8 +4,9 @@
  * Checked as a bucket that is filled at the rate and must never need more than that burst: the same for all windows
  * at once. After a cut the former rate counts until the instants given out under it are over.
  */
+
+import { parseRate } from "../core/limiter/rate.ts";
 import { CLOCK_ERROR_MS, DEPTH_MS, GRACE_MS } from "../core/limits.ts";
-import { parseRate } from "../core/rate.ts";
 import type { Spec } from "../core/spec.ts";
 import { Violation } from "./checks.ts";
 import type { EventLoop } from "./eventLoop.ts";

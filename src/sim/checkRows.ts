@@ -2,8 +2,9 @@
  * One row per item: every committed part is in the store as committed, no item has two rows, and what the Run counts
  * is what the parts hold. At the end every item has its row and the manifest covers them without a gap.
  */
-import type { MemoryLedger } from "../core/memoryLedger.ts";
+
 import type { PartMeta } from "../core/protocol.ts";
+import type { MemoryLedger } from "../core/run/memoryLedger.ts";
 import { Violation } from "./checks.ts";
 import { indexOf, isOk, type Storage } from "./storage.ts";
 

@@ -5,7 +5,7 @@
  * what they judge. The first violation ends the simulation.
  */
 import type { SyncAnswer, SyncRequest } from "../core/protocol.ts";
-import type { Run } from "../core/run.ts";
+import type { Run } from "../core/run/run.ts";
 import { FairnessCheck } from "./checkFairness.ts";
 import { FenceCheck } from "./checkFences.ts";
 import { ParallelismCheck } from "./checkParallelism.ts";

@@ -1,6 +1,6 @@
 /** What else the queues ask for: planning, indexing what lanes left undone, joining the parts. Each may be cut off. */
 import { PARTS_PER_INDEX_CALL } from "../core/limits.ts";
-import type { Errand } from "../core/run.ts";
+import type { Errand } from "../core/run/run.ts";
 import type { Network } from "./network.ts";
 import { type Process, type Routine, until } from "./process.ts";
 import type { Message } from "./queues.ts";

@@ -12,7 +12,7 @@ import {
   SYNC_SPACING_MS,
 } from "../core/limits.ts";
 import type { Commit, CommitOutcome, SyncAnswer, SyncRequest } from "../core/protocol.ts";
-import type { Snapshot } from "../lane/progress.ts";
+import type { Snapshot } from "../lane/items/progress.ts";
 import type { Cancel } from "./eventLoop.ts";
 import type { Heard } from "./network.ts";
 import { type Process, type Routine, Signal, until, type Wait } from "./process.ts";

@@ -2,11 +2,12 @@
  * One simulated invocation: asks the Run for chunks, works each in a lane, ends after its slice or when there is
  * nothing to do: the rules of `lane/invocation.ts`.
  */
-import { sharesChunks } from "../core/dispatch.ts";
+
 import { IDLE_ASK_MS, IDLE_MS, LEAST_ITEMS_EACH } from "../core/limits.ts";
 import type { Lease, RunSettings, SyncAnswer } from "../core/protocol.ts";
+import { sharesChunks } from "../core/run/dispatch.ts";
 import type { Spec } from "../core/spec.ts";
-import { Progress } from "../lane/progress.ts";
+import { Progress } from "../lane/items/progress.ts";
 import { Tally } from "../lane/report.ts";
 import type { Cancel } from "./eventLoop.ts";
 import { type Answered, type Composed, Exchange, type ExchangeHost } from "./exchange.ts";

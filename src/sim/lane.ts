@@ -6,8 +6,8 @@
 import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS } from "../core/limits.ts";
 import type { ChunkWork, Lease } from "../core/protocol.ts";
 import { NO_TRIES, type Tries } from "../core/tries.ts";
-import { NO_DOWNS, Progress, type Waiting } from "../lane/progress.ts";
-import { Settlement } from "../lane/settlement.ts";
+import { NO_DOWNS, Progress, type Waiting } from "../lane/items/progress.ts";
+import { Settlement } from "../lane/items/settlement.ts";
 import type { Invocation } from "./invocation.ts";
 import { PartWriter } from "./partWriter.ts";
 import { type Routine, Signal, until } from "./process.ts";

@@ -5,8 +5,9 @@
  * A fault has a probability (or a mean time between two) and a dwell time. Faults end with the safety phase; what
  * follows must lead to an end state.
  */
-import { lanesPerInvocation } from "../core/dispatch.ts";
+
 import { CHUNK_QUEUES } from "../core/limits.ts";
+import { lanesPerInvocation } from "../core/run/dispatch.ts";
 import { SPEC_DEFAULTS, type Spec } from "../core/spec.ts";
 import { type BadItems, FAULTS, type FaultKind, failure } from "./badItems.ts";
 import { Random } from "./random.ts";

@@ -1,12 +1,12 @@
 /**
- * The pacer of a simulated invocation: the rules of `lane/pacer.ts` over the same demand and the same instants, with
+ * The pacer of a simulated invocation: the rules of `lane/permits/pacer.ts` over the same demand and the same instants, with
  * waits instead of promises.
  */
 import { FREE_EARLY_MS, STARVED_MS } from "../core/limits.ts";
 import type { Grant, Rounds, SyncAnswer } from "../core/protocol.ts";
-import { Demand, type Standing } from "../lane/demand.ts";
-import { type Instant, Instants } from "../lane/instants.ts";
-import { type AnswerMoment, RunClock } from "../lane/runClock.ts";
+import { Demand, type Standing } from "../lane/permits/demand.ts";
+import { type Instant, Instants } from "../lane/permits/instants.ts";
+import { type AnswerMoment, RunClock } from "../lane/permits/runClock.ts";
 import type { Cancel } from "./eventLoop.ts";
 import type { Process, Wait } from "./process.ts";
 

@@ -1,5 +1,5 @@
 /**
- * From rows to committed parts in the simulation: the rules of `lane/partWriter.ts`. Part, commit, index, in this
+ * From rows to committed parts in the simulation: the rules of `lane/rows/partWriter.ts`. Part, commit, index, in this
  * order; part n+1 not before n is committed; a part that is there already is adopted.
  */
 import {
@@ -13,8 +13,8 @@ import {
 } from "../core/limits.ts";
 import type { ChunkWork, PartMeta } from "../core/protocol.ts";
 import type { Spec } from "../core/spec.ts";
-import { ordinalOf } from "../lane/adopt.ts";
-import type { Progress, Snapshot } from "../lane/progress.ts";
+import type { Progress, Snapshot } from "../lane/items/progress.ts";
+import { ordinalOf } from "../lane/rows/adopt.ts";
 import type { LaneCommit, Said } from "./exchange.ts";
 import { type Process, type Routine, Signal, until, type Wait } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -261,7 +261,7 @@ function describe(work: ChunkWork, n: number, key: string, part: SimPart): PartM
   };
 }
 
-/** As `lane/adopt.ts` works it out, without a source to read: what the part passes over is due now. */
+/** As `lane/rows/adopt.ts` works it out, without a source to read: what the part passes over is due now. */
 function checkpointAfter(base: Snapshot, settled: ReadonlySet<number>, nowMs: number): Snapshot {
   const deferred = base.deferred.filter((item) => !settled.has(item.ordinal));
   const cursor = Math.max(base.cursor, ...[...settled].map((ordinal) => ordinal + 1));

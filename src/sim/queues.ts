@@ -3,7 +3,7 @@
  * again. Locally a queue serves one message at a time, deployed many.
  */
 import { CHUNK_QUEUES } from "../core/limits.ts";
-import type { Errand } from "../core/run.ts";
+import type { Errand } from "../core/run/run.ts";
 import type { EventLoop } from "./eventLoop.ts";
 import type { SimOptions } from "./options.ts";
 import type { Random } from "./random.ts";

@@ -6,14 +6,14 @@
  * repeated requests, what is known of invocations and offers.
  */
 import { CHUNKS_PER_PLAN_CALL, LEASE_RENEW_MS } from "../core/limits.ts";
-import { MemoryLedger } from "../core/memoryLedger.ts";
 import type { ChunkPlan, PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
-import * as core from "../core/run.ts";
-import { isEnded } from "../core/runView.ts";
-import { createSemaphore, restore, type Semaphore } from "../core/semaphore.ts";
+import { MemoryLedger } from "../core/run/memoryLedger.ts";
+import * as core from "../core/run/run.ts";
+import { isEnded } from "../core/run/runView.ts";
+import { createSemaphore, restore, type Semaphore } from "../core/run/semaphore.ts";
+import { why } from "../core/run/why.ts";
+import { errandMoved, wakeAtMs, work } from "../core/run/work.ts";
 import { type ClockReading, type RunClock, readClock, startClock } from "../core/time.ts";
-import { why } from "../core/why.ts";
-import { errandMoved, wakeAtMs, work } from "../core/work.ts";
 import type { Bugs } from "./bugs.ts";
 import type { Checks } from "./checks.ts";
 import type { Cancel, EventLoop } from "./eventLoop.ts";

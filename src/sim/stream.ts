@@ -1,16 +1,17 @@
 /**
  * One sequential stream of calls of the simulation, a lane's or a side lane's: its seat at the pacer, its pacing, and
- * one try of one item by the rules of `lane/itemTry.ts`, with the real verdicts.
+ * one try of one item by the rules of `lane/items/itemTry.ts`, with the real verdicts.
  */
+
+import { restMs } from "../core/answer/throttling.ts";
 import { TROUBLE_WITHIN_MS } from "../core/limits.ts";
 import type { ChunkWork } from "../core/protocol.ts";
-import { restMs } from "../core/throttling.ts";
 import type { Tries } from "../core/tries.ts";
-import type { Instant } from "../lane/instants.ts";
-import { downOf, evidenceOf, settleOrWait } from "../lane/itemTry.ts";
-import type { Progress } from "../lane/progress.ts";
-import type { Settlement } from "../lane/settlement.ts";
-import { isDown, isUnreached, judge } from "../lane/verdict.ts";
+import { downOf, evidenceOf, settleOrWait } from "../lane/items/itemTry.ts";
+import type { Progress } from "../lane/items/progress.ts";
+import type { Settlement } from "../lane/items/settlement.ts";
+import { isDown, isUnreached, judge } from "../lane/items/verdict.ts";
+import type { Instant } from "../lane/permits/instants.ts";
 import type { Item } from "../sources/source.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import type { Invocation } from "./invocation.ts";

@@ -3,7 +3,7 @@
  */
 import { SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS } from "../core/limits.ts";
 import type { SyncRequest } from "../core/protocol.ts";
-import { isWorking, patch, pause, resume } from "../core/run.ts";
+import { isWorking, patch, pause, resume } from "../core/run/run.ts";
 import { SPEC_DEFAULTS } from "../core/spec.ts";
 import type { TaskOutcome } from "../tasks/task.ts";
 import { planted } from "./bugs.ts";

@@ -15,11 +15,11 @@ import {
 } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
-import { isEnded } from "../core/runView.ts";
+import { isEnded } from "../core/run/runView.ts";
 import type { Json, SourceSpec } from "../core/spec.ts";
 import { runById } from "../objects/runStub.ts";
-import { getRun } from "../storage/catalog.ts";
-import { countFailures, type Family, failuresAfter, familyOf } from "../storage/stillFailed.ts";
+import { getRun } from "../storage/index/catalog.ts";
+import { countFailures, type Family, failuresAfter, familyOf } from "../storage/index/stillFailed.ts";
 import { type ListEntries, planListed, readListed } from "./listing.ts";
 import type { FailuresSettings } from "./schemas.ts";
 import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";

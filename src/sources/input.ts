@@ -11,10 +11,16 @@ import { parseJson } from "../core/json.ts";
 import { LINE_INDEXES_KEPT, SOURCE_WINDOW_BYTES } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
-import { CSV_FRAMING } from "../storage/csvScanner.ts";
-import type { LineIndex } from "../storage/lineIndex.ts";
-import { type Line, LineReader, type ReadRange } from "../storage/lineReader.ts";
-import { csvIndexOf, indexCsv, lineIndexOf, type PinnedUpload, rangeReader } from "../storage/uploadLines.ts";
+import { CSV_FRAMING } from "../storage/inputs/csvScanner.ts";
+import type { LineIndex } from "../storage/inputs/lineIndex.ts";
+import { type Line, LineReader, type ReadRange } from "../storage/inputs/lineReader.ts";
+import {
+  csvIndexOf,
+  indexCsv,
+  lineIndexOf,
+  type PinnedUpload,
+  rangeReader,
+} from "../storage/inputs/uploadLines.ts";
 import { indexAt, planContiguous } from "./contiguous.ts";
 import type { InputSettings } from "./schemas.ts";
 import { type Item, type Source, type SourceContext, SourceError } from "./source.ts";
@@ -45,7 +51,7 @@ export const inputSource: Source<InputSettings> = {
 
 /** Undefined when there is no input of that name. Lanes never ask, so what reads its record is loaded when it is needed. */
 async function newestUpload(name: string, { env, count }: SourceContext): Promise<string | undefined> {
-  const { getInput } = await import("../storage/inputs.ts");
+  const { getInput } = await import("../storage/inputs/inputs.ts");
   return (await getInput(env.BUCKET, name, count))?.upload;
 }
 

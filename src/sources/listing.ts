@@ -10,7 +10,7 @@
 import { CHUNKS_PER_PLAN_CALL, LISTED_PER_PAGE, MAX_CHUNKS } from "../core/limits.ts";
 import type { ChunkPlan } from "../core/protocol.ts";
 import type { Json } from "../core/spec.ts";
-import { answered } from "../storage/answered.ts";
+import { answered } from "../storage/bucket/answered.ts";
 import { indexAt } from "./contiguous.ts";
 import { type Item, type PlanStep, type SourceContext, SourceError } from "./source.ts";
 

@@ -3,8 +3,8 @@
  * S3-compatible store. An item is `{key, size, etag}`; what the object holds is for the task to read.
  */
 import type { Json } from "../core/spec.ts";
-import { type ObjectStore, type StoredObject, StoreFault } from "../storage/objectStore.ts";
-import { openStore, secretsOfPlace } from "../storage/storePlace.ts";
+import { type ObjectStore, type StoredObject, StoreFault } from "../storage/stores/objectStore.ts";
+import { openStore, secretsOfPlace } from "../storage/stores/storePlace.ts";
 import { secretValue } from "../tasks/secrets.ts";
 import { countListed, type ListEntries, planListed, readListed } from "./listing.ts";
 import type { ObjectsSettings } from "./schemas.ts";

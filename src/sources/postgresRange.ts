@@ -8,7 +8,7 @@
  */
 import { parseJson } from "../core/json.ts";
 import type { Json } from "../core/spec.ts";
-import { connectionNamed, missingConnectionMessage } from "../tasks/postgresTarget.ts";
+import { connectionNamed, missingConnectionMessage } from "../tasks/postgres/postgresTarget.ts";
 import { indexAt, planContiguous } from "./contiguous.ts";
 import { balancedFacts, evenFacts, evenRanges, type IdFacts, type IdRange, idRange } from "./idRanges.ts";
 import { askTable } from "./postgresTable.ts";

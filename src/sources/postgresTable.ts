@@ -5,8 +5,12 @@
  * Names are taken as they stand in the catalog and quoted; nothing of a spec is ever part of a statement unquoted.
  */
 import { POSTGRES_MAX_CHARS, POSTGRES_MAX_ROWS, POSTGRES_TIMEOUT_MS } from "../core/limits.ts";
-import { type ConnectionTarget, PostgresConnection, type RunStatement } from "../tasks/postgresConnection.ts";
-import { DatabaseFault } from "../tasks/postgresFaults.ts";
+import {
+  type ConnectionTarget,
+  PostgresConnection,
+  type RunStatement,
+} from "../tasks/postgres/postgresConnection.ts";
+import { DatabaseFault } from "../tasks/postgres/postgresFaults.ts";
 import { SourceError } from "./source.ts";
 
 export interface TableQuery {

@@ -9,8 +9,8 @@ import type { Json, SourceSpec } from "../core/spec.ts";
 import { about } from "../schema/about.ts";
 import { integer, line, plainName, wholeNumber } from "../schema/fields.ts";
 import { placeFields } from "../schema/storePlaceSchema.ts";
-import { INPUT_NAME, UPLOAD_ID } from "../storage/inputKeys.ts";
-import { connectionField } from "../tasks/postgresRangeSchema.ts";
+import { INPUT_NAME, UPLOAD_ID } from "../storage/inputs/inputKeys.ts";
+import { connectionField } from "../tasks/postgres/postgresRangeSchema.ts";
 
 /** Any JSON: outside text was parsed as JSON before it gets here. */
 const json = z.unknown() as unknown as z.ZodType<Json>;

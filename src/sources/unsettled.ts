@@ -8,7 +8,7 @@ import type { SourceSpec } from "../core/spec.ts";
 import type { Env } from "../objects/env.ts";
 import type { Run, UnsettledChunk } from "../objects/run.ts";
 import { runById } from "../objects/runStub.ts";
-import { type Family, settledBetween } from "../storage/stillFailed.ts";
+import { type Family, settledBetween } from "../storage/index/stillFailed.ts";
 import { indexAt } from "./contiguous.ts";
 
 /** Items `first … first + count - 1`. */

@@ -1,8 +1,8 @@
 /** Reads back what a run was created with, for whoever rebuilds the catalog. */
 
 import { z } from "zod";
-import type { CreateRun } from "../core/run.ts";
-import { answered } from "./answered.ts";
+import type { CreateRun } from "../core/run/run.ts";
+import { answered } from "./bucket/answered.ts";
 import { recordKey } from "./runRecord.ts";
 
 /** What `run.json` must hold to be of use. */

@@ -3,9 +3,9 @@
  * rebuilt, and `results.jsonl`, the joined rows. No secret is in a spec, so none is here.
  */
 
-import type { CreateRun } from "../core/run.ts";
-import { answered } from "./answered.ts";
-import { type ObjectCount, uncounted } from "./count.ts";
+import type { CreateRun } from "../core/run/run.ts";
+import { answered } from "./bucket/answered.ts";
+import { type ObjectCount, uncounted } from "./bucket/count.ts";
 
 const ROOT = "runs/";
 

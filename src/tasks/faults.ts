@@ -4,9 +4,9 @@
  */
 
 import { MAX_ERROR_DETAIL_BYTES } from "../core/limits.ts";
-import { TooDeep } from "../core/mask.ts";
 import { cutUtf8, readable } from "../core/outsideText.ts";
-import { CannotExpand } from "../core/template.ts";
+import { TooDeep } from "../core/template/mask.ts";
+import { CannotExpand } from "../core/template/template.ts";
 import {
   AnswerUnreadable,
   CallFailed,

@@ -1,9 +1,9 @@
 /** The tasks there are: one line each. A spec names one by its kind. How to add one: docs/own-task.md. */
-import { httpTask } from "./http.ts";
-import { llmTask } from "./llm.ts";
-import { postgresLoadTask } from "./postgresLoad.ts";
-import { postgresRangeTask } from "./postgresRange.ts";
-import { scrapeTask } from "./scrape.ts";
+import { httpTask } from "./http/http.ts";
+import { llmTask } from "./llm/llm.ts";
+import { postgresLoadTask } from "./postgres/postgresLoad.ts";
+import { postgresRangeTask } from "./postgres/postgresRange.ts";
+import { scrapeTask } from "./scrape/scrape.ts";
 import type { Task } from "./task.ts";
 
 /** By kind. Has no prototype: a kind such as "constructor" finds nothing. */

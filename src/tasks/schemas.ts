@@ -3,11 +3,11 @@
  * take settings that were checked: what checks them has no place in the heap in which calls are made.
  */
 import type { z } from "zod";
-import { httpSchema } from "./httpSchema.ts";
-import { llmSchema } from "./llmSchema.ts";
-import { postgresLoadSchema } from "./postgresLoadSchema.ts";
-import { postgresRangeSchema } from "./postgresRangeSchema.ts";
-import { scrapeSchema } from "./scrapeSchema.ts";
+import { httpSchema } from "./http/httpSchema.ts";
+import { llmSchema } from "./llm/llmSchema.ts";
+import { postgresLoadSchema } from "./postgres/postgresLoadSchema.ts";
+import { postgresRangeSchema } from "./postgres/postgresRangeSchema.ts";
+import { scrapeSchema } from "./scrape/scrapeSchema.ts";
 
 /** Each takes the whole `task` of a spec, its kind included. Has no prototype: a kind such as "constructor" finds nothing. */
 export const taskSchemas: Readonly<Record<string, z.ZodType<unknown>>> = Object.assign(Object.create(null), {

@@ -1,6 +1,6 @@
 /** A secret written in its place, so that its characters cannot leave it. */
-import { escapeJson, escapeXml } from "../core/bodyTemplate.ts";
-import type { SecretPiece } from "../core/template.ts";
+import { escapeJson, escapeXml } from "../core/template/bodyTemplate.ts";
+import type { SecretPiece } from "../core/template/template.ts";
 import { CallRefused } from "./task.ts";
 
 /** The secret's text as it stands in a URL, a header or a body. Throws CallRefused where it cannot stand there. */

@@ -7,8 +7,8 @@
  * Space around a secret is not part of it: files and shells add line ends.
  */
 import { SECRET_MIN_CHARS } from "../core/limits.ts";
-import { createMask, type Mask } from "../core/mask.ts";
 import { isLoopbackHost } from "../core/publicHost.ts";
+import { createMask, type Mask } from "../core/template/mask.ts";
 
 /** Where secrets come from: the Worker's bindings, or the environment of the embedding process. */
 export interface SecretEnv {

@@ -5,12 +5,13 @@
  * `open` is called once per lane and makes what the lane reuses (a client, a connection); `run` is called for
  * every try of an item; `close` once at the lane's end, also after a failure.
  */
+
+import type { TokenCost } from "../core/limiter/tokenQuota.ts";
 import { TASK_SILENT_MS } from "../core/limits.ts";
 import type { Refusal, Told } from "../core/protocol.ts";
 import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
-import type { SecretText } from "../core/template.ts";
-import type { TokenCost } from "../core/tokenQuota.ts";
+import type { SecretText } from "../core/template/template.ts";
 import type { Usage } from "../core/usage.ts";
 import type { SecretEnv } from "./secrets.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { BUSY_TRIES, MAX_AGAIN } from "../../src/core/limits.ts";
 import { NO_TRIES, type Tries, triesOf } from "../../src/core/tries.ts";
-import { judge, type Verdict } from "../../src/lane/verdict.ts";
+import { judge, type Verdict } from "../../src/lane/items/verdict.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 
 const RETRY = { maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 8000, maxThrottles: 2, maxAgain: 3 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type AnswerClass, classOfAnswer, type UnexpectedAnswer } from "../../src/core/answerClass.ts";
+import { type AnswerClass, classOfAnswer, type UnexpectedAnswer } from "../../src/core/answer/answerClass.ts";
 
 function classOf(status: number, of: Partial<UnexpectedAnswer> = {}): AnswerClass {
   return classOfAnswer({

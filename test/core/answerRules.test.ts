@@ -6,7 +6,7 @@ import {
   type RuleText,
   ruleFor,
   waitAt,
-} from "../../src/core/answerRules.ts";
+} from "../../src/core/answer/answerRules.ts";
 import { RULE_TEXT_CHARS } from "../../src/core/limits.ts";
 import type { Json } from "../../src/core/spec.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { MAX_ERROR_DETAIL_BYTES } from "../../src/core/limits.ts";
 import { cutText, cutUtf8, readable } from "../../src/core/outsideText.ts";
-import { wordsOfText } from "../../src/tasks/answerWords.ts";
-import { failedBodyOf } from "../../src/tasks/failedBody.ts";
+import { wordsOfText } from "../../src/tasks/answer/answerWords.ts";
+import { failedBodyOf } from "../../src/tasks/answer/failedBody.ts";
 
 const wordsOf = (body: unknown, line = "422 Unprocessable Content") =>
   wordsOfText(typeof body === "string" ? body : JSON.stringify(body), line);

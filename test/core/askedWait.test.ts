@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type AskedWait, askedWait, unclearNote } from "../../src/core/askedWait.ts";
+import { type AskedWait, askedWait, unclearNote } from "../../src/core/answer/askedWait.ts";
 
 const NOW = Date.UTC(2026, 10, 21, 12, 0, 0);
 const SECONDS = NOW / 1000;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type BackoffInput, backoffMs, heededMs } from "../../src/core/backoff.ts";
+import { type BackoffInput, backoffMs, heededMs } from "../../src/core/limiter/backoff.ts";
 import { RETRY_AFTER_MAX_MS } from "../../src/core/limits.ts";
 import { SPEC_DEFAULTS } from "../../src/core/spec.ts";
 

@@ -8,8 +8,8 @@ import {
   type Groups,
   itemsPerCall,
 } from "../../src/core/batch.ts";
-import { estimatePlan } from "../../src/core/estimate.ts";
 import { jsonAt, pointerSteps } from "../../src/core/jsonPointer.ts";
+import { estimatePlan } from "../../src/core/plan/estimate.ts";
 import type { Json } from "../../src/core/spec.ts";
 import { parseSpec } from "../../src/runSpec/schema.ts";
 import type { BatchOutcome, TaskOutcome } from "../../src/tasks/task.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { jsonFault } from "../../src/core/json.ts";
-import { base64Of, textOfBody } from "../../src/tasks/bodyText.ts";
+import { base64Of, textOfBody } from "../../src/tasks/answer/bodyText.ts";
 
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d];
 const TEXT = "text/plain";

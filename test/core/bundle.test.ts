@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type Metafile } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
-import { loadBundle, workerBuild } from "../../src/cli/bundle.ts";
+import { loadBundle, workerBuild } from "../../src/cli/runtime/bundle.ts";
 import { copyProject } from "../support/ownWeir.ts";
 
 describe("the lanes' isolate", () => {

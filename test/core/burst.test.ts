@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { burstExcess, graceMs, worstBurst } from "../../src/core/burst.ts";
+import { burstExcess, graceMs, worstBurst } from "../../src/core/limiter/burst.ts";
 
 describe("burst", () => {
   test.each([

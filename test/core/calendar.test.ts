@@ -1,8 +1,14 @@
 /** Permits that lie apart: which places they take, and that no place is ever given out twice. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Booking, book, createCalendar, forgetPlaces, hasPlaces } from "../../src/core/calendar.ts";
-import { emissionIntervalMs, emptyTat, reserve, type Tat } from "../../src/core/gcra.ts";
+import {
+  type Booking,
+  book,
+  createCalendar,
+  forgetPlaces,
+  hasPlaces,
+} from "../../src/core/limiter/calendar.ts";
+import { emissionIntervalMs, emptyTat, reserve, type Tat } from "../../src/core/limiter/gcra.ts";
 
 const START = 1_700_000_000_000;
 const DEPTH_MS = 1500;

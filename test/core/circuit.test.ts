@@ -8,7 +8,7 @@ import {
   passTime,
   pauseAll,
   sendProbe,
-} from "../../src/core/circuit.ts";
+} from "../../src/core/limiter/circuit.ts";
 import type { Report, Trouble } from "../../src/core/protocol.ts";
 import { report } from "../support/coreRun.ts";
 

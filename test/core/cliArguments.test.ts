@@ -1,11 +1,11 @@
 /** The command line is split by one table; unknown words are refused by name. */
 import { describe, expect, test } from "vitest";
-import { parseArguments } from "../../src/cli/arguments.ts";
 import { connect, connectDev, connectToDrive } from "../../src/cli/connection.ts";
 import { UsageError } from "../../src/cli/exit.ts";
-import { COMMANDS, GLOBAL_FLAGS } from "../../src/cli/flags.ts";
-import { helpText } from "../../src/cli/help.ts";
-import { httpSchema } from "../../src/tasks/httpSchema.ts";
+import { parseArguments } from "../../src/cli/flags/arguments.ts";
+import { COMMANDS, GLOBAL_FLAGS } from "../../src/cli/flags/flags.ts";
+import { helpText } from "../../src/cli/words/help.ts";
+import { httpSchema } from "../../src/tasks/http/httpSchema.ts";
 
 /** One line after the other, each as its own pattern says. */
 const joined = (lines: readonly RegExp[]) =>

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { parseArguments } from "../../src/cli/arguments.ts";
-import { draftPatch, draftSpec } from "../../src/cli/draft.ts";
-import { draftRules } from "../../src/cli/scheduleDraft.ts";
+import { parseArguments } from "../../src/cli/flags/arguments.ts";
+import { draftPatch, draftSpec } from "../../src/cli/flags/draft.ts";
+import { draftRules } from "../../src/cli/flags/scheduleDraft.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-draft-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 /** The closing lines say what a person wants to know, and what to do next. */
 import { describe, expect, test } from "vitest";
-import { endingLines, type Rows } from "../../src/cli/endingLines.ts";
-import type { RunView } from "../../src/core/runView.ts";
+import { endingLines, type Rows } from "../../src/cli/words/endingLines.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 
 const COUNTS = { items: 100, done: 100, ok: 100, failed: 0, attempts: 101, throttled: 2 };
 

@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createPresses } from "../../src/cli/interrupts.ts";
-import { isElsewhere, readOwner, takeOwnership } from "../../src/cli/owner.ts";
-import { isAlive, ownProcess, type ProcessId, startTimeOf } from "../../src/cli/processes.ts";
-import { type StateFolder, stateFolder } from "../../src/cli/stateFolder.ts";
+import { createPresses } from "../../src/cli/process/interrupts.ts";
+import { isElsewhere, readOwner, takeOwnership } from "../../src/cli/process/owner.ts";
+import { isAlive, ownProcess, type ProcessId, startTimeOf } from "../../src/cli/process/processes.ts";
+import { type StateFolder, stateFolder } from "../../src/cli/runtime/stateFolder.ts";
 import { takeItems } from "../../src/cli/takeItems.ts";
-import { statements } from "../../src/storage/migrate.ts";
+import { statements } from "../../src/storage/index/migrate.ts";
 import { until } from "../support/until.ts";
 
 const CLI = resolve(import.meta.dirname, "../../src/cli");
@@ -67,8 +67,8 @@ describe("ownership", () => {
   /** A process that owns the folder, `workerd` announced, until it is ended. */
   const owner = async (workerd: ProcessId | null = null) => {
     const program = `
-      const { stateFolder } = await import("${CLI}/stateFolder.ts");
-      const { takeOwnership } = await import("${CLI}/owner.ts");
+      const { stateFolder } = await import("${CLI}/runtime/stateFolder.ts");
+      const { takeOwnership } = await import("${CLI}/process/owner.ts");
       const taking = await takeOwnership(stateFolder(${JSON.stringify(folder.path)}), { kind: "run", command: "run" });
       taking.ownership.announce(${JSON.stringify({ workerd })});
       console.log(taking.ownership.generation);
@@ -174,8 +174,8 @@ describe("the watchdog", () => {
   /** Starts `sleep` in the place of workerd, recorded and watched, and prints its pid. */
   const program = (path: string) => `
     const { spawn } = await import("node:child_process");
-    const { prepareStateFolder, stateFolder } = await import("${CLI}/stateFolder.ts");
-    const { recordedWorkerd, recordWorkerd, startWatchdog } = await import("${CLI}/watchdog.ts");
+    const { prepareStateFolder, stateFolder } = await import("${CLI}/runtime/stateFolder.ts");
+    const { recordedWorkerd, recordWorkerd, startWatchdog } = await import("${CLI}/process/watchdog.ts");
     const folder = stateFolder(${JSON.stringify(path)});
     prepareStateFolder(folder);
     recordWorkerd(folder, "/bin/sleep");

@@ -1,9 +1,9 @@
 /** Progress never breaks a terminal: what is drawn fits, what comes from outside is escaped. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { columnsOf, count, cut, duration, printable } from "../../src/cli/printable.ts";
-import { barLines, createProgress, progressLine } from "../../src/cli/progress.ts";
-import type { RunView } from "../../src/core/runView.ts";
+import { columnsOf, count, cut, duration, printable } from "../../src/cli/words/printable.ts";
+import { barLines, createProgress, progressLine } from "../../src/cli/words/progress.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 
 const NOW = Date.parse("2026-11-21T12:00:00Z");
 

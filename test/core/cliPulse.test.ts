@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cpuTimeMs } from "../../src/cli/pulse.ts";
+import { cpuTimeMs } from "../../src/cli/process/pulse.ts";
 
 test.each([
   ["0:00.52", 520],

@@ -1,7 +1,7 @@
 /** `weir status` is a table that a person can read, and says what became of every item. */
 import { describe, expect, test } from "vitest";
 import { listLines, runLines } from "../../src/cli/commands/status.ts";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 
 const NOW = Date.parse("2026-11-21T12:05:00Z");
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../../src/core/cookieJar.ts";
+import { CookieJar } from "../../src/core/answer/cookieJar.ts";
 
 const FROM = new URL("https://a.example.com/dir/page");
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CostInput, countedCost, estimateCost } from "../../src/core/cost.ts";
-import { PRICES } from "../../src/core/prices.ts";
+import { type CostInput, countedCost, estimateCost } from "../../src/core/plan/cost.ts";
+import { PRICES } from "../../src/core/plan/prices.ts";
 
 const twoMillion: CostInput = { items: 2_000_000, chunks: 2000, chunkSize: 1000, lanes: 20, seconds: 20_000 };
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { CostedAsk } from "../../src/core/protocol.ts";
-import { patch, resume } from "../../src/core/run.ts";
+import { patch, resume } from "../../src/core/run/run.ts";
+import { view } from "../../src/core/run/view.ts";
 import { SPEC_DEFAULTS, type Spec } from "../../src/core/spec.ts";
-import { view } from "../../src/core/view.ts";
 import { commitOf, Invocation, plannedRun, report } from "../support/coreRun.ts";
 
 const TOKENS: Spec["quota"] = { requests: null, burst: null, tokens: "60000/min", tokenBurst: null };

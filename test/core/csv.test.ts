@@ -2,8 +2,8 @@ import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CsvMachine, type CsvStep, csvFields, csvRecordEnd } from "../../src/core/csv.ts";
-import { CsvScanner } from "../../src/storage/csvScanner.ts";
-import { decodeLineIndex } from "../../src/storage/lineIndex.ts";
+import { CsvScanner } from "../../src/storage/inputs/csvScanner.ts";
+import { decodeLineIndex } from "../../src/storage/inputs/lineIndex.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 

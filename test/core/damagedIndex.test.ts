@@ -6,8 +6,8 @@ import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ApiEnv } from "../../src/api/context.ts";
 import { answerError } from "../../src/api/errors.ts";
-import { setDamagedIndexAside } from "../../src/cli/damagedIndex.ts";
-import { stateFolder } from "../../src/cli/stateFolder.ts";
+import { setDamagedIndexAside } from "../../src/cli/runtime/damagedIndex.ts";
+import { stateFolder } from "../../src/cli/runtime/stateFolder.ts";
 
 let path: string;
 let file: string;

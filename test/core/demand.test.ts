@@ -1,7 +1,7 @@
 /** When an invocation whose lanes all run asks for the next permits. */
 import { describe, expect, it } from "vitest";
-import { Demand, type Place, type Standing } from "../../src/lane/demand.ts";
-import { Instants } from "../../src/lane/instants.ts";
+import { Demand, type Place, type Standing } from "../../src/lane/permits/demand.ts";
+import { Instants } from "../../src/lane/permits/instants.ts";
 
 const NOW_MS = 1000;
 

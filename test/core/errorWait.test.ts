@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { errorWaitMs } from "../../src/core/errorWait.ts";
+import { errorWaitMs } from "../../src/core/answer/errorWait.ts";
 import type { Json } from "../../src/core/spec.ts";
 
 const NOW = Date.UTC(2026, 10, 28);

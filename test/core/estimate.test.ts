@@ -1,9 +1,9 @@
 /** Plans beside what the simulator plays: both say how long a run takes, and a user compares them. */
 import { describe, expect, it } from "vitest";
 import { itemsPerCall } from "../../src/core/batch.ts";
-import { sharesChunks } from "../../src/core/dispatch.ts";
-import { estimatePlan } from "../../src/core/estimate.ts";
-import { configuredPerSecond } from "../../src/core/run.ts";
+import { estimatePlan } from "../../src/core/plan/estimate.ts";
+import { sharesChunks } from "../../src/core/run/dispatch.ts";
+import { configuredPerSecond } from "../../src/core/run/run.ts";
 import type { Spec } from "../../src/core/spec.ts";
 import { playedByCalls } from "../../src/sim/batches.ts";
 import { FAIR_WEATHER } from "../../src/sim/options.ts";

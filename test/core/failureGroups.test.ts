@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { groupOf } from "../../src/core/failureGroups.ts";
+import { groupOf } from "../../src/core/answer/failureGroups.ts";
 import type { Json } from "../../src/core/spec.ts";
 
 describe("the group of a failure", () => {

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { type Feedback, type Learnt, learn, reconfigure, startFeedback } from "../../src/core/feedback.ts";
+import {
+  type Feedback,
+  type Learnt,
+  learn,
+  reconfigure,
+  startFeedback,
+} from "../../src/core/limiter/feedback.ts";
+import { createQuota } from "../../src/core/limiter/quota.ts";
 import type { Report, Trouble } from "../../src/core/protocol.ts";
-import { createQuota } from "../../src/core/quota.ts";
 import { report } from "../support/coreRun.ts";
 import { type SimulatedCall, type SimulationOptions, simulateQuota } from "../support/quotaSimulation.ts";
 

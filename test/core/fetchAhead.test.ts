@@ -1,6 +1,6 @@
 /** Reading ahead keeps the order and a bound, and holds nothing back that is there. */
 import { describe, expect, test } from "vitest";
-import { fetchAhead } from "../../src/storage/fetchAhead.ts";
+import { fetchAhead } from "../../src/storage/bucket/fetchAhead.ts";
 
 async function* each<T>(values: readonly T[], fault?: Error): AsyncGenerator<T> {
   yield* values;

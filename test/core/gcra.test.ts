@@ -9,7 +9,7 @@ import {
   reserve,
   retime,
   TICK_MS,
-} from "../../src/core/gcra.ts";
+} from "../../src/core/limiter/gcra.ts";
 
 const START = 1_700_000_000_000;
 

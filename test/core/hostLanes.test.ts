@@ -1,6 +1,6 @@
 /** Lanes whose calls are for many hosts: real lanes and a real Run core in virtual time. */
 import { describe, expect, it } from "vitest";
-import { why } from "../../src/core/why.ts";
+import { why } from "../../src/core/run/why.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 import { neededBurst } from "../support/neededBurst.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createHostBook, forgetHosts, grantHosts, hostSpacingMs } from "../../src/core/hostQuota.ts";
+import { createHostBook, forgetHosts, grantHosts, hostSpacingMs } from "../../src/core/limiter/hostQuota.ts";
+import { createQuota, type Quota, restoreQuota } from "../../src/core/limiter/quota.ts";
 import { HOSTS_TRACKED } from "../../src/core/limits.ts";
 import type { HostAsk, HostGrant } from "../../src/core/protocol.ts";
-import { createQuota, type Quota, restoreQuota } from "../../src/core/quota.ts";
 import { parseSpec } from "../../src/runSpec/schema.ts";
 import { neededBurst } from "../support/neededBurst.ts";
 

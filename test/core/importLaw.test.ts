@@ -24,7 +24,7 @@ describe("the import law", () => {
   });
 
   test.each([
-    ["core that imports a neighbour", "src/core/gcra.ts", 'import { x } from "../run/object.ts";'],
+    ["core that imports a neighbour", "src/core/limiter/gcra.ts", 'import { x } from "../run/object.ts";'],
     ["core that imports a package", "src/core/spec.ts", 'import { z } from "zod";'],
     ["core that imports a type from outside", "src/core/a.ts", 'import type { Env } from "../env.ts";'],
     ["core that reads the clock", "src/core/a.ts", "export const now = () => Date.now();"],

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PartMeta } from "../../src/core/protocol.ts";
-import { type JoinMark, joinParts } from "../../src/storage/joinParts.ts";
-import { describePart, encodePart, type PartRow } from "../../src/storage/parts.ts";
-import { releaseBytes } from "../../src/storage/releaseBytes.ts";
+import { releaseBytes } from "../../src/storage/bucket/releaseBytes.ts";
+import { type JoinMark, joinParts } from "../../src/storage/rows/joinParts.ts";
+import { describePart, encodePart, type PartRow } from "../../src/storage/rows/parts.ts";
 
 interface Written {
   readonly meta: PartMeta;

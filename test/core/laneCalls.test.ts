@@ -1,7 +1,7 @@
 /** What cuts calls off: their lane, and their time; calls share what watches them and are not mixed up by it. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CallsOfLanes, type Cuttable, LaneCalls } from "../../src/tasks/laneCalls.ts";
-import { type Limited, TimeLimits } from "../../src/tasks/timeLimits.ts";
+import { CallsOfLanes, type Cuttable, LaneCalls } from "../../src/tasks/calls/laneCalls.ts";
+import { type Limited, TimeLimits } from "../../src/tasks/calls/timeLimits.ts";
 
 class OneCall implements Cuttable, Limited {
   stopped = 0;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { SyncRequest } from "../../src/core/protocol.ts";
-import { pause, resume } from "../../src/core/run.ts";
+import type { MemoryLedger } from "../../src/core/run/memoryLedger.ts";
+import { pause, resume } from "../../src/core/run/run.ts";
+import { why } from "../../src/core/run/why.ts";
 import type { Spec } from "../../src/core/spec.ts";
-import { why } from "../../src/core/why.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { foreignPart, LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 import { neededBurst } from "../support/neededBurst.ts";

@@ -2,11 +2,11 @@
 import { describe, expect, it } from "vitest";
 import type { SyncAnswer } from "../../src/core/protocol.ts";
 import type { Clock } from "../../src/lane/clock.ts";
-import { Evenness } from "../../src/lane/evenness.ts";
-import { LoopLateness } from "../../src/lane/lateness.ts";
-import { Pacer } from "../../src/lane/pacer.ts";
+import { Evenness } from "../../src/lane/permits/evenness.ts";
+import { LoopLateness } from "../../src/lane/permits/lateness.ts";
+import { Pacer } from "../../src/lane/permits/pacer.ts";
 import { Tally } from "../../src/lane/report.ts";
-import type { Permit } from "../../src/tasks/permits.ts";
+import type { Permit } from "../../src/tasks/calls/permits.ts";
 
 /** An event loop that fires a timer only when it gets to it. */
 class Loop implements Clock {

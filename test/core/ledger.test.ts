@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Checkpoint, PartMeta } from "../../src/core/protocol.ts";
 import {
   applyCommit,
   type ChunkRecord,
@@ -8,8 +9,7 @@ import {
   settled,
   suspectOf,
   toWork,
-} from "../../src/core/ledger.ts";
-import type { Checkpoint, PartMeta } from "../../src/core/protocol.ts";
+} from "../../src/core/run/ledger.ts";
 
 function chunk(count = 10): ChunkRecord {
   return { ...newChunk(0, { first: 100, count, position: "" }), state: "active" };

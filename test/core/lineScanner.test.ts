@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeLineIndex, type LineIndex } from "../../src/storage/lineIndex.ts";
-import { type Line, LineReader } from "../../src/storage/lineReader.ts";
-import { LineScanner } from "../../src/storage/lineScanner.ts";
+import { decodeLineIndex, type LineIndex } from "../../src/storage/inputs/lineIndex.ts";
+import { type Line, LineReader } from "../../src/storage/inputs/lineReader.ts";
+import { LineScanner } from "../../src/storage/inputs/lineScanner.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { readRateLimit } from "../../src/core/rateLimitFields.ts";
+import { readRateLimit } from "../../src/core/answer/rateLimitFields.ts";
+import type { TokenCost } from "../../src/core/limiter/tokenQuota.ts";
 import type { Json, TaskSpec } from "../../src/core/spec.ts";
-import type { TokenCost } from "../../src/core/tokenQuota.ts";
 import { parseSpec } from "../../src/runSpec/schema.ts";
-import { llmTask } from "../../src/tasks/llm.ts";
-import { type LlmSettings, llmSchema } from "../../src/tasks/llmSchema.ts";
-import type { HostNeed } from "../../src/tasks/permits.ts";
-import { encodingOf, tokenizerFor } from "../../src/tasks/tokenizer.ts";
+import type { HostNeed } from "../../src/tasks/calls/permits.ts";
+import { llmTask } from "../../src/tasks/llm/llm.ts";
+import { type LlmSettings, llmSchema } from "../../src/tasks/llm/llmSchema.ts";
+import { encodingOf, tokenizerFor } from "../../src/tasks/llm/tokenizer.ts";
 import { OpenPermits, type Server, startServer, type TryOptions, tryItem } from "../support/oneTry.ts";
 
 const servers: Server[] = [];

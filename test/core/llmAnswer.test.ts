@@ -2,8 +2,8 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
 import { describe, expect, it } from "vitest";
 import type { Json } from "../../src/core/spec.ts";
-import { outcomeOfCompletion } from "../../src/tasks/llmAnswer.ts";
-import { llmSchema } from "../../src/tasks/llmSchema.ts";
+import { outcomeOfCompletion } from "../../src/tasks/llm/llmAnswer.ts";
+import { llmSchema } from "../../src/tasks/llm/llmSchema.ts";
 import { AnswerUnreadable, type TaskOutcome } from "../../src/tasks/task.ts";
 
 const usage = { prompt_tokens: 12, completion_tokens: 7 };

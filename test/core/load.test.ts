@@ -3,9 +3,9 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseSpec } from "../../src/runSpec/schema.ts";
-import { StoreFault } from "../../src/storage/objectStore.ts";
-import { DamagedFile, jsonLines } from "../../src/tasks/jsonLines.ts";
-import { insertOf, type LoadSettings, planLoad } from "../../src/tasks/loadStatement.ts";
+import { StoreFault } from "../../src/storage/stores/objectStore.ts";
+import { DamagedFile, jsonLines } from "../../src/tasks/postgres/jsonLines.ts";
+import { insertOf, type LoadSettings, planLoad } from "../../src/tasks/postgres/loadStatement.ts";
 
 /** The bytes in pieces of `cut`; `fault` ends them. */
 function body(bytes: Uint8Array, cut: number, fault: Error | null = null): ReadableStream<Uint8Array> {

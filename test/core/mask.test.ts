@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { escapeJson, escapeXml } from "../../src/core/bodyTemplate.ts";
 import { parseJson, stringifyJson } from "../../src/core/json.ts";
-import { createMask } from "../../src/core/mask.ts";
+import { escapeJson, escapeXml } from "../../src/core/template/bodyTemplate.ts";
+import { createMask } from "../../src/core/template/mask.ts";
 
 const SECRET = 's3 cr+t/"é\\';
 const mask = createMask([

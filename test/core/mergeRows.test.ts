@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { mergeRows } from "../../src/storage/mergeRows.ts";
-import { RowReader } from "../../src/storage/rowReader.ts";
+import { mergeRows } from "../../src/storage/rows/mergeRows.ts";
+import { RowReader } from "../../src/storage/rows/rowReader.ts";
 
 const line = (index: number, run: number, bytes = 0) =>
   `{"index":${index},"item":"i${index}","run":${run},"value":"${"x".repeat(bytes)}"}\n`;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { storeSchema } from "../../src/schema/storePlaceSchema.ts";
 import { objectsSchema } from "../../src/sources/schemas.ts";
-import { type ObjectStore, StoreFault } from "../../src/storage/objectStore.ts";
-import { parseListing } from "../../src/storage/s3Listing.ts";
-import { S3Store } from "../../src/storage/s3Store.ts";
-import { openStore } from "../../src/storage/storePlace.ts";
+import { type ObjectStore, StoreFault } from "../../src/storage/stores/objectStore.ts";
+import { parseListing } from "../../src/storage/stores/s3Listing.ts";
+import { S3Store } from "../../src/storage/stores/s3Store.ts";
+import { openStore } from "../../src/storage/stores/storePlace.ts";
 import { S3Double } from "../support/s3Store.ts";
 
 const ODD = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { OpenConnections } from "../../src/core/answer/openConnections.ts";
 import { CONNECTION_KEPT_MS } from "../../src/core/limits.ts";
-import { OpenConnections } from "../../src/core/openConnections.ts";
 
 const A = "http://a";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NO_TRIES } from "../../src/core/tries.ts";
-import { rowOf } from "../../src/lane/rows.ts";
-import { judge } from "../../src/lane/verdict.ts";
-import { createEgress } from "../../src/tasks/egress.ts";
+import { judge } from "../../src/lane/items/verdict.ts";
+import { rowOf } from "../../src/lane/rows/rows.ts";
+import { createEgress } from "../../src/tasks/calls/egress.ts";
 import { messageOf } from "../../src/tasks/faults.ts";
 import { batchOutcomeOf, outcomeOf } from "../../src/tasks/ownOutcome.ts";
 import type { Task } from "../../src/tasks/task.ts";

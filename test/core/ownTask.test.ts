@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { copySchema, copyTask } from "../../docs/examples/own-task/copy.ts";
-import { createEgress } from "../../src/tasks/egress.ts";
+import { createEgress } from "../../src/tasks/calls/egress.ts";
 import type { Task } from "../../src/tasks/task.ts";
 import { OpenPermits, type Server, startServer } from "../support/oneTry.ts";
 

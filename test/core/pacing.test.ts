@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { observeClock, offsetBounds } from "../../src/core/clockMap.ts";
+import { observeClock, offsetBounds } from "../../src/core/limiter/clockMap.ts";
+import { askAt, type Forecast, usableInstants } from "../../src/core/limiter/pacing.ts";
 import { CLOCK_ERROR_MS, GRACE_MS, MIN_GRACE_MS } from "../../src/core/limits.ts";
-import { askAt, type Forecast, usableInstants } from "../../src/core/pacing.ts";
-import { Instants } from "../../src/lane/instants.ts";
-import { RunClock, usableMs } from "../../src/lane/runClock.ts";
+import { Instants } from "../../src/lane/permits/instants.ts";
+import { RunClock, usableMs } from "../../src/lane/permits/runClock.ts";
 
 function usable(change: Partial<Forecast>): number {
   return usableInstants({

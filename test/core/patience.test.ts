@@ -2,10 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MAX_LOCAL_CALL_TIMEOUT_MS, TASK_SILENT_MS, TASK_STOPS_WITHIN_MS } from "../../src/core/limits.ts";
 import { NO_TRIES } from "../../src/core/tries.ts";
-import { judge } from "../../src/lane/verdict.ts";
-import { createEgress } from "../../src/tasks/egress.ts";
+import { judge } from "../../src/lane/items/verdict.ts";
+import { createEgress } from "../../src/tasks/calls/egress.ts";
+import type { Permits } from "../../src/tasks/calls/permits.ts";
 import { closeInTime, openInTime } from "../../src/tasks/patience.ts";
-import type { Permits } from "../../src/tasks/permits.ts";
 import {
   CannotOpen,
   LaneStopped,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { compilePattern } from "../../src/core/answer/pattern.ts";
 import { PATTERN_REPEATS_MOST, RULE_TEXT_CHARS } from "../../src/core/limits.ts";
-import { compilePattern } from "../../src/core/pattern.ts";
 
 function matches(source: string, text: string): boolean {
   const compiled = compilePattern(source);

@@ -1,7 +1,7 @@
 /** How many permits an answer brings to an invocation with few lanes, and how far apart. */
 import { describe, expect, it } from "vitest";
 import type { Grant, Rounds, Trouble } from "../../src/core/protocol.ts";
-import type { Run } from "../../src/core/run.ts";
+import type { Run } from "../../src/core/run/run.ts";
 import { Invocation, plannedRun, report } from "../support/coreRun.ts";
 
 /** Two invocations with four lanes each, 20 calls a second: each lane has one every 400 ms. */

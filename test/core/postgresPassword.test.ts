@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withoutPassword } from "../../src/tasks/postgresPassword.ts";
+import { withoutPassword } from "../../src/tasks/postgres/postgresPassword.ts";
 
 const PASSWORD = "pa/Ss w0rd";
 const URLS = [

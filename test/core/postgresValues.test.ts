@@ -1,9 +1,13 @@
 /** Values of a database as JSON: no digit is lost, times sort as text. And what its errors mean. */
 import { describe, expect, test } from "vitest";
 import { parseJson, stringifyJson } from "../../src/core/json.ts";
-import { isDown } from "../../src/lane/verdict.ts";
-import { DatabaseFault, outcomeOfDatabaseFault, TooManyRows } from "../../src/tasks/postgresFaults.ts";
-import { jsonOf, parameterOf } from "../../src/tasks/postgresValues.ts";
+import { isDown } from "../../src/lane/items/verdict.ts";
+import {
+  DatabaseFault,
+  outcomeOfDatabaseFault,
+  TooManyRows,
+} from "../../src/tasks/postgres/postgresFaults.ts";
+import { jsonOf, parameterOf } from "../../src/tasks/postgres/postgresValues.ts";
 
 describe("a value of a database", () => {
   test.each<[string | null, number, string]>([

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emissionIntervalMs } from "../../src/core/gcra.ts";
-import type { Grant, Trouble } from "../../src/core/protocol.ts";
+import { emissionIntervalMs } from "../../src/core/limiter/gcra.ts";
 import {
   type Ask,
   configureQuota,
@@ -11,7 +10,8 @@ import {
   observe,
   type Quota,
   restoreQuota,
-} from "../../src/core/quota.ts";
+} from "../../src/core/limiter/quota.ts";
+import type { Grant, Trouble } from "../../src/core/protocol.ts";
 import { report } from "../support/coreRun.ts";
 
 const START = 1_700_000_000_000;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { describeRate, formatRate, parseRate } from "../../src/core/rate.ts";
+import { describeRate, formatRate, parseRate } from "../../src/core/limiter/rate.ts";
 
 describe("rate", () => {
   const accepted: [text: string, perSecond: number, formatted: string][] = [

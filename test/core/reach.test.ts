@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer as createTls } from "node:https";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { reachOf } from "../../src/cli/reach.ts";
-import { explain, lookBy, type Reach } from "../../src/tasks/reach.ts";
+import { reachOf } from "../../src/cli/runtime/reach.ts";
+import { explain, lookBy, type Reach } from "../../src/tasks/calls/reach.ts";
 import { CERTIFICATE, KEY } from "../support/certificate.ts";
 
 const open: Server[] = [];

@@ -5,9 +5,9 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { digits } from "../../docs/examples/own-reducer/digits.ts";
 import { parseJson, stringifyJson } from "../../src/core/json.ts";
-import { ownReducers } from "../../src/core/ownReducers.ts";
-import { mergeTotals, noTotals, reduceRows, shortTotals, showTotals } from "../../src/core/reduce.ts";
-import type { Reducer } from "../../src/core/reducer.ts";
+import { ownReducers } from "../../src/core/reduce/ownReducers.ts";
+import { mergeTotals, noTotals, reduceRows, shortTotals, showTotals } from "../../src/core/reduce/reduce.ts";
+import type { Reducer } from "../../src/core/reduce/reducer.ts";
 import type { Json, ReduceSpec } from "../../src/core/spec.ts";
 
 const DOCS = resolve(import.meta.dirname, "../../docs");
@@ -131,7 +131,9 @@ describe("reduce", () => {
     test("is a module and a line, as its page shows it", () => {
       const page = readFileSync(join(DOCS, "reduce.md"), "utf8");
       const file = readFileSync(join(DOCS, "examples/own-reducer/digits.ts"), "utf8");
-      expect(page).toContain(file.replaceAll("../../../src/core/", "./"));
+      expect(page).toContain(
+        file.replaceAll("../../../src/core/reduce/", "./").replaceAll("../../../src/core/", "../"),
+      );
       registry.digits = digits;
       const values = [7, 12, 99, 1234, "x", null].map((n) => ({ n }));
       const spec: ReduceSpec = { lengths: { own: "digits", of: "n" } };

@@ -8,8 +8,8 @@ import {
   refusalSentence,
   resumeRefusals,
   seeRefusals,
-} from "../../src/core/refusals.ts";
-import { resume } from "../../src/core/run.ts";
+} from "../../src/core/run/refusals.ts";
+import { resume } from "../../src/core/run/run.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 import { report, spec } from "../support/coreRun.ts";
 import { LaneWorld, type WorldOptions } from "../support/laneWorld.ts";

@@ -1,6 +1,6 @@
 /** What a restart of the Run must not believe: that its clock still says how long it was away. */
 import { describe, expect, it } from "vitest";
-import { observeClock } from "../../src/core/clockMap.ts";
+import { observeClock } from "../../src/core/limiter/clockMap.ts";
 import {
   afterLeap,
   createQuota,
@@ -8,8 +8,8 @@ import {
   type Quota,
   restoreQuota,
   withoutHolders,
-} from "../../src/core/quota.ts";
-import { restartRun } from "../../src/core/run.ts";
+} from "../../src/core/limiter/quota.ts";
+import { restartRun } from "../../src/core/run/run.ts";
 import { Invocation, plannedRun } from "../support/coreRun.ts";
 
 const NOW_MS = 1_000_000;

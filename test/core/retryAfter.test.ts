@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHttpDate } from "../../src/core/httpDate.ts";
-import { parseRetryAfter } from "../../src/core/retryAfter.ts";
+import { parseHttpDate } from "../../src/core/answer/httpDate.ts";
+import { parseRetryAfter } from "../../src/core/answer/retryAfter.ts";
 
 const NOW = Date.UTC(2026, 10, 21, 12, 0, 0);
 const DATE = "Sat, 21 Nov 2026 12:00:00 GMT";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseJson } from "../../src/core/json.ts";
 import type { Json } from "../../src/core/spec.ts";
-import { rowOf } from "../../src/lane/rows.ts";
-import { isDown, judge, type Verdict } from "../../src/lane/verdict.ts";
+import { isDown, judge, type Verdict } from "../../src/lane/items/verdict.ts";
+import { rowOf } from "../../src/lane/rows/rows.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 
 const unmasked = (text: string) => text;

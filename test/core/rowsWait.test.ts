@@ -1,7 +1,7 @@
 /** Rows of a young run are seen soon, and what that costs does not grow with the run. */
 import { describe, expect, test } from "vitest";
 import { PART_IDLE_MS, PART_MS } from "../../src/core/limits.ts";
-import { waitMs } from "../../src/core/rowsWait.ts";
+import { waitMs } from "../../src/core/run/rowsWait.ts";
 
 describe("rows of a run", () => {
   test.each([

@@ -1,7 +1,7 @@
 /** `weir dev` says once what became of each run. */
 import { describe, expect, test } from "vitest";
-import { RunNews } from "../../src/cli/runNews.ts";
-import type { RunStatus, RunView } from "../../src/core/runView.ts";
+import { RunNews } from "../../src/cli/words/runNews.ts";
+import type { RunStatus, RunView } from "../../src/core/run/runView.ts";
 
 const run = (id: string, status: RunStatus, change: Partial<RunView> = {}): RunView =>
   ({

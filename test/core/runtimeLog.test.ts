@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openRuntimeLog } from "../../src/cli/runtimeLog.ts";
+import { openRuntimeLog } from "../../src/cli/runtime/runtimeLog.ts";
 import { REQUEST_COMPUTED, REQUEST_COMPUTES } from "../../src/core/requestMarks.ts";
 
 describe("the runtime's log", () => {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MAX_ACTIVE_RUNS_PER_SCHEDULE, SCHEDULE_ON_TIME_MS } from "../../src/core/limits.ts";
-import type { RunStatus } from "../../src/core/runView.ts";
-import * as core from "../../src/core/schedule.ts";
+import type { RunStatus } from "../../src/core/run/runView.ts";
+import * as core from "../../src/core/schedule/schedule.ts";
 import {
   type Fire,
   type FireRules,
@@ -11,7 +11,7 @@ import {
   type ScheduleRules,
   type ScheduleState,
   type Step,
-} from "../../src/core/scheduleState.ts";
+} from "../../src/core/schedule/scheduleState.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;

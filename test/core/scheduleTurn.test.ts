@@ -1,15 +1,15 @@
 /** Turns that break off at any step: the same code as in the object, on ports that stop for good at a chosen call. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RunStatus } from "../../src/core/runView.ts";
-import { createSchedule } from "../../src/core/schedule.ts";
+import type { RunStatus } from "../../src/core/run/runView.ts";
+import { createSchedule } from "../../src/core/schedule/schedule.ts";
 import {
   type Fire,
   type FireRules,
   OVERLAPS,
   SCHEDULE_DEFAULTS,
   type ScheduleState,
-} from "../../src/core/scheduleState.ts";
+} from "../../src/core/schedule/scheduleState.ts";
 import { type TurnPorts, takeTurn } from "../../src/schedule/turn.ts";
 
 const MINUTE = 60_000;

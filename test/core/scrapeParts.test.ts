@@ -4,9 +4,9 @@ import fc from "fast-check";
 import robotsParser from "robots-parser";
 import { describe, expect, it } from "vitest";
 import { parseSpec } from "../../src/runSpec/schema.ts";
-import { collapseSpace, decodeReferences } from "../../src/tasks/characterReferences.ts";
-import { decodePage } from "../../src/tasks/pageText.ts";
-import { parseRobots, productOf, RobotsCache } from "../../src/tasks/robots.ts";
+import { collapseSpace, decodeReferences } from "../../src/tasks/answer/characterReferences.ts";
+import { decodePage } from "../../src/tasks/answer/pageText.ts";
+import { parseRobots, productOf, RobotsCache } from "../../src/tasks/scrape/robots.ts";
 
 describe("a character reference", () => {
   it.each<[string, string]>([

@@ -10,7 +10,7 @@ import {
   release,
   renew,
   shedAbove,
-} from "../../src/core/semaphore.ts";
+} from "../../src/core/run/semaphore.ts";
 
 const TERM_MS = LEASE_TTL_MS + LEASE_MARGIN_MS;
 const want = { chunk: 0, invocation: "a", generation: "1", max: 2 };

@@ -1,7 +1,7 @@
 /** Tries that are given back: by an opening of the circuit, also one that was missed, and by nothing else. */
 import { describe, expect, it } from "vitest";
-import { Progress, type Waiting } from "../../src/lane/progress.ts";
-import { Settlement, type SettlementHost } from "../../src/lane/settlement.ts";
+import { Progress, type Waiting } from "../../src/lane/items/progress.ts";
+import { Settlement, type SettlementHost } from "../../src/lane/items/settlement.ts";
 
 /** An item that failed three times with nobody answered, in epoch 4, as its checkpoint says it. */
 const DEFERRED = {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { printable } from "../../src/cli/printable.ts";
-import { shellWord } from "../../src/cli/shellWord.ts";
+import { printable } from "../../src/cli/words/printable.ts";
+import { shellWord } from "../../src/cli/words/shellWord.ts";
 
 describe("a word of the shell", () => {
   it.each([

@@ -1,6 +1,6 @@
 /** Lanes without a chunk of their own: they work on what is left of the others', and nothing is lost or doubled by it. */
 import { describe, expect, it } from "vitest";
-import { patch, pause, resume } from "../../src/core/run.ts";
+import { patch, pause, resume } from "../../src/core/run/run.ts";
 import { SPEC_DEFAULTS, type Spec } from "../../src/core/spec.ts";
 import { LaneWorld, type WorldOptions } from "../support/laneWorld.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { afterTry, NOTICE_TRIES, startNotice } from "../../src/core/notice.ts";
-import { approve, type Run } from "../../src/core/run.ts";
+import { afterTry, NOTICE_TRIES, startNotice } from "../../src/core/run/notice.ts";
+import { approve, type Run } from "../../src/core/run/run.ts";
+import { work } from "../../src/core/run/work.ts";
 import type { SmokeSpec } from "../../src/core/spec.ts";
-import { work } from "../../src/core/work.ts";
 import { commitOf, Invocation, plannedRun } from "../support/coreRun.ts";
 
 function smoking(items: number, smoke: Partial<SmokeSpec>): Run {

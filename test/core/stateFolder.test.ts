@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UsageError } from "../../src/cli/exit.ts";
 import { requireOpenFiles } from "../../src/cli/openFiles.ts";
-import { jsonText } from "../../src/cli/output.ts";
-import { bucketName, hasState, prepareStateFolder, stateFolder } from "../../src/cli/stateFolder.ts";
+import { jsonText } from "../../src/cli/rows/output.ts";
+import { bucketName, hasState, prepareStateFolder, stateFolder } from "../../src/cli/runtime/stateFolder.ts";
 import { OPEN_FILES_LEAST } from "../../src/core/limits.ts";
 
 let path: string;

@@ -10,17 +10,17 @@ import { createClient } from "../../src/cli/client.ts";
 import { DiskWatch, type Room, roomAt } from "../../src/cli/diskRoom.ts";
 import { STORAGE_ANSWER_MS } from "../../src/core/limits.ts";
 import type { PartMeta } from "../../src/core/protocol.ts";
-import { answered } from "../../src/storage/answered.ts";
-import { getInput, listInputs } from "../../src/storage/inputs.ts";
-import { listedParts } from "../../src/storage/listedParts.ts";
-import { objectWindows } from "../../src/storage/objectStream.ts";
-import { partBytes } from "../../src/storage/partStream.ts";
-import { R2Store } from "../../src/storage/r2Store.ts";
+import { answered } from "../../src/storage/bucket/answered.ts";
+import { objectWindows } from "../../src/storage/bucket/objectStream.ts";
+import { recordedSchedules } from "../../src/storage/index/schedules.ts";
+import { getInput, listInputs } from "../../src/storage/inputs/inputs.ts";
+import { csvIndexOf, rangeReader } from "../../src/storage/inputs/uploadLines.ts";
+import { beginUpload } from "../../src/storage/inputs/uploads.ts";
 import { readRunRecord } from "../../src/storage/readRunRecord.ts";
+import { listedParts } from "../../src/storage/rows/listedParts.ts";
+import { partBytes } from "../../src/storage/rows/partStream.ts";
 import { deletePrefix, recordedRuns } from "../../src/storage/runRecord.ts";
-import { recordedSchedules } from "../../src/storage/schedules.ts";
-import { csvIndexOf, rangeReader } from "../../src/storage/uploadLines.ts";
-import { beginUpload } from "../../src/storage/uploads.ts";
+import { R2Store } from "../../src/storage/stores/r2Store.ts";
 
 const never = () => new Promise<never>(() => {});
 

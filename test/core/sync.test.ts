@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createDispatch, offersToSend } from "../../src/core/dispatch.ts";
 import { ERRANDS_QUEUE, LEASE_MARGIN_MS, LEASE_TTL_MS, REFUSED_TO_PAUSE } from "../../src/core/limits.ts";
-import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
 import type { Trouble } from "../../src/core/protocol.ts";
-import { reduceRows } from "../../src/core/reduce.ts";
-import { cancel, finished, patch, pause, resume } from "../../src/core/run.ts";
+import { reduceRows } from "../../src/core/reduce/reduce.ts";
+import { createDispatch, offersToSend } from "../../src/core/run/dispatch.ts";
+import type { MemoryLedger } from "../../src/core/run/memoryLedger.ts";
+import { cancel, finished, patch, pause, resume } from "../../src/core/run/run.ts";
+import { view } from "../../src/core/run/view.ts";
+import { wakeAtMs, work } from "../../src/core/run/work.ts";
 import { SPEC_DEFAULTS } from "../../src/core/spec.ts";
-import { view } from "../../src/core/view.ts";
-import { wakeAtMs, work } from "../../src/core/work.ts";
 import { commitOf, Invocation, plannedRun, report } from "../support/coreRun.ts";
 
 const TERM_MS = LEASE_TTL_MS + LEASE_MARGIN_MS;

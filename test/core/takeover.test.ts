@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Commit, Lease } from "../../src/core/protocol.ts";
-import type { Run } from "../../src/core/run.ts";
-import { succeed } from "../../src/core/takeover.ts";
+import type { Run } from "../../src/core/run/run.ts";
+import { succeed } from "../../src/core/run/takeover.ts";
 import { Invocation, plannedRun } from "../support/coreRun.ts";
 
 const INVOCATIONS = 3;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TaskLines } from "../../src/cli/taskLines.ts";
+import { TaskLines } from "../../src/cli/words/taskLines.ts";
 import { TASK_LINE_CHARS, TASK_LINES_PER_SECOND } from "../../src/core/limits.ts";
 import { markSaid, saidByTask } from "../../src/core/taskSays.ts";
 

@@ -1,11 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { expandBody, parseBodyTemplate } from "../../src/core/bodyTemplate.ts";
-import { complainAboutHeaderName, expandHeader, parseHeaderTemplate } from "../../src/core/headerTemplate.ts";
 import { parseJson } from "../../src/core/json.ts";
 import type { Json } from "../../src/core/spec.ts";
-import { CannotExpand, hideSecrets, type Parsed, type SecretText } from "../../src/core/template.ts";
-import { expandUrl, parseUrlTemplate } from "../../src/core/urlTemplate.ts";
+import { expandBody, parseBodyTemplate } from "../../src/core/template/bodyTemplate.ts";
+import {
+  complainAboutHeaderName,
+  expandHeader,
+  parseHeaderTemplate,
+} from "../../src/core/template/headerTemplate.ts";
+import { CannotExpand, hideSecrets, type Parsed, type SecretText } from "../../src/core/template/template.ts";
+import { expandUrl, parseUrlTemplate } from "../../src/core/template/urlTemplate.ts";
 
 function ok<T>(parsed: Parsed<T>): T {
   if (parsed.kind === "invalid") throw new Error(parsed.message);

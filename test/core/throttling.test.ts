@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { afterThrottledTry, restMs } from "../../src/core/answer/throttling.ts";
 import { THROTTLED_TRIES_MOST } from "../../src/core/limits.ts";
 import { type RetrySpec, SPEC_DEFAULTS } from "../../src/core/spec.ts";
-import { afterThrottledTry, restMs } from "../../src/core/throttling.ts";
 import { NO_TRIES, type Tries } from "../../src/core/tries.ts";
 
 const HOUR_MS = 3_600_000;

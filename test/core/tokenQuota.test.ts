@@ -1,13 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createCosted, grantCosted, hearWaiting } from "../../src/core/costed.ts";
-import {
-  OUTPUTS_KEPT,
-  TOKEN_CREDIT_MS,
-  TOKEN_CREDIT_SHARE,
-  UNKNOWN_OUTPUT_TOKENS,
-} from "../../src/core/limits.ts";
-import type { SettledCall } from "../../src/core/protocol.ts";
+import { createCosted, grantCosted, hearWaiting } from "../../src/core/limiter/costed.ts";
 import {
   configureQuota,
   createQuota,
@@ -15,8 +8,15 @@ import {
   type Quota,
   restoreQuota,
   settleCosted,
-} from "../../src/core/quota.ts";
-import { reservationOf, type TokenCost, tokenRate } from "../../src/core/tokenQuota.ts";
+} from "../../src/core/limiter/quota.ts";
+import { reservationOf, type TokenCost, tokenRate } from "../../src/core/limiter/tokenQuota.ts";
+import {
+  OUTPUTS_KEPT,
+  TOKEN_CREDIT_MS,
+  TOKEN_CREDIT_SHARE,
+  UNKNOWN_OUTPUT_TOKENS,
+} from "../../src/core/limits.ts";
+import type { SettledCall } from "../../src/core/protocol.ts";
 import { report } from "../support/coreRun.ts";
 
 const START = 1_700_000_000_000;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { TurnTimes } from "../../src/lane/turnTimes.ts";
+import { TurnTimes } from "../../src/lane/permits/turnTimes.ts";
 
 function after(...turnsMs: number[]): TurnTimes {
   const times = new TurnTimes();

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { sleep } from "../../src/lane/clock.ts";
-import { Turns } from "../../src/lane/turns.ts";
+import { Turns } from "../../src/lane/rows/turns.ts";
 import { seeded, VirtualTime } from "../support/virtualTime.ts";
 
 const WRITE_MS = 10;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { drive } from "../../src/core/takeover.ts";
-import { view } from "../../src/core/view.ts";
+import { drive } from "../../src/core/run/takeover.ts";
+import { view } from "../../src/core/run/view.ts";
 import { commitOf, Invocation, plannedRun } from "../support/coreRun.ts";
 
 const reader = (nowMs: number, driven = true) => ({ nowMs, wallMs: nowMs, driven });

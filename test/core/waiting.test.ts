@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Trouble } from "../../src/core/protocol.ts";
-import { patch, type Run } from "../../src/core/run.ts";
+import { patch, type Run } from "../../src/core/run/run.ts";
+import { view } from "../../src/core/run/view.ts";
+import { moment } from "../../src/core/run/waiting.ts";
 import { SPEC_DEFAULTS } from "../../src/core/spec.ts";
-import { view } from "../../src/core/view.ts";
-import { moment } from "../../src/core/waiting.ts";
 import { commitOf, Invocation, plannedRun, report } from "../support/coreRun.ts";
 
 const WALL = Date.UTC(2026, 10, 28, 17, 0, 0);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { rowsOf, WaitingRows } from "../../src/lane/waitingRows.ts";
-import { encodePart, type PartRow, spanOf, usageOfRows } from "../../src/storage/parts.ts";
+import { rowsOf, WaitingRows } from "../../src/lane/rows/waitingRows.ts";
+import { encodePart, type PartRow, spanOf, usageOfRows } from "../../src/storage/rows/parts.ts";
 
 const anyRow = fc
   .record({

@@ -1,9 +1,9 @@
 /** What a run says of faults: the last one with its text, since when, and how many items are under retry for it. */
 import { describe, expect, it } from "vitest";
 import type { Report, Trouble } from "../../src/core/protocol.ts";
-import type { Run } from "../../src/core/run.ts";
-import { view } from "../../src/core/view.ts";
-import { why } from "../../src/core/why.ts";
+import type { Run } from "../../src/core/run/run.ts";
+import { view } from "../../src/core/run/view.ts";
+import { why } from "../../src/core/run/why.ts";
 import { Invocation, plannedRun, report } from "../support/coreRun.ts";
 
 const QUOTA = { requests: "100/s", burst: null };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { view } from "../../src/core/run/view.ts";
+import { why } from "../../src/core/run/why.ts";
 import type { Spec } from "../../src/core/spec.ts";
-import { view } from "../../src/core/view.ts";
-import { why } from "../../src/core/why.ts";
 import { commitOf, Invocation, plannedRun, report } from "../support/coreRun.ts";
 
 /** A run of which one invocation with five lanes says every quarter of a second what it saw. */

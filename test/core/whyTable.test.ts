@@ -9,7 +9,7 @@ const table = readFileSync(resolve(ROOT, "docs/why.md"), "utf8");
 
 /** What is said of a run that waits, is refused, or was stopped comes from these. */
 const FILES = [
-  ...globSync("src/core/why*.ts", { cwd: ROOT }),
+  ...globSync("src/core/run/why*.ts", { cwd: ROOT }),
   ...["waiting", "refusals", "smoke", "budget"].map((name) => `src/core/${name}.ts`),
 ];
 const sentences = FILES.flatMap((file) =>

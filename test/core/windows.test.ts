@@ -1,6 +1,6 @@
 /** Targets with windows: so many calls, then none until the next one begins. No item is lost to them, and none is wasted. */
 import { describe, expect, it } from "vitest";
-import { judgeWindow, type ThrottledRow } from "../../src/core/closedWindow.ts";
+import { judgeWindow, type ThrottledRow } from "../../src/core/limiter/closedWindow.ts";
 import type { Trouble } from "../../src/core/protocol.ts";
 import { SPEC_DEFAULTS } from "../../src/core/spec.ts";
 import { FAIR_WEATHER } from "../../src/sim/options.ts";

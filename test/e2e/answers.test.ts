@@ -1,6 +1,6 @@
 /** What each kind of answer does to its item: retried, delayed, failed, and run again by `weir retry`. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { ArrivalLog } from "../support/arrivals.ts";
 import type { Fault, FaultRule } from "../support/faults.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";

@@ -1,6 +1,6 @@
 /** Prompts through the real command to an endpoint that enforces tokens a minute and counts what it was sent. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { tokensOf } from "../../src/core/usage.ts";
 import { promptOf } from "../support/prompts.ts";
 import { spawnTokenTarget, type TokenTarget, type TokenTargetOptions } from "../support/tokenTarget.ts";

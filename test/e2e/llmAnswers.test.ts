@@ -1,6 +1,6 @@
 /** Answers of model endpoints that are not what was asked for, through the real command: each is bought once or twice. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { type AnswerServer, answerServer, type Given } from "../support/answerServer.ts";
 import { type TestRow, Workspace } from "../support/weir.ts";
 

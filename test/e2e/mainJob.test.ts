@@ -1,6 +1,6 @@
 /** The main job, smaller: ids through a strictly limited target, judged by what the target saw. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { ArrivalLog } from "../support/arrivals.ts";
 import { neededBurst } from "../support/neededBurst.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";

@@ -1,6 +1,6 @@
 /** What answers mean, by rules and without: the real command against a target that speaks as real ones do. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { type Arrival, type Server, startServer } from "../support/oneTry.ts";
 import { type Finished, type TestRow, Workspace } from "../support/weir.ts";
 

@@ -1,6 +1,6 @@
 /** Schedules with the real command: driven by `weir dev`, fired by hand and by its clock. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { FireView, ScheduleView } from "../../src/objects/schedule.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";
 import type { Target } from "../support/targetOptions.ts";

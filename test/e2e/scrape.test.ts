@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { neededBurst } from "../support/neededBurst.ts";
 import { type PageArrival, type PageServer, spawnPageServer } from "../support/pageServer.ts";
 import { knownPage } from "../support/pages.ts";

@@ -1,6 +1,6 @@
 /** Waits that a target asks for, in every form and any header, through the real command. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { answerServer } from "../support/answerServer.ts";
 import { until } from "../support/until.ts";
 import { Workspace } from "../support/weir.ts";

@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { FaultRule } from "../support/faults.ts";
 import { spawnTarget } from "../support/spawnTarget.ts";
 import type { Target } from "../support/targetOptions.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { type Answer, answer, call } from "./callApi.ts";
 import { ended, numbers, SLOW, start, USERS } from "./runsOverApi.ts";
 

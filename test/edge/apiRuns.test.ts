@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { Row } from "../../src/core/row.ts";
-import { isEnded } from "../../src/core/runView.ts";
+import { isEnded } from "../../src/core/run/runView.ts";
 import { resultsKey } from "../../src/storage/runRecord.ts";
 import { answer, call, rowsOf } from "./callApi.ts";
 import { fifty, numbers, SLOW, start, USERS, view } from "./runsOverApi.ts";

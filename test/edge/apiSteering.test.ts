@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "../../src/core/row.ts";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { answer, call, rowsOf } from "./callApi.ts";
 import { ended, fifty, numbers, SLOW, start } from "./runsOverApi.ts";
 

@@ -1,7 +1,7 @@
 /** D1 really refuses here: its tables are renamed, or a trigger aborts every fifth row. */
 import { env as bindings } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { answer, call, rowsOf, until } from "./callApi.ts";
 import { ended, numbers, start, USERS, view } from "./runsOverApi.ts";

@@ -2,7 +2,7 @@ import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import { finishRun } from "../../src/background/finalizer.ts";
 import { indexRun } from "../../src/background/indexer.ts";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { SourceSpec } from "../../src/core/spec.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { sourceRegistry } from "../../src/sources/registry.ts";
@@ -14,10 +14,10 @@ import {
   runsOfInput,
   unendedRuns,
   upsertRun,
-} from "../../src/storage/catalog.ts";
-import { deleteFailures, indexPart } from "../../src/storage/failures.ts";
-import { claimIdempotencyKey, releaseIdempotencyKey } from "../../src/storage/idempotency.ts";
-import { listFailures, summariseFailures } from "../../src/storage/stillFailed.ts";
+} from "../../src/storage/index/catalog.ts";
+import { deleteFailures, indexPart } from "../../src/storage/index/failures.ts";
+import { claimIdempotencyKey, releaseIdempotencyKey } from "../../src/storage/index/idempotency.ts";
+import { listFailures, summariseFailures } from "../../src/storage/index/stillFailed.ts";
 import { type HandRun, handRun, rowOf, untilCataloged } from "./workByHand.ts";
 
 vi.setConfig({ testTimeout: 30_000 });

@@ -4,7 +4,7 @@ import { finishRun } from "../../src/background/finalizer.ts";
 import { planRun } from "../../src/background/planner.ts";
 import { OBJECT_PART_BYTES, UNREADABLE_PARTS_KEPT } from "../../src/core/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
-import type { PartRow } from "../../src/storage/parts.ts";
+import type { PartRow } from "../../src/storage/rows/parts.ts";
 import { deletePrefix, deleteRunObjects, resultsKey, writeRunRecord } from "../../src/storage/runRecord.ts";
 import { GENERATION, type HandRun, handRun, rowOf } from "./workByHand.ts";
 

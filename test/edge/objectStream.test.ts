@@ -2,8 +2,8 @@ import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { OBJECT_PART_BYTES, OBJECT_WINDOW_BYTES, OBJECT_WINDOWS_AHEAD } from "../../src/core/limits.ts";
 import type { Env } from "../../src/objects/env.ts";
-import { streamObject } from "../../src/storage/objectStream.ts";
-import { openObjectWriter } from "../../src/storage/objectWriter.ts";
+import { streamObject } from "../../src/storage/bucket/objectStream.ts";
+import { openObjectWriter } from "../../src/storage/bucket/objectWriter.ts";
 
 const bucket = (bindings as unknown as Env).BUCKET;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { complainAboutSelector, type FieldRule, readPage } from "../../src/tasks/page.ts";
+import { complainAboutSelector, type FieldRule, readPage } from "../../src/tasks/scrape/page.ts";
 
 const rule = (selector: string, change: Partial<FieldRule> = {}): FieldRule => ({
   selector,

@@ -1,7 +1,7 @@
 /** Runs as the tests of the API need them: started, looked at and waited for over the API. */
 import { expect } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
-import { isEnded } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
+import { isEnded } from "../../src/core/run/runView.ts";
 import { type Answer, answer, call, until } from "./callApi.ts";
 
 /** `target.test` answers by the path: see the edge project in `vitest.config.ts`. */

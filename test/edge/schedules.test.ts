@@ -1,7 +1,7 @@
 import { createScheduledController, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import worker from "../../src/index.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { FireView, ScheduleView } from "../../src/objects/schedule.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Json } from "../../src/core/spec.ts";
 import type { Browser } from "../../src/objects/env.ts";
 import { parseSpec } from "../../src/runSpec/schema.ts";
-import { createEgress } from "../../src/tasks/egress.ts";
+import { createEgress } from "../../src/tasks/calls/egress.ts";
 import { taskOf } from "../../src/tasks/registry.ts";
 import type { TaskOutcome } from "../../src/tasks/task.ts";
 

@@ -6,19 +6,19 @@ import type { Env } from "../../src/objects/env.ts";
 import { inputSource } from "../../src/sources/input.ts";
 import { type InputSettings, inputSchema } from "../../src/sources/schemas.ts";
 import type { Item, SourceContext } from "../../src/sources/source.ts";
-import { deleteInput, deleteUnneededUploads } from "../../src/storage/inputCleaning.ts";
-import { uploadsPrefix } from "../../src/storage/inputKeys.ts";
-import { getInput, type InputBounds, listInputs, storeInput } from "../../src/storage/inputs.ts";
-import { openObjectWriter } from "../../src/storage/objectWriter.ts";
-import { streamParts } from "../../src/storage/partStream.ts";
-import { encodePart, partKey, partMeta, readPart, spanOf, writePart } from "../../src/storage/parts.ts";
+import { openObjectWriter } from "../../src/storage/bucket/objectWriter.ts";
+import { deleteInput, deleteUnneededUploads } from "../../src/storage/inputs/inputCleaning.ts";
+import { uploadsPrefix } from "../../src/storage/inputs/inputKeys.ts";
+import { getInput, type InputBounds, listInputs, storeInput } from "../../src/storage/inputs/inputs.ts";
 import {
   abandonUpload,
   beginUpload,
   cleanUploads,
   completeUpload,
   storePiece,
-} from "../../src/storage/uploads.ts";
+} from "../../src/storage/inputs/uploads.ts";
+import { streamParts } from "../../src/storage/rows/partStream.ts";
+import { encodePart, partKey, partMeta, readPart, spanOf, writePart } from "../../src/storage/rows/parts.ts";
 import { rowOf } from "./workByHand.ts";
 
 const env = bindings as unknown as Env;

@@ -9,7 +9,14 @@ import type { SourceSpec, Spec } from "../../src/core/spec.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { Run } from "../../src/objects/run.ts";
 import { runById } from "../../src/objects/runStub.ts";
-import { encodePart, type PartRow, partKey, partMeta, spanOf, writePart } from "../../src/storage/parts.ts";
+import {
+  encodePart,
+  type PartRow,
+  partKey,
+  partMeta,
+  spanOf,
+  writePart,
+} from "../../src/storage/rows/parts.ts";
 import { report, spec } from "../support/coreRun.ts";
 
 export const GENERATION = "by hand";

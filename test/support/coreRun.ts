@@ -1,10 +1,11 @@
 /** A run of the real core on a ledger in memory, and requests to it with everything filled in. */
-import { MemoryLedger } from "../../src/core/memoryLedger.ts";
+
 import type { Commit, Lease, Report, SyncAnswer, SyncRequest } from "../../src/core/protocol.ts";
-import { addChunks, createState, type Run, startRun } from "../../src/core/run.ts";
-import { createSemaphore } from "../../src/core/semaphore.ts";
+import { MemoryLedger } from "../../src/core/run/memoryLedger.ts";
+import { addChunks, createState, type Run, startRun } from "../../src/core/run/run.ts";
+import { createSemaphore } from "../../src/core/run/semaphore.ts";
+import { sync } from "../../src/core/run/sync.ts";
 import { SPEC_DEFAULTS, type Spec } from "../../src/core/spec.ts";
-import { sync } from "../../src/core/sync.ts";
 
 export function spec(change: Partial<Spec> = {}): Spec {
   return {

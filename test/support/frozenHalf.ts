@@ -4,7 +4,7 @@
  * A freeze longer than the leases begins while commits of far lanes are on their way: what stood in them arrives
  * after their leases are over, and others have gone on with their chunks.
  */
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import type { ArrivalLog } from "./arrivals.ts";
 import type { RefusedCommit } from "./farLanes.ts";
 import type { Target, TargetStats } from "./targetOptions.ts";

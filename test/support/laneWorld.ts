@@ -4,20 +4,20 @@
  * Requests take `roundTripMs`, calls `latencyMs`; each process has a clock of its own. Faults are given as functions.
  */
 
-import { lanesPerInvocation } from "../../src/core/dispatch.ts";
-import type { MemoryLedger } from "../../src/core/memoryLedger.ts";
+import type { TokenCost } from "../../src/core/limiter/tokenQuota.ts";
 import type { ChunkPlan, SyncAnswer, SyncRequest } from "../../src/core/protocol.ts";
-import { isWorking, type Run, restartRun, resume } from "../../src/core/run.ts";
+import { lanesPerInvocation } from "../../src/core/run/dispatch.ts";
+import type { MemoryLedger } from "../../src/core/run/memoryLedger.ts";
+import { isWorking, type Run, restartRun, resume } from "../../src/core/run/run.ts";
+import { sync } from "../../src/core/run/sync.ts";
 import type { Spec } from "../../src/core/spec.ts";
-import { sync } from "../../src/core/sync.ts";
-import type { TokenCost } from "../../src/core/tokenQuota.ts";
 import type { Clock } from "../../src/lane/clock.ts";
 import { Invocation } from "../../src/lane/invocation.ts";
 import type { LanePorts, OpenTask } from "../../src/lane/ports.ts";
 import { Tally } from "../../src/lane/report.ts";
 import type { Item } from "../../src/sources/source.ts";
-import { decodePart, encodePart, type PartRow, sha256Hex } from "../../src/storage/parts.ts";
-import type { HostNeed } from "../../src/tasks/permits.ts";
+import { decodePart, encodePart, type PartRow, sha256Hex } from "../../src/storage/rows/parts.ts";
+import type { HostNeed } from "../../src/tasks/calls/permits.ts";
 import { type BatchOutcome, LaneStopped, type TaskOutcome } from "../../src/tasks/task.ts";
 import { plannedRun } from "./coreRun.ts";
 import { seeded, VirtualTime } from "./virtualTime.ts";

@@ -1,6 +1,12 @@
 /** What every implementation of the ledger's port does; run against the map and against SQLite. */
 import { describe, expect, it } from "vitest";
-import { bringForward, type ChunkRecord, type Ledger, newChunk, PARKED_MS } from "../../src/core/ledger.ts";
+import {
+  bringForward,
+  type ChunkRecord,
+  type Ledger,
+  newChunk,
+  PARKED_MS,
+} from "../../src/core/run/ledger.ts";
 
 /** `withLedger` gives the test an empty ledger. */
 export function ledgerContract(

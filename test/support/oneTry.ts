@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Json, TaskSpec } from "../../src/core/spec.ts";
 import { parseSpec } from "../../src/runSpec/schema.ts";
-import { createEgress } from "../../src/tasks/egress.ts";
-import type { Permits } from "../../src/tasks/permits.ts";
+import { createEgress } from "../../src/tasks/calls/egress.ts";
+import type { Permits } from "../../src/tasks/calls/permits.ts";
 import { taskOf } from "../../src/tasks/registry.ts";
 import type { SecretEnv } from "../../src/tasks/secrets.ts";
 import type { BatchOutcome, Task, TaskOutcome } from "../../src/tasks/task.ts";

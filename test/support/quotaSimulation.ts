@@ -5,8 +5,9 @@
  * instants, forfeit those of an older epoch, and report with every request; the target is `StrictLimit`. One seed
  * decides every latency. Time is moved by the event loop only.
  */
+
+import { effectiveRate, grant, observe, type Quota } from "../../src/core/limiter/quota.ts";
 import type { Grant, Trouble } from "../../src/core/protocol.ts";
-import { effectiveRate, grant, observe, type Quota } from "../../src/core/quota.ts";
 import { report } from "./coreRun.ts";
 import { type LimitOptions, StrictLimit } from "./strictLimit.ts";
 

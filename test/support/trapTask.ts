@@ -5,8 +5,8 @@
  * Registered in copies of the project only (`ownWeir.ts`).
  */
 import { z } from "zod";
-import { drain } from "../../src/tasks/answer.ts";
-import { outcomeOfStatus } from "../../src/tasks/httpAnswer.ts";
+import { drain } from "../../src/tasks/answer/answer.ts";
+import { outcomeOfStatus } from "../../src/tasks/http/httpAnswer.ts";
 import type { Task } from "../../src/tasks/task.ts";
 
 export const trapSchema = z.strictObject({ kind: z.literal("trap"), url: z.url() });

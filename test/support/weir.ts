@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { RunView } from "../../src/core/runView.ts";
+import type { RunView } from "../../src/core/run/runView.ts";
 import { isAlive, killAll, processTree } from "./processTree.ts";
 import { until } from "./until.ts";
 

@@ -2,7 +2,7 @@
 import { abortAllDurableObjects, evictAllDurableObjects } from "cloudflare:test";
 import { env as bindings } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { isEnded, type RunView } from "../../src/core/runView.ts";
+import { isEnded, type RunView } from "../../src/core/run/runView.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { call, rowsOf, until } from "../edge/callApi.ts";
 import { numbers, start, USERS, view } from "../edge/runsOverApi.ts";

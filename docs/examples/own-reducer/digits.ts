@@ -1,5 +1,5 @@
 /** How many values have 1, 2, 3, … digits before the point. */
-import type { Reducer } from "../../../src/core/reducer.ts";
+import type { Reducer } from "../../../src/core/reduce/reducer.ts";
 import type { Json } from "../../../src/core/spec.ts";
 
 export const digits: Reducer<Json> = {

@@ -4,8 +4,8 @@
  */
 import { z } from "zod";
 import type { Json } from "../../../src/core/spec.ts";
-import { drain, readText } from "../../../src/tasks/answer.ts";
-import { outcomeOfStatus } from "../../../src/tasks/httpAnswer.ts";
+import { drain, readText } from "../../../src/tasks/answer/answer.ts";
+import { outcomeOfStatus } from "../../../src/tasks/http/httpAnswer.ts";
 import type { OutgoingRequest, Task } from "../../../src/tasks/task.ts";
 
 const RECORD_BYTES = 100_000;

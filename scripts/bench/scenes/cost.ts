@@ -1,6 +1,6 @@
 /** The cost model beside a real run: what a plan says it takes of the platform, and what was counted. */
-import { planUnits } from "../../../src/core/cost.ts";
-import { PRICES, type Units } from "../../../src/core/prices.ts";
+import { planUnits } from "../../../src/core/plan/cost.ts";
+import { PRICES, type Units } from "../../../src/core/plan/prices.ts";
 import { shown } from "../journal.ts";
 import { measureRun } from "../measuredRun.ts";
 import { unitsOf } from "../pricedRun.ts";

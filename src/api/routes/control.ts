@@ -1,6 +1,6 @@
 /** What changes a run that exists: pause, resume, cancel, approve, and its limits. */
 import { createRoute } from "@hono/zod-openapi";
-import { isEnded } from "../../core/runView.ts";
+import { isEnded } from "../../core/run/runView.ts";
 import { parsePatch } from "../../runSpec/schema.ts";
 import { refuseUnfinishedDescendants } from "../../runs/family.ts";
 import { refuseField } from "../../runs/refusal.ts";

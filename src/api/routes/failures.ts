@@ -4,7 +4,7 @@ import { ERROR_KINDS } from "../../core/row.ts";
 import type { Env } from "../../objects/env.ts";
 import { refreshDescendants } from "../../runs/family.ts";
 import { viewRun } from "../../runs/runRpc.ts";
-import { listFailures, summariseFailures } from "../../storage/stillFailed.ts";
+import { listFailures, summariseFailures } from "../../storage/index/stillFailed.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
 import { ndjson, streamOfLines } from "../ndjson.ts";

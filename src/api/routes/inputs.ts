@@ -2,9 +2,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_UPLOAD_BODY_BYTES } from "../../core/limits.ts";
 import { Refusal } from "../../runs/refusal.ts";
-import { deleteInput, deleteUnneededUploads } from "../../storage/inputCleaning.ts";
-import { type InputRecord, listInputs, storeInput } from "../../storage/inputs.ts";
-import { deleteAbandoned } from "../../storage/uploads.ts";
+import { deleteInput, deleteUnneededUploads } from "../../storage/inputs/inputCleaning.ts";
+import { type InputRecord, listInputs, storeInput } from "../../storage/inputs/inputs.ts";
+import { deleteAbandoned } from "../../storage/inputs/uploads.ts";
 import { boundedBodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";

@@ -1,13 +1,13 @@
 /** Plans: what a spec would do, how long it would take and what limits it. Starts nothing, calls no target. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { itemsPerCall } from "../../core/batch.ts";
-import { estimateCost } from "../../core/cost.ts";
-import { sharesChunks } from "../../core/dispatch.ts";
-import { estimatePlan, PLANNED_CALL_MS } from "../../core/estimate.ts";
+import { reservationOf } from "../../core/limiter/tokenQuota.ts";
 import { MAX_CALL_TIMEOUT_MS } from "../../core/limits.ts";
-import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run.ts";
+import { estimateCost } from "../../core/plan/cost.ts";
+import { estimatePlan, PLANNED_CALL_MS } from "../../core/plan/estimate.ts";
+import { sharesChunks } from "../../core/run/dispatch.ts";
+import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
-import { reservationOf } from "../../core/tokenQuota.ts";
 import type { Env } from "../../objects/env.ts";
 import { invocationLanes } from "../../run/queues.ts";
 import { readySpec } from "../../runs/startRun.ts";

@@ -3,14 +3,14 @@
  * goes: exactly the committed rows so far. With `merged` of the newest row of every item among the run and its retries.
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import { type FieldReport, showTotals } from "../../core/reduce.ts";
-import type { RunView } from "../../core/runView.ts";
+import { type FieldReport, showTotals } from "../../core/reduce/reduce.ts";
+import type { RunView } from "../../core/run/runView.ts";
 import type { ReduceSpec } from "../../core/spec.ts";
 import type { Env } from "../../objects/env.ts";
 import { familyOfRows } from "../../runs/family.ts";
 import { Refusal } from "../../runs/refusal.ts";
 import { callRun, viewRun } from "../../runs/runRpc.ts";
-import { mergedReport } from "../../storage/mergedReport.ts";
+import { mergedReport } from "../../storage/rows/mergedReport.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";
 import { flag, json, jsonSchema, runParams } from "../schemas.ts";

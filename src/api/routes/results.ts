@@ -7,16 +7,16 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PartMeta } from "../../core/protocol.ts";
-import { isEnded } from "../../core/runView.ts";
+import { isEnded } from "../../core/run/runView.ts";
 import type { Env } from "../../objects/env.ts";
 import { familyOfRows } from "../../runs/family.ts";
 import { refuseField } from "../../runs/refusal.ts";
 import { callRun, committedParts, requireObject, viewRun } from "../../runs/runRpc.ts";
 import { oneOf } from "../../schema/fields.ts";
-import { answered } from "../../storage/answered.ts";
-import { streamMerged } from "../../storage/mergedRows.ts";
-import { streamObject } from "../../storage/objectStream.ts";
-import { streamParts, type TakesNote } from "../../storage/partStream.ts";
+import { answered } from "../../storage/bucket/answered.ts";
+import { streamObject } from "../../storage/bucket/objectStream.ts";
+import { streamMerged } from "../../storage/rows/mergedRows.ts";
+import { streamParts, type TakesNote } from "../../storage/rows/partStream.ts";
 import { resultsKey } from "../../storage/runRecord.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";

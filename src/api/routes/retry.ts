@@ -1,7 +1,7 @@
 /** Retry: a child run over what an ended run left failed or without a row. */
 import { createRoute } from "@hono/zod-openapi";
 import { INDEXES_PER_CHUNK } from "../../core/limits.ts";
-import type { RunView } from "../../core/runView.ts";
+import type { RunView } from "../../core/run/runView.ts";
 import { mergeTask } from "../../runSpec/mergeTask.ts";
 import { parseRetry, type RetryChange } from "../../runSpec/schema.ts";
 import { refuseField } from "../../runs/refusal.ts";

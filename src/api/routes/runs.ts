@@ -1,7 +1,7 @@
 /** Runs: create, list, get, delete. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { RUN_VIEWS_AT_ONCE } from "../../core/limits.ts";
-import { isEnded, RUN_STATUSES, type RunView } from "../../core/runView.ts";
+import { isEnded, RUN_STATUSES, type RunView } from "../../core/run/runView.ts";
 import type { Env } from "../../objects/env.ts";
 import { refreshCatalog, refuseUnfinishedDescendants } from "../../runs/family.ts";
 import { Refusal } from "../../runs/refusal.ts";
@@ -10,11 +10,11 @@ import { callRun, controlRun, viewEndedRun, viewRun } from "../../runs/runRpc.ts
 import { type ReadySpec, readySpec, startRun } from "../../runs/startRun.ts";
 import { oneOf } from "../../schema/fields.ts";
 import { SourceError } from "../../sources/source.ts";
-import { deleteRun, listRuns, pinnedUpload } from "../../storage/catalog.ts";
-import { deleteFailures } from "../../storage/failures.ts";
-import { claimIdempotencyKey, releaseIdempotencyKey } from "../../storage/idempotency.ts";
-import { deleteUnneededUploads } from "../../storage/inputCleaning.ts";
-import { sha256Hex } from "../../storage/parts.ts";
+import { deleteRun, listRuns, pinnedUpload } from "../../storage/index/catalog.ts";
+import { deleteFailures } from "../../storage/index/failures.ts";
+import { claimIdempotencyKey, releaseIdempotencyKey } from "../../storage/index/idempotency.ts";
+import { deleteUnneededUploads } from "../../storage/inputs/inputCleaning.ts";
+import { sha256Hex } from "../../storage/rows/parts.ts";
 import { deleteRunObjects } from "../../storage/runRecord.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";

@@ -9,14 +9,14 @@ import { Refusal, refuseField } from "../../runs/refusal.ts";
 import { randomBytes } from "../../runs/runId.ts";
 import { newScheduleId, scheduleIdOf } from "../../schedule/ids.ts";
 import { parseSchedule, parseScheduleChange } from "../../schedule/settings.ts";
-import { sha256Hex } from "../../storage/parts.ts";
 import {
   countSchedules,
   deleteScheduleRecord,
   deleteScheduleRow,
   listSchedules,
   writeScheduleRecord,
-} from "../../storage/schedules.ts";
+} from "../../storage/index/schedules.ts";
+import { sha256Hex } from "../../storage/rows/parts.ts";
 import { readJson } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_INPUT_BYTES, MAX_UPLOAD_BODY_BYTES, MAX_UPLOAD_PIECES } from "../../core/limits.ts";
 import { Refusal } from "../../runs/refusal.ts";
-import { abandonUpload, beginUpload, completeUpload, storePiece } from "../../storage/uploads.ts";
+import { abandonUpload, beginUpload, completeUpload, storePiece } from "../../storage/inputs/uploads.ts";
 import { bodyOf } from "../body.ts";
 import { newApi } from "../context.ts";
 import { errorResponses } from "../errors.ts";

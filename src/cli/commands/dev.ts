@@ -4,17 +4,17 @@
  * Ctrl-C pauses the runs it works on, so that nothing is called twice; a second one ends at once.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { isEnded, type RunView } from "../../core/runView.ts";
-import type { Arguments } from "../arguments.ts";
+import { isEnded, type RunView } from "../../core/run/runView.ts";
 import { ApiError, type Client } from "../client.ts";
 import { type Connection, connectDev } from "../connection.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import type { Arguments } from "../flags/arguments.ts";
 import { drainMs } from "../follow.ts";
-import { takeInterrupts } from "../interrupts.ts";
-import { say } from "../output.ts";
-import { RunNews } from "../runNews.ts";
-import { listLine } from "../scheduleLines.ts";
+import { takeInterrupts } from "../process/interrupts.ts";
+import { say } from "../rows/output.ts";
 import { print } from "../stdout.ts";
+import { RunNews } from "../words/runNews.ts";
+import { listLine } from "../words/scheduleLines.ts";
 import { allSchedules } from "./schedule.ts";
 
 const DEFAULT_PORT = 8787;

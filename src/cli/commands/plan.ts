@@ -1,16 +1,16 @@
 /** `weir plan`: what a spec would do, how long it would take, what it would cost. Starts nothing, calls no target. */
 import type { PromptCost } from "../../core/promptCost.ts";
 import type { SmokeSpec } from "../../core/spec.ts";
-import type { Arguments } from "../arguments.ts";
 import { connect } from "../connection.ts";
-import { draftSpec } from "../draft.ts";
 import { EXIT } from "../exit.ts";
+import type { Arguments } from "../flags/arguments.ts";
+import { draftSpec } from "../flags/draft.ts";
 import { latencyFlag } from "../latency.ts";
-import { printJson } from "../output.ts";
-import { count, counted, duration, printable } from "../printable.ts";
-import { promptLine } from "../promptLine.ts";
+import { printJson } from "../rows/output.ts";
 import { print } from "../stdout.ts";
 import { uploadInput } from "../upload.ts";
+import { count, counted, duration, printable } from "../words/printable.ts";
+import { promptLine } from "../words/promptLine.ts";
 import { askAboutSpec } from "./run.ts";
 
 interface Plan {

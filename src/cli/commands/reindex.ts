@@ -1,10 +1,11 @@
 /** `weir reindex`: the database made anew from the rows that are stored. Calls no target. */
-import type { Arguments } from "../arguments.ts";
+
 import { connect } from "../connection.ts";
 import { EXIT } from "../exit.ts";
-import { printJson, say } from "../output.ts";
-import { count } from "../printable.ts";
+import type { Arguments } from "../flags/arguments.ts";
+import { printJson, say } from "../rows/output.ts";
 import { print } from "../stdout.ts";
+import { count } from "../words/printable.ts";
 
 interface Counts {
   readonly schedules: number;

@@ -1,10 +1,11 @@
 /** `weir report`: what a run's `reduce` made of its rows so far. Calls no target. */
-import type { Arguments } from "../arguments.ts";
+
 import { connect } from "../connection.ts";
 import { EXIT } from "../exit.ts";
-import { printJson } from "../output.ts";
-import { type Report, reportLines } from "../report.ts";
+import type { Arguments } from "../flags/arguments.ts";
+import { printJson } from "../rows/output.ts";
 import { print } from "../stdout.ts";
+import { type Report, reportLines } from "../words/report.ts";
 
 export async function reportCommand({ words, flags }: Arguments): Promise<number> {
   const path = `/v1/runs/${encodeURIComponent(words[0] ?? "")}/report`;

@@ -1,13 +1,13 @@
 /** `weir retry`: what is still failed of a run, once more, as a run of its own. */
-import type { RunView } from "../../core/runView.ts";
-import { tolerateFlag } from "../answerFlags.ts";
-import type { Arguments } from "../arguments.ts";
+import type { RunView } from "../../core/run/runView.ts";
 import { ApiError } from "../client.ts";
 import { connectToDrive, folderOf } from "../connection.ts";
-import { draftTaskChange, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
-import { fieldName } from "../fieldName.ts";
-import { takeInterrupts } from "../interrupts.ts";
+import { tolerateFlag } from "../flags/answerFlags.ts";
+import type { Arguments } from "../flags/arguments.ts";
+import { draftTaskChange, usageError } from "../flags/draft.ts";
+import { fieldName } from "../flags/fieldName.ts";
+import { takeInterrupts } from "../process/interrupts.ts";
 import { outOfRetry, recallFiles, rememberFiles } from "../runFiles.ts";
 
 export async function retryCommand({ words, flags }: Arguments): Promise<number> {

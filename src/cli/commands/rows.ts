@@ -1,19 +1,19 @@
 /** Commands that print rows: `weir results` and `weir failures`. One row a line, ready for other programs. */
 import type { Readable } from "node:stream";
-import type { Arguments, Flags } from "../arguments.ts";
 import type { Call } from "../client.ts";
 import { connect, folderOf } from "../connection.ts";
 import { EXIT } from "../exit.ts";
-import { type FailureSummary, groupLines } from "../failureLines.ts";
-import { followedRows } from "../followedRows.ts";
+import type { Arguments, Flags } from "../flags/arguments.ts";
 import { RowsLost, refuseLostRows } from "../lostRows.ts";
-import { printJson, say } from "../output.ts";
-import { type OutTarget, outTarget } from "../outTarget.ts";
-import { printable } from "../printable.ts";
-import { printRows, writeRows } from "../rowsOut.ts";
+import { followedRows } from "../rows/followedRows.ts";
+import { printJson, say } from "../rows/output.ts";
+import { type OutTarget, outTarget } from "../rows/outTarget.ts";
+import { printRows, writeRows } from "../rows/rowsOut.ts";
 import { recallFiles } from "../runFiles.ts";
 import { print } from "../stdout.ts";
 import { unbrokenRows } from "../unbrokenRows.ts";
+import { type FailureSummary, groupLines } from "../words/failureLines.ts";
+import { printable } from "../words/printable.ts";
 
 export async function resultsCommand({ words, flags }: Arguments): Promise<number> {
   const only = onlyFlag(flags);

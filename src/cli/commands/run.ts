@@ -1,19 +1,19 @@
 /** `weir run`: a new run from flags or a spec, or the going on of one; `weir resume` is the latter. */
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
-import type { RunView } from "../../core/runView.ts";
+import type { RunView } from "../../core/run/runView.ts";
 import { parseSpec } from "../../runSpec/schema.ts";
 import { missingSecrets } from "../../runs/missingSecrets.ts";
 import { missingSecretMessage } from "../../tasks/secrets.ts";
-import type { Arguments, Flags } from "../arguments.ts";
 import { ApiError, type Client } from "../client.ts";
 import { type Connection, connectToDrive, folderOf, usesOwnSecrets } from "../connection.ts";
-import { type Draft, draftPatch, draftSpec, usageError } from "../draft.ts";
 import { driveRun } from "../drive.ts";
 import { UsageError } from "../exit.ts";
-import { takeInterrupts } from "../interrupts.ts";
+import type { Arguments, Flags } from "../flags/arguments.ts";
+import { type Draft, draftPatch, draftSpec, usageError } from "../flags/draft.ts";
 import { newestRuns } from "../newestRun.ts";
-import type { ReadFile } from "../outTarget.ts";
+import { takeInterrupts } from "../process/interrupts.ts";
+import type { ReadFile } from "../rows/outTarget.ts";
 import { outOfKnown, outOfNew, rememberFiles } from "../runFiles.ts";
 import { uploadInput } from "../upload.ts";
 

@@ -1,16 +1,16 @@
 /** `weir schedule`: add, list, show, set, pause, resume, fire, remove. None of them waits for a run. */
 import { randomUUID } from "node:crypto";
 import type { FireView, ScheduleView } from "../../objects/schedule.ts";
-import type { Arguments, Flags } from "../arguments.ts";
 import type { Client } from "../client.ts";
 import { type Connection, connect, isUntouched } from "../connection.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { printJson, say } from "../output.ts";
-import { printable } from "../printable.ts";
-import { askAboutSchedule, draftRules, draftScheduledSpec, instantFlag } from "../scheduleDraft.ts";
-import { fireLine, listLine, scheduleLines } from "../scheduleLines.ts";
+import type { Arguments, Flags } from "../flags/arguments.ts";
+import { askAboutSchedule, draftRules, draftScheduledSpec, instantFlag } from "../flags/scheduleDraft.ts";
+import { printJson, say } from "../rows/output.ts";
 import { print } from "../stdout.ts";
 import { uploadInput } from "../upload.ts";
+import { printable } from "../words/printable.ts";
+import { fireLine, listLine, scheduleLines } from "../words/scheduleLines.ts";
 
 const HISTORY_SHOWN = 10;
 

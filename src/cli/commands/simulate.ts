@@ -4,9 +4,9 @@
  */
 import { createReadStream, statSync } from "node:fs";
 import { createGunzip } from "node:zlib";
-import { estimateCost } from "../../core/cost.ts";
-import { parseRate } from "../../core/rate.ts";
-import { configuredPerSecond } from "../../core/run.ts";
+import { parseRate } from "../../core/limiter/rate.ts";
+import { estimateCost } from "../../core/plan/cost.ts";
+import { configuredPerSecond } from "../../core/run/run.ts";
 import type { Spec } from "../../core/spec.ts";
 import { parseDuration } from "../../core/time.ts";
 import { parseSpec } from "../../runSpec/schema.ts";
@@ -14,14 +14,14 @@ import { type Played, playedByCalls } from "../../sim/batches.ts";
 import { chart } from "../../sim/chart.ts";
 import { FAIR_WEATHER, type SimOptions, type Span, type TargetOptions } from "../../sim/options.ts";
 import { type SimReport, simulate } from "../../sim/simulate.ts";
-import { type Arguments, type Flags, shown } from "../arguments.ts";
 import { countLines, countRecords } from "../countItems.ts";
-import { type Draft, draftSpec } from "../draft.ts";
 import { CommandError, EXIT, UsageError } from "../exit.ts";
+import { type Arguments, type Flags, shown } from "../flags/arguments.ts";
+import { type Draft, draftSpec } from "../flags/draft.ts";
 import { latencyFlag } from "../latency.ts";
-import { printJson } from "../output.ts";
-import { count, duration } from "../printable.ts";
+import { printJson } from "../rows/output.ts";
 import { print } from "../stdout.ts";
+import { count, duration } from "../words/printable.ts";
 
 const MOST_ITEMS = 10_000_000;
 /** A simulation gives up after this much simulated time. */

@@ -1,14 +1,14 @@
 /** `weir status`: one run in full, or all of them, newest first. Calls no target. */
-import { isEnded, type RunView } from "../../core/runView.ts";
-import type { Arguments } from "../arguments.ts";
+import { isEnded, type RunView } from "../../core/run/runView.ts";
 import type { Client } from "../client.ts";
 import { connect, isUntouched } from "../connection.ts";
-import { withoutRow } from "../endingLines.ts";
 import { EXIT } from "../exit.ts";
-import { printJson, say } from "../output.ts";
-import { columnsOf, count, counted, duration, printable } from "../printable.ts";
-import { figuresLine } from "../progress.ts";
+import type { Arguments } from "../flags/arguments.ts";
+import { printJson, say } from "../rows/output.ts";
 import { print } from "../stdout.ts";
+import { withoutRow } from "../words/endingLines.ts";
+import { columnsOf, count, counted, duration, printable } from "../words/printable.ts";
+import { figuresLine } from "../words/progress.ts";
 
 export async function statusCommand({ words, flags }: Arguments): Promise<number> {
   const [run] = words;

@@ -1,17 +1,17 @@
 /** Commands that change a run and return at once: pause, cancel, approve, set, delete. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { isEnded, type RunView } from "../../core/runView.ts";
-import type { Arguments, Flags } from "../arguments.ts";
+import { isEnded, type RunView } from "../../core/run/runView.ts";
 import type { Client } from "../client.ts";
 import { connect, folderOf } from "../connection.ts";
-import { draftPatch } from "../draft.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { COMMANDS } from "../flags.ts";
-import { printJson } from "../output.ts";
-import { statusAndWhy } from "../progress.ts";
+import type { Arguments, Flags } from "../flags/arguments.ts";
+import { draftPatch } from "../flags/draft.ts";
+import { COMMANDS } from "../flags/flags.ts";
+import { printJson } from "../rows/output.ts";
 import { forgetFiles } from "../runFiles.ts";
-import { smokeLines } from "../smokeRows.ts";
 import { print } from "../stdout.ts";
+import { statusAndWhy } from "../words/progress.ts";
+import { smokeLines } from "../words/smokeRows.ts";
 
 /** A large run is joined in less; what is not done then is done when the run's folder is used next. */
 const CANCEL_WAIT_MS = 60_000;

@@ -3,15 +3,15 @@
  * leaves, and the run goes on. Where no process works on the run there is nothing to watch, and it says so.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { isEnded, type RunView } from "../../core/runView.ts";
-import type { Arguments } from "../arguments.ts";
+import { isEnded, type RunView } from "../../core/run/runView.ts";
 import { type Connection, connect } from "../connection.ts";
-import { endingLines } from "../endingLines.ts";
 import { EXIT, exitCodeOf, UsageError } from "../exit.ts";
+import type { Arguments } from "../flags/arguments.ts";
 import type { Ending } from "../follow.ts";
 import { newestRuns } from "../newestRun.ts";
-import { printJson, say, wantsColour } from "../output.ts";
-import { createProgress, type Progress } from "../progress.ts";
+import { printJson, say, wantsColour } from "../rows/output.ts";
+import { endingLines } from "../words/endingLines.ts";
+import { createProgress, type Progress } from "../words/progress.ts";
 
 const ASK_MS = 500;
 const ASK_REMOTE_MS = 1000;
