@@ -22,13 +22,12 @@ import {
 } from "./exchange.ts";
 import { Progress } from "./items/progress.ts";
 import { Lane } from "./lane.ts";
-import type { LaneHost } from "./laneHost.ts";
 import { Pacer } from "./permits/pacer.ts";
 import type { Seat } from "./permits/seat.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";
 import { Turns } from "./rows/turns.ts";
-import type { SideLane } from "./sideLane.ts";
+import type { SideLane, SideLaneHost } from "./sideLane.ts";
 
 /** Of lanes that begin together, the smallest first part as a share of a full one. */
 const FIRST_PART_LEAST = 0.25;
@@ -51,7 +50,7 @@ export interface InvocationInput {
   readonly tally: Tally;
 }
 
-export class Invocation implements ExchangeHost, LaneHost {
+export class Invocation implements ExchangeHost, SideLaneHost {
   readonly clock: Clock;
   readonly ports: LanePorts;
   readonly tally: Tally;
@@ -319,7 +318,7 @@ export class Invocation implements ExchangeHost, LaneHost {
 
   #startHelp(lease: Lease, helped: number, deadlineMs: number): void {
     const lane = this.#lanes.get(helped);
-    const side = lane instanceof Lane ? lane.helpedBy(lease, deadlineMs) : null;
+    const side = lane instanceof Lane ? lane.helpedBy(this, lease, deadlineMs) : null;
     if (side === null) {
       this.#giveBack(lease);
       return;

@@ -25,7 +25,7 @@ import type { LaneHost } from "./laneHost.ts";
 import type { Seat } from "./permits/seat.ts";
 import type { OpenTask } from "./ports.ts";
 import { PartWriter } from "./rows/partWriter.ts";
-import { type Helped, SideLane, type Taken } from "./sideLane.ts";
+import { type Helped, SideLane, type SideLaneHost, type Taken } from "./sideLane.ts";
 
 /** How the work on a chunk ended; `trouble`: who refused. */
 interface End {
@@ -138,9 +138,9 @@ export class Lane implements Helped {
   }
 
   /** Another slot: its holder works on this chunk too. Null: the lane is about to end. */
-  helpedBy(lease: Lease, deadlineMs: number): SideLane | null {
+  helpedBy(host: SideLaneHost, lease: Lease, deadlineMs: number): SideLane | null {
     if (this.#isClosing || this.#abort.signal.aborted) return null;
-    return new SideLane(this.#host, lease, deadlineMs, this);
+    return new SideLane(host, lease, deadlineMs, this);
   }
 
   /** Finish the call, commit, give the lease back; begin no try. */

@@ -6,7 +6,6 @@ import type { Seat } from "./permits/seat.ts";
 import type { LanePorts } from "./ports.ts";
 import type { Tally } from "./report.ts";
 import type { Turns } from "./rows/turns.ts";
-import type { Helped } from "./sideLane.ts";
 
 export interface LaneHost {
   readonly clock: Clock;
@@ -34,8 +33,6 @@ export interface LaneHost {
   firstPartShare(): number;
   /** How long rows may wait for their part as things are now. */
   rowsWaitMs(): number;
-  /** Where a side lane is of most use: the lane with the most items left for each that works on them; null: nowhere. */
-  laneWithMost(): Helped | null;
   hold(items: number): void;
   /** The host is not called for so long by anybody. */
   restHost(host: string, ms: number): void;

@@ -50,6 +50,12 @@ export interface Helped {
   leave(side: SideLane): void;
 }
 
+/** What a side lane sees of its invocation. */
+export interface SideLaneHost extends LaneHost {
+  /** Where it is of most use: the lane with the most items left for each that works on them; null: nowhere. */
+  laneWithMost(): Helped | null;
+}
+
 /** Fails as a lane does: a fault that is nobody's outcome ends it, and its item goes back. */
 export class SideLane {
   readonly fence: number;
@@ -57,7 +63,7 @@ export class SideLane {
   deadlineMs: number;
   /** Resolves when its slot is given back, or can be said nothing of any more. Never rejects. */
   readonly ended: Promise<void>;
-  readonly #host: LaneHost;
+  readonly #host: SideLaneHost;
   readonly #lease: Lease;
   /** The lane that it helps now. */
   #lane: Helped;
@@ -65,7 +71,7 @@ export class SideLane {
   readonly #seat: Seat;
   readonly #pause: LanePause;
 
-  constructor(host: LaneHost, lease: Lease, deadlineMs: number, lane: Helped) {
+  constructor(host: SideLaneHost, lease: Lease, deadlineMs: number, lane: Helped) {
     this.fence = lease.fence;
     this.deadlineMs = deadlineMs;
     this.#host = host;

@@ -3,7 +3,7 @@
  * wants to call gets its turn before it counts as starved, wherever turns come often enough for that.
  */
 import { STARVED_MS } from "../core/limits.ts";
-import { Violation } from "./checks.ts";
+import { Violation } from "./violation.ts";
 
 /** Turns so long are the quota's doing, not unfairness. */
 const FAIR_TURN_MS = 1000;

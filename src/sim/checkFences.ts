@@ -4,7 +4,7 @@
  */
 import type { PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import type { Run } from "../core/run/run.ts";
-import { Violation } from "./checks.ts";
+import { Violation } from "./violation.ts";
 
 interface Issued {
   readonly fence: number;

@@ -5,8 +5,8 @@
  */
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from "../core/limits.ts";
 import type { Spec } from "../core/spec.ts";
-import { Violation } from "./checks.ts";
 import type { EventLoop } from "./eventLoop.ts";
+import { Violation } from "./violation.ts";
 
 /** By then every lane above a lowered limit has finished its call or lost its lease. */
 const OVER_MS = 2 * (LEASE_TTL_MS + LEASE_MARGIN_MS);

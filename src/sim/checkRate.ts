@@ -8,8 +8,8 @@
 import { parseRate } from "../core/limiter/rate.ts";
 import { CLOCK_ERROR_MS, DEPTH_MS, GRACE_MS } from "../core/limits.ts";
 import type { Spec } from "../core/spec.ts";
-import { Violation } from "./checks.ts";
 import type { EventLoop } from "./eventLoop.ts";
+import { Violation } from "./violation.ts";
 
 /** Instants given out before a change are used up by then. */
 const OVER_MS = DEPTH_MS + GRACE_MS + CLOCK_ERROR_MS + 1000;

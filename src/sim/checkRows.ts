@@ -5,8 +5,8 @@
 
 import type { PartMeta } from "../core/protocol.ts";
 import type { MemoryLedger } from "../core/run/memoryLedger.ts";
-import { Violation } from "./checks.ts";
 import { indexOf, isOk, type Storage } from "./storage.ts";
+import { Violation } from "./violation.ts";
 
 export class RowCheck {
   readonly #storage: Storage;

@@ -15,17 +15,6 @@ import type { EventLoop } from "./eventLoop.ts";
 import type { SimOptions } from "./options.ts";
 import type { Storage } from "./storage.ts";
 
-/** A rule of the design that did not hold. */
-export class Violation extends Error {
-  readonly rule: string;
-
-  constructor(rule: string, message: string) {
-    super(message);
-    this.name = "Violation";
-    this.rule = rule;
-  }
-}
-
 export class Checks {
   readonly rate: RateCheck;
   readonly parallelism: ParallelismCheck;

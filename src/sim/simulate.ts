@@ -2,9 +2,10 @@
  * A simulation: the real core in a small world. Faults first (nothing bad may ever happen), then fair weather (the run
  * must come to an end, or say what is pending). Synchronous; one seed decides everything.
  */
-import { Violation } from "./checks.ts";
+
 import type { SimOptions } from "./options.ts";
 import type { Timeline } from "./timeline.ts";
+import { Violation } from "./violation.ts";
 import type { Watch } from "./watch.ts";
 import { World } from "./world.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { parseSpec } from "../../src/runSpec/schema.ts";
 import { missingSecrets } from "../../src/runs/missingSecrets.ts";
-import { Gate } from "../../src/tasks/calls/egress.ts";
+import { Gate } from "../../src/tasks/calls/gate.ts";
 import { openSecretWarnings } from "../../src/tasks/openSecrets.ts";
 import { isHostForSecret, secretNames } from "../../src/tasks/secrets.ts";
 import { LaneStopped, SecretMissing } from "../../src/tasks/task.ts";

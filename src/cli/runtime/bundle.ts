@@ -191,7 +191,7 @@ const englishOnly: Plugin = {
   name: "english only",
   setup(bundler) {
     bundler.onLoad({ filter: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({
-      contents: `export { default as en } from "../en.js";`,
+      contents: `export { default as en } from "./en.js";`,
     }));
   },
 };

@@ -8,25 +8,16 @@
 
 import { assert } from "../../core/assert.ts";
 import type { RunSettings } from "../../core/protocol.ts";
-import { isPublicHost } from "../../core/publicHost.ts";
 import type { Json } from "../../core/spec.ts";
 import type { Mask } from "../../core/template/mask.ts";
-import type { SecretText } from "../../core/template/template.ts";
 import type { Browser } from "../../objects/env.ts";
 import { outcomeOfFault } from "../faults.ts";
 import { batchOutcomeOf, outcomeOf } from "../ownOutcome.ts";
 import { Patience } from "../patience.ts";
 import { taskOf } from "../registry.ts";
-import { isHostForSecret, isOpenToOthers, maskOf, type SecretEnv, secretValue } from "../secrets.ts";
-import { writeSecret } from "../secretText.ts";
-import {
-  type BatchOutcome,
-  CallRefused,
-  type OutgoingRequest,
-  SecretMissing,
-  type Task,
-  type TaskOutcome,
-} from "../task.ts";
+import { maskOf, type SecretEnv } from "../secrets.ts";
+import type { BatchOutcome, Task, TaskOutcome } from "../task.ts";
+import { Gate } from "./gate.ts";
 import { KnownWay } from "./knownWay.ts";
 import { CallsOfLanes } from "./laneCalls.ts";
 import type { Permits } from "./permits.ts";
@@ -60,15 +51,6 @@ export interface Egress {
   runBatch(input: OneTry & { readonly items: readonly IndexedItem[] }): Promise<BatchOutcome>;
   /** The text with every secret of the spec replaced by `[secret:NAME]`. */
   mask(text: string): string;
-}
-
-/** A request with its secrets in it, ready to leave. */
-export interface ResolvedRequest {
-  readonly url: string;
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | null;
-  readonly timeoutMs: number;
 }
 
 /** One per invocation and version of the settings; it holds the secrets' mask and nothing of any item. */
@@ -188,91 +170,4 @@ function maskFailed<Failed extends Exclude<TaskOutcome, { readonly kind: "ok" }>
   const { detail } = outcome;
   const message = mask.text(outcome.message);
   return { ...outcome, message, ...(detail === undefined ? {} : { detail: mask.text(detail) }) };
-}
-
-/** Parsed URLs kept: a spec has few hosts, but items may write the same one in many ways. */
-const MOST_ACCEPTED = 16;
-/** A beginning after which a parser reads nothing but path, query and fragment: no blank, no further slash. */
-const PLAIN_HEAD = /^https?:\/\/[^/\\?#@\s]+\/$/;
-
-/** Decides what may leave, and puts the secrets in. */
-export class Gate {
-  readonly #env: SecretEnv;
-  readonly #allowPrivate: boolean;
-  readonly #origins = new Set<string>();
-  /** Of the spec's own origins, by what a URL begins with: scheme, authority and slash. */
-  readonly #accepted = new Map<string, URL>();
-
-  constructor(env: SecretEnv, urls: readonly string[], allowPrivate: boolean) {
-    this.#env = env;
-    this.#allowPrivate = allowPrivate;
-    for (const text of urls) {
-      const url = URL.parse(text);
-      if (url !== null) this.#origins.add(url.origin);
-    }
-  }
-
-  /** Throws CallRefused or SecretMissing. */
-  resolve(request: OutgoingRequest): ResolvedRequest {
-    const used = new Set<string>();
-    const text = this.#write(request.url, used, "url");
-    const headers: Record<string, string> = {};
-    for (const name in request.headers)
-      headers[name] = this.#write(request.headers[name] ?? [], used, "header");
-    const body = request.body === null ? null : this.#write(request.body, used, "body");
-    const url = this.#check(text);
-    for (const name of used) this.#checkSecret(name, url);
-    return { url: text, method: request.method, headers, body, timeoutMs: request.timeoutMs };
-  }
-
-  #write(pieces: SecretText, used: Set<string>, place: "url" | "header" | "body"): string {
-    const [only] = pieces;
-    if (pieces.length === 1 && typeof only === "string") return only;
-    let text = "";
-    for (const piece of pieces) {
-      if (typeof piece === "string") {
-        text += piece;
-        continue;
-      }
-      const value = secretValue(this.#env, piece.secret);
-      if (value === null) throw new SecretMissing(piece.secret);
-      used.add(piece.secret);
-      text += writeSecret(value, piece, place);
-    }
-    return text;
-  }
-
-  /** The URL up to its path, which is all that is decided on; parsed once for each host of the spec. */
-  #check(text: string): URL {
-    const head = text.slice(0, text.indexOf("/", "https://".length) + 1);
-    const accepted = this.#accepted.get(head);
-    if (accepted !== undefined) return accepted;
-    const url = this.#parsed(text);
-    const isOurs = PLAIN_HEAD.test(head) && this.#origins.has(url.origin);
-    if (isOurs && this.#accepted.size < MOST_ACCEPTED) this.#accepted.set(head, url);
-    return url;
-  }
-
-  #parsed(text: string): URL {
-    const url = URL.parse(text);
-    if (url === null) throw new CallRefused("the request has no valid URL");
-    if (url.protocol !== "http:" && url.protocol !== "https:") {
-      throw new CallRefused(`${url.protocol} is refused; only http: and https: are called`);
-    }
-    if (url.username !== "" || url.password !== "")
-      throw new CallRefused("a URL with credentials is refused");
-    if (!this.#allowPrivate && !this.#origins.has(url.origin) && !isPublicHost(url.hostname)) {
-      throw new CallRefused(`host ${url.host} is not public; "allowPrivate": true in the spec permits it`);
-    }
-    return url;
-  }
-
-  #checkSecret(name: string, url: URL): void {
-    if (this.#origins.has(url.origin) || isHostForSecret(this.#env, name, url)) return;
-    throw new CallRefused(
-      isOpenToOthers(url)
-        ? `secret ${name} is not for ${url.origin}: over plain http it goes only to an origin that the spec writes out`
-        : `secret ${name} is not for ${url.host}; WEIR_SECRET_${name}_HOSTS names further hosts it may be sent to`,
-    );
-  }
 }

@@ -3,7 +3,7 @@
  * that "localhost" is reached at [::1] alone, where servers for developers listen.
  */
 import { OpenConnections } from "../../core/answer/openConnections.ts";
-import type { ResolvedRequest } from "./egress.ts";
+import type { ResolvedRequest } from "./gate.ts";
 
 const LOCALHOST = /^http:\/\/localhost(?=[:/])/;
 /** What has arrived is seen by then. */

@@ -4,7 +4,7 @@
  */
 
 import { CallFailed, CallTimedOut, LaneStopped } from "../task.ts";
-import type { ResolvedRequest } from "./egress.ts";
+import type { ResolvedRequest } from "./gate.ts";
 import type { Cuttable, Cutter, LaneCalls } from "./laneCalls.ts";
 import type { Permit } from "./permits.ts";
 import { explain } from "./reach.ts";

@@ -20,7 +20,7 @@ import {
   type TaskOutcome,
   TaskSilent,
 } from "../task.ts";
-import type { Gate, ResolvedRequest } from "./egress.ts";
+import type { Gate, ResolvedRequest } from "./gate.ts";
 import type { KnownWay } from "./knownWay.ts";
 import type { LaneCalls } from "./laneCalls.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
