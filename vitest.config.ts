@@ -41,39 +41,20 @@ const inWorkerd = (entry: { readonly main?: string }) =>
     },
   }));
 
-/** End-to-end tests that hold no rate to a bound: they need not have the machine to themselves. */
-const BESIDE = [
-  "answers",
-  "badInput",
-  "badItems",
-  "bodies",
-  "connections",
-  "command",
-  "llmAnswers",
-  "lostPart",
-  "meanings",
-  "out",
-  "outage",
-  "places",
-  "postgres",
-  "postgresLoad",
-  "schedules",
-  "signals",
-  "smoke",
-  "sources",
-  "trap",
-  "waiting",
-  "watching",
-  "workbench",
-].map((name) => `test/e2e/${name}.test.ts`);
-
 export default defineConfig({
   test: {
     // Vitest leaves one core free, which is half of a machine with two.
     maxWorkers: "100%",
     projects: [
       {
-        test: { name: "core", testTimeout: 30_000, include: ["test/core/**/*.test.ts"], environment: "node" },
+        test: {
+          name: "node",
+          // Virtual time may be long on a machine that has others at work.
+          testTimeout: 120_000,
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/{edge,weather,e2e}/**"],
+          environment: "node",
+        },
       },
       {
         plugins: [inWorkerd({})],
@@ -95,11 +76,11 @@ export default defineConfig({
       },
       {
         test: {
-          name: "beside",
-          // They wait more than they work: for a target, for a clock, for a process to start.
+          name: "e2e-parallel",
+          // They hold no rate to a bound, and wait more than they work: for a target, a clock, a process to start.
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
-          include: BESIDE,
+          include: ["test/e2e/parallel/*.test.ts"],
           environment: "node",
           testTimeout: 240_000,
           hookTimeout: 60_000,
@@ -107,9 +88,9 @@ export default defineConfig({
       },
       {
         test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          exclude: BESIDE,
+          name: "e2e-serial",
+          // Each has the machine to itself.
+          include: ["test/e2e/serial/*.test.ts"],
           environment: "node",
           testTimeout: 120_000,
           hookTimeout: 60_000,
