@@ -11,7 +11,7 @@ import { PROBLEMS_SHOWN } from "../core/limits.ts";
 import { Refusal, type RefusalCode, refuseField } from "../runs/refusal.ts";
 import { SourceError } from "../sources/source.ts";
 import { StorageSilent } from "../storage/bucket/answered.ts";
-import { isOfDamagedIndex } from "../storage/damagedIndex.ts";
+import { isOfDamagedIndex } from "../storage/index/damagedIndex.ts";
 import { BodyBroken } from "../storage/inputs/bodyChunks.ts";
 import { StoreFault } from "../storage/stores/objectStore.ts";
 import type { ApiEnv } from "./context.ts";

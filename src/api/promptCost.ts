@@ -4,7 +4,7 @@
  * what is tried again comes on top.
  */
 import { PROMPTS_COUNTED, PROMPTS_COUNTED_CHARS } from "../core/limits.ts";
-import type { PromptCost } from "../core/promptCost.ts";
+import type { PromptCost } from "../core/plan/promptCost.ts";
 import { dollarsOf, priceOf } from "../core/usage.ts";
 import type { Env } from "../objects/env.ts";
 import type { ReadySpec } from "../runs/startRun.ts";

@@ -7,9 +7,9 @@ import { SourceError } from "../sources/source.ts";
 import { indexPart } from "../storage/index/failures.ts";
 import { readPart, writePart } from "../storage/rows/parts.ts";
 import { createEgress, type Egress } from "../tasks/calls/egress.ts";
+import { closeInTime, openInTime } from "../tasks/calls/patience.ts";
 import { lookBy } from "../tasks/calls/reach.ts";
 import type { Fetch } from "../tasks/calls/sentCall.ts";
-import { closeInTime, openInTime } from "../tasks/patience.ts";
 import { taskOf } from "../tasks/registry.ts";
 import type { CountOperation, LanePorts, OpenTask } from "./ports.ts";
 

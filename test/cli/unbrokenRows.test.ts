@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { unbrokenRows } from "../../src/cli/unbrokenRows.ts";
+import { unbrokenRows } from "../../src/cli/rows/unbrokenRows.ts";
 
 const row = (index: number) => `{"index":${index},"item":"u_${index}","ok":true}\n`;
 const lines = (...indexes: number[]) => indexes.map(row).join("");

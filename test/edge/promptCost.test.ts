@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PROMPTS_COUNTED } from "../../src/core/limits.ts";
-import type { PromptCost } from "../../src/core/promptCost.ts";
+import type { PromptCost } from "../../src/core/plan/promptCost.ts";
 import { answer, call } from "./callApi.ts";
 
 const price = { inputPerMillion: 1, outputPerMillion: 10 };

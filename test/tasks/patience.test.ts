@@ -4,8 +4,8 @@ import { MAX_LOCAL_CALL_TIMEOUT_MS, TASK_SILENT_MS, TASK_STOPS_WITHIN_MS } from 
 import { NO_TRIES } from "../../src/core/tries.ts";
 import { judge } from "../../src/lane/items/verdict.ts";
 import { createEgress } from "../../src/tasks/calls/egress.ts";
+import { closeInTime, openInTime } from "../../src/tasks/calls/patience.ts";
 import type { Permits } from "../../src/tasks/calls/permits.ts";
-import { closeInTime, openInTime } from "../../src/tasks/patience.ts";
 import {
   CannotOpen,
   LaneStopped,

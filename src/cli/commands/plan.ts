@@ -1,5 +1,5 @@
 /** `weir plan`: what a spec would do, how long it would take, what it would cost. Starts nothing, calls no target. */
-import type { PromptCost } from "../../core/promptCost.ts";
+import type { PromptCost } from "../../core/plan/promptCost.ts";
 import type { SmokeSpec } from "../../core/spec.ts";
 import { connect } from "../connection.ts";
 import { EXIT } from "../exit.ts";

@@ -4,14 +4,14 @@ import type { Call } from "../client.ts";
 import { connect, folderOf } from "../connection.ts";
 import { EXIT } from "../exit.ts";
 import type { Arguments, Flags } from "../flags/arguments.ts";
-import { RowsLost, refuseLostRows } from "../lostRows.ts";
 import { followedRows } from "../rows/followedRows.ts";
+import { RowsLost, refuseLostRows } from "../rows/lostRows.ts";
 import { printJson, say } from "../rows/output.ts";
 import { type OutTarget, outTarget } from "../rows/outTarget.ts";
 import { printRows, writeRows } from "../rows/rowsOut.ts";
+import { unbrokenRows } from "../rows/unbrokenRows.ts";
 import { recallFiles } from "../runFiles.ts";
 import { print } from "../stdout.ts";
-import { unbrokenRows } from "../unbrokenRows.ts";
 import { type FailureSummary, groupLines } from "../words/failureLines.ts";
 import { printable } from "../words/printable.ts";
 

@@ -11,10 +11,10 @@ import { ApiError } from "../client.ts";
 import { connect, folderOf } from "../connection.ts";
 import { UsageError } from "../exit.ts";
 import type { Flags } from "../flags/arguments.ts";
-import { RowsLost } from "../lostRows.ts";
 import { readOwner } from "../process/owner.ts";
 import { readOr } from "../runtime/stateFolder.ts";
 import { statusAndWhy } from "../words/progress.ts";
+import { RowsLost } from "./lostRows.ts";
 import { say } from "./output.ts";
 import { RowCopy, SinkFault } from "./rowCopy.ts";
 

@@ -9,9 +9,9 @@ import { lstatSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../client.ts";
-import { RowsLost } from "../lostRows.ts";
 import { faultOf } from "../systemFault.ts";
 import { printable } from "../words/printable.ts";
+import { RowsLost } from "./lostRows.ts";
 import { fromHere, partialOf } from "./outTarget.ts";
 import { countLines, RowCopy, SinkFault } from "./rowCopy.ts";
 

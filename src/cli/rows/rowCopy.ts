@@ -5,7 +5,7 @@
  * because the place of the next row cannot be counted any more.
  */
 import type { Client } from "../client.ts";
-import { refuseLostRows } from "../lostRows.ts";
+import { refuseLostRows } from "./lostRows.ts";
 
 export interface CopyOptions {
   readonly run: string;

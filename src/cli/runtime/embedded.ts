@@ -9,7 +9,6 @@ import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import type { Miniflare } from "miniflare";
 import { CommandError, UsageError } from "../exit.ts";
-import { requireOpenFiles } from "../openFiles.ts";
 import { endProcess, type ProcessId } from "../process/processes.ts";
 import { recordedWorkerd, recordWorkerd, startWatchdog, type Watchdog } from "../process/watchdog.ts";
 import { say } from "../rows/output.ts";
@@ -19,6 +18,7 @@ import { type Bundle, loadBundle } from "./bundle.ts";
 import { setDamagedIndexAside } from "./damagedIndex.ts";
 import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { keepSchema } from "./migrations.ts";
+import { requireOpenFiles } from "./openFiles.ts";
 import { openRuntimeLog, type RuntimeLog } from "./runtimeLog.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
 

@@ -1,5 +1,5 @@
 /** The line of a plan about what its prompts will cost at the target. */
-import type { PromptCost } from "../../core/promptCost.ts";
+import type { PromptCost } from "../../core/plan/promptCost.ts";
 import { count, counted } from "./printable.ts";
 
 /** One call an item; what is tried again comes on top. */

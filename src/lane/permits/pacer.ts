@@ -13,13 +13,13 @@ import type { CostedAsk, Rounds, SettledCall, SyncAnswer, Told } from "../../cor
 import type { HostNeed } from "../../tasks/calls/permits.ts";
 import { ItemNotDue, LaneStopped } from "../../tasks/task.ts";
 import type { Clock } from "../clock.ts";
-import { ProbeSwap, type ProbeTaker } from "../probeSwap.ts";
 import type { Tally } from "../report.ts";
 import { CostedPermits } from "./costedPermits.ts";
 import { Demand, type Standing } from "./demand.ts";
 import { HostLine } from "./hostLine.ts";
 import { type Instant, Instants, type Ticket } from "./instants.ts";
 import { LoopLateness } from "./lateness.ts";
+import { ProbeSwap, type ProbeTaker } from "./probeSwap.ts";
 import { isPause, RightOfWay } from "./rightOfWay.ts";
 import { type AnswerMoment, RunClock } from "./runClock.ts";
 import { Seat, type SeatHost } from "./seat.ts";

@@ -7,7 +7,6 @@ import type { TokenCost } from "../../core/limiter/tokenQuota.ts";
 import { REPEATS_MOST } from "../../core/limits.ts";
 import type { RunSettings } from "../../core/protocol.ts";
 import type { Browser } from "../../objects/env.ts";
-import type { Patience } from "../patience.ts";
 import {
   BrowserMissing,
   CallFailed,
@@ -23,6 +22,7 @@ import {
 import type { Gate, ResolvedRequest } from "./gate.ts";
 import type { KnownWay } from "./knownWay.ts";
 import type { LaneCalls } from "./laneCalls.ts";
+import type { Patience } from "./patience.ts";
 import type { HostNeed, Permit, Permits } from "./permits.ts";
 import { askBrowser } from "./rendered.ts";
 import { Call, ForeignCall, type Send, type SentCall, untilAborted } from "./sentCall.ts";

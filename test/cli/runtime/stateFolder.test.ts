@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { UsageError } from "../../../src/cli/exit.ts";
-import { requireOpenFiles } from "../../../src/cli/openFiles.ts";
 import { jsonText } from "../../../src/cli/rows/output.ts";
+import { requireOpenFiles } from "../../../src/cli/runtime/openFiles.ts";
 import {
   bucketName,
   hasState,

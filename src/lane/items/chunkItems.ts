@@ -5,15 +5,15 @@
  * beside it several items are under way at once: then each stands among the waiting from the moment it is read, so that
  * a checkpoint taken meanwhile tells that it has no row yet, and nobody else takes it.
  */
-import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS } from "../core/limits.ts";
-import { NO_TRIES } from "../core/tries.ts";
-import { type Item, SourceError } from "../sources/source.ts";
-import type { Insisted } from "./items/insist.ts";
-import { NO_DOWNS, type Progress, type Waiting } from "./items/progress.ts";
-import type { Reader } from "./items/reader.ts";
-import type { LaneHost } from "./laneHost.ts";
-import type { PartWriter } from "./rows/partWriter.ts";
-import type { Taken } from "./sideLane.ts";
+import { DEFERRED_PER_CHUNK, DEFERRED_WAIT_MS } from "../../core/limits.ts";
+import { NO_TRIES } from "../../core/tries.ts";
+import { type Item, SourceError } from "../../sources/source.ts";
+import type { LaneHost } from "../laneHost.ts";
+import type { PartWriter } from "../rows/partWriter.ts";
+import type { Taken } from "../sideLane.ts";
+import type { Insisted } from "./insist.ts";
+import { NO_DOWNS, type Progress, type Waiting } from "./progress.ts";
+import type { Reader } from "./reader.ts";
 
 type Found = Insisted<Item | null>;
 

@@ -1,7 +1,7 @@
 /** Rows that are not there any more: committed parts that Weir cannot read. */
-import type { RunView } from "../core/run/runView.ts";
-import type { Client } from "./client.ts";
-import { CommandError } from "./exit.ts";
+import type { RunView } from "../../core/run/runView.ts";
+import type { Client } from "../client.ts";
+import { CommandError } from "../exit.ts";
 
 /** Rows are missing for good; the message names the part. */
 export class RowsLost extends CommandError {}

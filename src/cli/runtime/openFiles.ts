@@ -1,7 +1,7 @@
 /** How many files and connections this process and its workerd may have open: where they are few, calls fail. */
 import { readFileSync } from "node:fs";
-import { OPEN_FILES_LEAST } from "../core/limits.ts";
-import { UsageError } from "./exit.ts";
+import { OPEN_FILES_LEAST } from "../../core/limits.ts";
+import { UsageError } from "../exit.ts";
 
 const LIMITS = "/proc/self/limits";
 

@@ -3,8 +3,8 @@
  * lane has one of the other kind, one lane goes for another: it comes back with one that was tried, once one is due, or
  * with a new one before those that are due, and the probe is kept for who comes next.
  */
-import type { Instant } from "./permits/instants.ts";
-import type { Seat } from "./permits/seat.ts";
+import type { Instant } from "./instants.ts";
+import type { Seat } from "./seat.ts";
 
 /** A lane that waits for a permit. */
 export interface ProbeTaker {

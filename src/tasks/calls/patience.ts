@@ -2,8 +2,8 @@
  * How long a task of one's own is waited for. Weir's calls have limits of their own; what else its code waits for
  * may never come, and a promise that never settles would keep its item, and so the run, for ever.
  */
-import { MAX_LOCAL_CALL_TIMEOUT_MS, TASK_SILENT_MS, TASK_STOPS_WITHIN_MS } from "../core/limits.ts";
-import { CannotOpen, LaneStopped, TaskSilent } from "./task.ts";
+import { MAX_LOCAL_CALL_TIMEOUT_MS, TASK_SILENT_MS, TASK_STOPS_WITHIN_MS } from "../../core/limits.ts";
+import { CannotOpen, LaneStopped, TaskSilent } from "../task.ts";
 
 /** Of one try: its time runs while it neither waits for a permit nor for a call within that call's own limit. */
 export class Patience {

@@ -5,7 +5,7 @@
  */
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../connection.ts";
 
 /** Streams that break off again and again without a new row are not opened for longer. */
 const PATIENCE_MS = 10_000;
