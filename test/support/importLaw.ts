@@ -29,7 +29,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   sim: ["core", "tasks", "sources", "lane"],
   cli: ["core", "schema", "objects", "storage", "tasks", "runSpec", "runs", "schedule", "sim"],
-  "index.ts": ["core", "objects", "run", "lane", "schedule", "api"],
+  "index.ts": ["core", "objects", "storage", "run", "lane", "schedule", "api"],
   "embeddedWorker.ts": ["objects", "storage", "api", "index.ts"],
   "embeddedLanes.ts": ["core", "objects", "lane"],
 };
