@@ -1,6 +1,6 @@
 /**
  * The Worker's lanes as the `weir` command runs them: the consumer of its queues alone, so that the heap in which calls
- * are made holds nothing of API, Run and schedules (DESIGN.md, "Why do lanes have an isolate of their own").
+ * are made holds nothing of API, Run and schedules (docs/design/runtime.md).
  */
 import type { QueueMessage } from "./core/protocol.ts";
 import { consume } from "./lane/consumer.ts";

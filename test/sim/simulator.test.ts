@@ -21,7 +21,7 @@ describe("simulation", () => {
     expect(other.hash).not.toBe(first.hash);
   });
 
-  it("shows no violation for a fixed set of seeds", { timeout: 60_000 }, () => {
+  it("shows no violation for a fixed set of seeds", { timeout: 240_000 }, () => {
     const seeds = [...Array.from({ length: SEEDS }, (_, seed) => seed), ...TELLING_SEEDS];
     const violations = seeds
       .map((seed) => ({ seed, violation: simulate(optionsOfSeed(seed)).violation }))
@@ -111,7 +111,7 @@ describe("lanes of a run that needs fewer than it began with", () => {
 
 describe("250 invocations of four lanes", () => {
   it("ask less than once for four calls, with start and end of the run, and use the rate", {
-    timeout: 60_000,
+    timeout: 240_000,
   }, () => {
     const items = 100_000;
     const { report, atMs } = simulateDeployed({
@@ -131,7 +131,7 @@ describe("250 invocations of four lanes", () => {
 });
 
 describe("a planted bug is found", () => {
-  it.each(BUGS)("%s", { timeout: 60_000 }, (bug) => {
+  it.each(BUGS)("%s", { timeout: 240_000 }, (bug) => {
     const { from, most } = SEEDS_TO_FIND_A_BUG;
     let seed = from;
     while (seed < from + most && simulate(optionsOfSeed(seed, bug)).violation === null) seed++;

@@ -38,7 +38,7 @@ export interface Embedded {
 /**
  * While V8 collects garbage no call leaves, and workerd has it collect all at once: what is not over within a call's
  * grace is lost. A young generation of 2 MB and a heap that grows by V8's MemBalancer (Kirisame et al., "Optimal heap
- * limits for reducing browser memory use", 2022) make it often and short. DESIGN.md has the figures.
+ * limits for reducing browser memory use", 2022) make it often and short. docs/design/runtime.md has the figures.
  */
 const V8_FLAGS = [
   "--max-semi-space-size=2",

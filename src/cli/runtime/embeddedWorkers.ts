@@ -2,7 +2,7 @@
  * The Workers of the embedded runtime: the one that is deployed, and apart from it its lanes.
  *
  * Deployed they are one, because an isolate there is one of many. Here one thread makes all calls, and while its heap
- * is collected none leaves: what the lanes' isolate does not hold need not be marked (DESIGN.md has the figures).
+ * is collected none leaves: what the lanes' isolate does not hold need not be marked (docs/design/runtime.md has the figures).
  */
 import type { V4WorkerOptions } from "miniflare";
 import type { Bundle } from "./bundle.ts";

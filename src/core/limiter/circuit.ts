@@ -19,7 +19,7 @@
  *
  * So a run ends: while connections are made at most `HELD_MOST_MS` and a twentieth of its time are added to the tries of
  * its items, in a long list of which a whole stretch fails `HELD_LONG_MOST_MS`, and nothing but the target's being out of
- * reach holds it longer (DESIGN.md, "When does a run end").
+ * reach holds it longer (docs/design/leases.md).
  *
  * Opened by a shared pause (*throttled*), only an answered probe closes it, because answers to calls from before the
  * pause prove nothing. Invariant: while open at most one probe is out, unless its holder is certainly gone.

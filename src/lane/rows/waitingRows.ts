@@ -2,7 +2,7 @@
  * Rows that wait for their part, as the bytes that they will be there.
  *
  * A lane's rows wait for half a minute, thousands of them in one heap. As objects with strings they were a quarter of
- * what each full collection of garbage had to mark, while no call left (DESIGN.md, "Why do rows wait as bytes"); here
+ * what each full collection of garbage had to mark, while no call left (docs/design/rows.md); here
  * each lane has one buffer and two lists of numbers.
  */
 import { addUsage, type Usage } from "../../core/usage.ts";

@@ -2,7 +2,7 @@
  * An object's bytes in windows of bounded size, a few read ahead: as pieces, or as one stream for an answer.
  *
  * The stream asks for no more than its reader takes. A body passed on as a whole does not, where R2 is simulated: of
- * an object that was uploaded in parts the simulation reads everything before it hands on the first byte (DESIGN.md
+ * an object that was uploaded in parts the simulation reads everything before it hands on the first byte (docs/design/rows.md
  * has the figures). And a window that R2 refuses is asked for again, which a body that broke off cannot be.
  *
  * An object that was replaced or removed between two windows errors the stream: it is never closed as if complete.

@@ -229,7 +229,8 @@ describe("a limit told as twice what the target allows", () => {
     const outage = { fromMs: 10_000, toMs: 20_000 };
     const limits = [{ fromMs: 0, limit: { ratePerSecond: 1000, burst: 76 } }];
     const { calls } = simulateQuota({ ...scenario(1, true), limits, outages: [outage], untilMs: 30_000 });
-    expect(count(calls, 10_500, 20_000, "down")).toBeLessThanOrEqual(5);
+    // Connections are made all the time: one probe a second.
+    expect(count(calls, 10_500, 20_000, "down")).toBeLessThanOrEqual(10);
     expect(count(calls, 0, 30_000, "throttled")).toBe(0);
     expect(count(calls, 27_000, 30_000, "accepted")).toBeGreaterThan(2900);
   });
