@@ -179,6 +179,7 @@ const PATHS = [
   "/v1/inputs",
   "/v1/inputs/{name}",
   "/v1/inputs/{name}/uploads",
+  "/v1/inputs/{name}/uploads/{id}",
   "/v1/inputs/{name}/uploads/{id}/complete",
   "/v1/inputs/{name}/uploads/{id}/{n}",
   "/v1/plans",
