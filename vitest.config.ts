@@ -43,7 +43,7 @@ const inWorkerd = (entry: { readonly main?: string }) =>
 
 /**
  * Files of a project share their module graph, and those in workerd their runtime and its storage: each makes its
- * runs, inputs and schedules under names of its own. It more than halves the time of the tests inside workerd.
+ * runs, inputs and schedules under names of its own. A start of workerd for each file would cost more than its tests.
  */
 const SHARED = { isolate: false } as const;
 

@@ -48,7 +48,7 @@ const V8_FLAGS = [
 ].join(" ");
 const STOP_MS = 5000;
 const require = createRequire(import.meta.url);
-/** Required, not imported: Node reads a CommonJS bundle of 5 MB three times to import it, a sixth of a second. */
+/** Required, not imported: to import it Node would read a CommonJS bundle of 5 MB for its format and its exports too. */
 const miniflarePackage = require("miniflare") as typeof import("miniflare");
 /** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
