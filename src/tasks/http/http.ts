@@ -15,6 +15,7 @@ import { besideOf } from "../answer/beside.ts";
 import { readFailedText } from "../answer/failedBody.ts";
 import { Cookies } from "../calls/cookies.ts";
 import { outcomeOfFault } from "../faults.ts";
+import { perSettings } from "../perSettings.ts";
 import {
   type BatchOutcome,
   describeComplaints,
@@ -59,17 +60,11 @@ export const httpTask: Task<HttpSettings> = {
   close: async () => {},
 };
 
-/** A spec's settings are the same object for every item of an invocation: its templates are parsed once. */
-const plans = new WeakMap<HttpSettings, HttpPlan>();
-
-function planOf(settings: HttpSettings): HttpPlan {
-  const known = plans.get(settings);
-  if (known !== undefined) return known;
+const planOf = perSettings((settings: HttpSettings): HttpPlan => {
   const planned = planHttp(settings);
   if (planned.kind === "invalid") throw new Error(describeComplaints(planned.complaints));
-  plans.set(settings, planned.plan);
   return planned.plan;
-}
+});
 
 /** The rules of a spec, for a task whose requests are like ours. */
 export function rulesOf(settings: HttpSettings): readonly AnswerRule[] {

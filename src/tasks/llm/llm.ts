@@ -14,6 +14,7 @@ import { CannotExpand, hideSecrets, type SecretText } from "../../core/template/
 import { expandUrl } from "../../core/template/urlTemplate.ts";
 import { outcomeOfFault } from "../faults.ts";
 import { holdAgainstRules } from "../http/ruledAnswer.ts";
+import { perSettings } from "../perSettings.ts";
 import {
   describeComplaints,
   type OutgoingRequest,
@@ -60,17 +61,11 @@ export const llmTask: Task<LlmSettings> = {
   close: async () => {},
 };
 
-/** A spec's settings are the same object for every item of an invocation: its templates are parsed once. */
-const plans = new WeakMap<LlmSettings, LlmPlan>();
-
-function planOf(settings: LlmSettings): LlmPlan {
-  const known = plans.get(settings);
-  if (known !== undefined) return known;
+const planOf = perSettings((settings: LlmSettings): LlmPlan => {
   const planned = planLlm(settings);
   if (planned.kind === "invalid") throw new Error(describeComplaints(planned.complaints));
-  plans.set(settings, planned.plan);
   return planned.plan;
-}
+});
 
 async function complete(item: Json, context: TaskContext, settings: LlmSettings): Promise<TaskOutcome> {
   const plan = planOf(settings);

@@ -6,6 +6,7 @@
  * by ON CONFLICT, so a try after a crash doubles nothing where the table has a unique key. The row's value is a small
  * report: `{rows, inserted, skipped}`, with `updated` where rows are updated.
  */
+
 import {
   LOAD_PAGE_CHARS,
   LOAD_PAGE_ROWS,
@@ -17,6 +18,7 @@ import type { Json } from "../../core/spec.ts";
 import { type ObjectStore, StoreFault } from "../../storage/stores/objectStore.ts";
 import { openStore, secretsOfPlace } from "../../storage/stores/storePlace.ts";
 import { messageOf } from "../faults.ts";
+import { perSettings } from "../perSettings.ts";
 import { secretValue } from "../secrets.ts";
 import { CannotOpen, type Task, type TaskContext, type TaskOutcome } from "../task.ts";
 import { DamagedFile, jsonLines } from "./jsonLines.ts";
@@ -154,14 +156,8 @@ function permanent(message: string, called: boolean) {
   return { kind: "permanent", errorKind: "task", message, called } as const;
 }
 
-const plans = new WeakMap<PostgresLoadSettings, LoadPlan>();
-
-/** Settings are the same object for every item of an invocation. */
-function planOf(settings: PostgresLoadSettings): LoadPlan {
-  const known = plans.get(settings);
-  if (known !== undefined) return known;
+const planOf = perSettings((settings: PostgresLoadSettings): LoadPlan => {
   const planned = planLoad(settings);
   if (planned.kind === "invalid") throw new Error(`${planned.path}: ${planned.message}`);
-  plans.set(settings, planned.plan);
   return planned.plan;
-}
+});

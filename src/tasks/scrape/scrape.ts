@@ -18,6 +18,7 @@ import { httpTask, requestOf, rulesOf } from "../http/http.ts";
 import { outcomeOfStatus, statusLine } from "../http/httpAnswer.ts";
 import { isRedirect, redirected } from "../http/redirect.ts";
 import { holdAgainstRules } from "../http/ruledAnswer.ts";
+import { perSettings } from "../perSettings.ts";
 import { ItemNotDue, type OutgoingRequest, type Task, type TaskContext, type TaskOutcome } from "../task.ts";
 import { type Page, readPage } from "./page.ts";
 import { fetchRobots, type RobotsAnswer, RobotsCache } from "./robots.ts";
@@ -51,16 +52,7 @@ function hostsVary(settings: ScrapeSettings): boolean {
   return httpTask.urls(httpOf(settings)).length === 0;
 }
 
-/** A spec's settings are the same object for every item of an invocation. */
-const https = new WeakMap<ScrapeSettings, ReturnType<typeof asHttp>>();
-
-function httpOf(settings: ScrapeSettings): ReturnType<typeof asHttp> {
-  const known = https.get(settings);
-  if (known !== undefined) return known;
-  const http = asHttp(settings);
-  https.set(settings, http);
-  return http;
-}
+const httpOf = perSettings(asHttp);
 
 const robotsKept = new RobotsCache();
 /** Whose robots.txt is being fetched, and until when that counts. */
