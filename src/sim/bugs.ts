@@ -5,11 +5,11 @@
  */
 import type { Commit, SyncAnswer, SyncRequest } from "../core/protocol.ts";
 import type { Run } from "../core/run/run.ts";
-import { sync } from "../core/run/sync.ts";
+import { type Synced, sync } from "../core/run/sync.ts";
 import type { Bug } from "./options.ts";
 
 export interface Bugs {
-  sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer;
+  sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced;
   afterEvent(run: Run): void;
 }
 
@@ -37,9 +37,13 @@ export function planted(bug: Bug | null): Bugs {
   }
 }
 
+function altered(synced: Synced, change: Partial<SyncAnswer>): Synced {
+  return { ...synced, answer: { ...synced.answer, ...change } };
+}
+
 /** Lanes never hear that the circuit is open: every try costs an attempt. */
-function withoutOutage(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
-  return { ...sync(run, request, nowMs, wallMs), circuit: "closed" };
+function withoutOutage(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  return altered(sync(run, request, nowMs, wallMs), { circuit: "closed" });
 }
 
 /** Bad items that are left keep the circuit open for ever. */
@@ -51,27 +55,27 @@ function neverLifting(run: Run): void {
 }
 
 /** Every grant holds one instant more than the limiter counted. */
-function withExtraPermit(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
-  const answer = sync(run, request, nowMs, wallMs);
-  const { grant } = answer;
-  if (grant.kind !== "granted" || grant.probe) return answer;
-  return { ...answer, grant: { ...grant, count: grant.count + 1 } };
+function withExtraPermit(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const synced = sync(run, request, nowMs, wallMs);
+  const { grant } = synced.answer;
+  if (grant.kind !== "granted" || grant.probe) return synced;
+  return altered(synced, { grant: { ...grant, count: grant.count + 1 } });
 }
 
 /** Whoever commits for a chunk is taken for the one who holds it, and always counts as a holder. */
-function withoutFence(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+function withoutFence(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
   const commits = request.commits.map((commit) => ({ ...commit, fence: currentFence(run, commit) }));
   for (const { fence } of commits) {
     const lease = run.semaphore.live.get(fence);
     if (lease !== undefined) run.semaphore.live.set(fence, { ...lease, invocation: request.invocation });
   }
-  const answer = sync(run, { ...request, commits }, nowMs, wallMs);
+  const synced = sync(run, { ...request, commits }, nowMs, wallMs);
   const asked = new Map(commits.map(({ fence }, at) => [fence, request.commits[at]?.fence ?? fence]));
-  const outcomes = answer.commits.map((outcome) => ({
+  const outcomes = synced.answer.commits.map((outcome) => ({
     ...outcome,
     fence: asked.get(outcome.fence) ?? outcome.fence,
   }));
-  return { ...answer, commits: outcomes };
+  return altered(synced, { commits: outcomes });
 }
 
 function currentFence(run: Run, commit: Commit): number {
@@ -82,7 +86,7 @@ function currentFence(run: Run, commit: Commit): number {
 }
 
 /** A part that was committed before is counted once more. */
-function withoutPartCheck(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
+function withoutPartCheck(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
   const isNew = request.seq > (run.answers.get(request.invocation)?.seq ?? 0);
   for (const { chunk, part, checkpoint } of isNew ? request.commits : []) {
     const record = run.ledger.get(chunk);

@@ -4,18 +4,18 @@ import type { Errand } from "../core/run/run.ts";
 import type { Network } from "./network.ts";
 import { type Process, type Routine, until } from "./process.ts";
 import type { Message } from "./queues.ts";
-import type { RunHost } from "./runHost.ts";
+import type { RunProcess } from "./runProcess.ts";
 import type { Storage } from "./storage.ts";
 
 const PLAN_STEP_MS = 100;
 const JOIN_MS = 100;
 
 export class Errands {
-  readonly #host: RunHost;
+  readonly #host: RunProcess;
   readonly #storage: Storage;
   readonly #network: Network;
 
-  constructor(host: RunHost, storage: Storage, network: Network) {
+  constructor(host: RunProcess, storage: Storage, network: Network) {
     this.#host = host;
     this.#storage = storage;
     this.#network = network;

@@ -57,7 +57,6 @@ function play(world: World): void {
     if (loop.events > mostEvents) throw new Violation("progress", `it spins: ${host.pending()}`);
     return host.isEnded || (options.isForPeople && host.isWaiting);
   };
-  host.start();
   loop.run(options.safetyMs, isOver);
   if (!isOver()) {
     world.clear();

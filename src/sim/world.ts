@@ -16,7 +16,7 @@ import type { SimOptions } from "./options.ts";
 import { Process, type Wait } from "./process.ts";
 import { type Consumed, type Message, Queues } from "./queues.ts";
 import { Random } from "./random.ts";
-import { RunHost } from "./runHost.ts";
+import { RunProcess } from "./runProcess.ts";
 import { Storage } from "./storage.ts";
 import { Target } from "./target.ts";
 import { Timeline } from "./timeline.ts";
@@ -52,7 +52,7 @@ export class World {
   readonly weather: Weather;
   readonly storage: Storage;
   readonly checks: Checks;
-  readonly host: RunHost;
+  readonly host: RunProcess;
   readonly target: Target;
   readonly timeline = new Timeline();
   readonly #watch: Watch;
@@ -78,7 +78,7 @@ export class World {
     this.#queues = new Queues(this.loop, this.weather, random.fork(), options, (message, done) =>
       this.#consume(message, done),
     );
-    this.host = new RunHost(this.loop, random.fork(), options, {
+    this.host = new RunProcess(this.loop, random.fork(), options, {
       checks: this.checks,
       bugs: planted(options.bug),
       send: (queue, kind) => this.#queues.send({ queue, kind }),

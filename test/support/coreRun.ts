@@ -98,7 +98,7 @@ export class Invocation {
       settingsVersion: 0,
       ...change,
     };
-    const answer = sync(this.run, request, nowMs, nowMs);
+    const { answer } = sync(this.run, request, nowMs, nowMs);
     for (const commit of request.commits) if (commit.release) this.held.delete(commit.fence);
     for (const lost of answer.lost) this.held.delete(lost);
     for (const lease of answer.leases) this.held.set(lease.fence, lease);

@@ -27,7 +27,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["core", "schema", "objects", "storage", "tasks", "sources", "runSpec", "run", "runs"],
     ...["background", "schedule"],
   ],
-  sim: ["core", "tasks", "sources", "lane"],
+  sim: ["core", "tasks", "sources", "run", "lane"],
   cli: ["core", "schema", "objects", "storage", "tasks", "runSpec", "runs", "schedule", "sim"],
   "index.ts": ["core", "objects", "storage", "run", "lane", "schedule", "api"],
   "embeddedWorker.ts": ["objects", "storage", "api", "index.ts"],

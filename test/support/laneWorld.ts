@@ -159,7 +159,7 @@ export class LaneWorld {
     this.requestTimes.push(this.time.nowMs);
     await this.time.sleep(this.#trip() + (this.#options.delayMs?.(copy) ?? 0));
     this.#options.network?.("request", copy);
-    const answer = structuredClone(sync(this.run, copy, this.time.nowMs, this.time.nowMs));
+    const answer = structuredClone(sync(this.run, copy, this.time.nowMs, this.time.nowMs).answer);
     await process.sleep(this.#trip());
     this.#options.network?.("answer", copy);
     return answer;

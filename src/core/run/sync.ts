@@ -44,11 +44,29 @@ import { spend } from "./spend.ts";
 import { judge } from "./tolerance.ts";
 import { latestAsked } from "./waiting.ts";
 
-/** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
-export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
-  const before = run.answers.get(request.invocation);
-  if (before !== undefined && request.seq <= before.seq) return before;
+/** What a request comes to. */
+export interface Synced {
+  readonly answer: SyncAnswer;
+  /** It changed what a restart must not lose, so the state is stored before the answer leaves. */
+  readonly isDurable: boolean;
+}
 
+/** Answers a request; `nowMs` is the run clock, `wallMs` the time of day for what people see. */
+export function sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const before = run.answers.get(request.invocation);
+  if (before !== undefined && request.seq <= before.seq) return { answer: before, isDurable: false };
+  const { status } = run.state;
+  const answer = answerTo(run, request, nowMs, wallMs);
+  return { answer, isDurable: status !== run.state.status || isDurable(request, answer) };
+}
+
+/** Whether more than counters and the limiter can have changed. */
+function isDurable({ commits, indexed, announce, capacity }: SyncRequest, answer: SyncAnswer): boolean {
+  const isNews = commits.length > 0 || indexed.length > 0 || announce.length > 0 || capacity === 0;
+  return isNews || answer.leases.length > 0 || answer.lost.length > 0;
+}
+
+function answerTo(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
   run.state.coordinatorRequests += 1;
   seeInvocation(run.dispatch, { ...request, nowMs });
   expireLeases(run, nowMs);
