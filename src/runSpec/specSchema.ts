@@ -167,9 +167,9 @@ const tolerate = {
     .nullish()
     .meta(
       about(
-        "Share of failed rows above which `then` happens; 1 switches it off.",
+        "Share of failed rows, of the last `over` items or of all where they are fewer, above which `then` happens; 1 switches it off.",
         0.5,
-        "A wrong URL or a changed interface fails every item: the run stops after some dozens of them and not after the last.",
+        "A wrong URL or a changed interface fails every item: the run stops after some hundreds of them and not after the last.",
       ),
     ),
   over: wholeNumber(TOLERATE_FROM_ITEMS, MAX_TOLERATE_OVER)

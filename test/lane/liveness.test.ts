@@ -90,8 +90,6 @@ function expectOnlyBadFailed(world: LaneWorld, list: List): void {
   expect(world.run.state.counts.done).toBe(list.items);
 }
 
-const ANY_FAILURES = { ...SPEC_DEFAULTS.tolerate, failureRate: 1 };
-
 describe("a run with bad items ends within a minute, with exactly these failed", () => {
   const lists: readonly (readonly [name: string, list: List, lanes: number])[] = [
     ["15 of 500, scattered, 10 lanes", at("scattered", 15, 500), 10],
@@ -108,7 +106,7 @@ describe("a run with bad items ends within a minute, with exactly these failed",
     it.each(lists)(`${kind}: %s`, async (_, list, lanes) => {
       const callMs = kind === "hang" ? (index: number) => (list.bad(index) ? HANG_MS : undefined) : undefined;
       const outcome = (index: number) => (list.bad(index) ? bad : OK);
-      const spec = { tolerate: ANY_FAILURES, chunkSize: Math.ceil(list.items / (4 * lanes)) };
+      const spec = { chunkSize: Math.ceil(list.items / (4 * lanes)) };
       const world = worldOf(list, lanes, outcome, spec, callMs);
       const tookS = await play(world);
       expectOnlyBadFailed(world, list);
@@ -129,7 +127,7 @@ describe("a run with bad items ends within a minute, with exactly these failed",
       fc.asyncProperty(mixed, async ({ items, share, place, lanes, seed }) => {
         const list = at(place, Math.floor(items * share), items);
         const outcome = (index: number) => (list.bad(index) ? kinds[(index + seed) % kinds.length]! : OK);
-        const world = worldOf(list, lanes, outcome, { tolerate: ANY_FAILURES });
+        const world = worldOf(list, lanes, outcome);
         const tookS = await play(world);
         // A call takes 50 ms on average: on two lanes the calls of a long list fill a minute by themselves.
         const callsS = (world.calls.length * 0.05) / lanes;

@@ -208,12 +208,22 @@ function countPart(run: Run, part: PartMeta, nowMs: number): void {
   state.counts.done += part.ok + part.failed;
   state.trouble = null;
   run.refusal = null;
-  const verdict = judge(state.tolerance, part, state.spec.tolerate);
+  judgeFailures(run, part);
+}
+
+/** Stops the run when more of its items failed than it tolerates. One that has no item left ends by itself. */
+function judgeFailures(run: Run, part: PartMeta): void {
+  const { state } = run;
+  const { items, counts } = state;
+  const { tolerate } = state.spec;
+  const left = state.plan.complete ? items - counts.done : Number.POSITIVE_INFINITY;
+  const verdict = judge(state.tolerance, part, tolerate, left);
   if (verdict.kind === "fine" || !isWorking(run)) return;
-  const { failureRate } = state.spec.tolerate;
-  const sentence = `${verdict.failed} of the last ${verdict.settled} items failed, more than tolerate.failureRate (${failureRate}) allows`;
-  if (state.spec.tolerate.then === "fail") fail(run, sentence);
-  else pause(run, sentence);
+  const { failed, settled, span, allowed } = verdict;
+  const { failureRate, then } = tolerate;
+  const sentence = `${failed} of the last ${settled} items failed, and tolerate.failureRate (${failureRate}) allows ${allowed} of ${span}`;
+  if (then === "fail") fail(run, sentence);
+  else if (left > 0) pause(run, sentence);
 }
 
 /** In the event that accepts the part, and in no other: a repeated commit adds nothing. */

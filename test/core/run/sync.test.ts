@@ -233,17 +233,26 @@ describe("sync", () => {
     expect(view(run, { nowMs: 0, wallMs: 0, driven: true }).why).toBe("paused: secret API_KEY is missing");
   });
 
-  it("pauses past the tolerated failure rate and not before fifty items", () => {
-    const run = plannedRun(200, { chunkSize: 10 });
+  it.each([
+    ["a list is stopped by more failures than its share of all items", 200, 1000, 101],
+    ["a long list by more than the share of the window", 4000, 1000, 501],
+    ["a window that is set smaller", 4000, 100, 51],
+    ["a list too short to be judged is not stopped", 40, 1000, null],
+  ])("%s", (_, items, over, stoppedAt) => {
+    const tolerate = { failureRate: 0.5, over, then: "pause" } as const;
+    const run = plannedRun(items, { chunkSize: 10, tolerate });
     const lane = new Invocation(run, "a");
     lane.ask(0);
-    for (let settled = 10; settled <= 60; settled += 10) {
+    for (let settled = 10; settled <= items && run.state.status === "running"; settled += 10) {
       const [lease] = lane.held.values();
       const commit = commitOf(lease!, 10);
-      lane.ask(settled, { commits: [{ ...commit, part: { ...commit.part!, ok: 4, failed: 6 } }] });
-      expect(run.state.status).toBe(settled < 50 ? "running" : "paused");
-      if (run.state.status === "paused") break;
+      lane.ask(settled, { commits: [{ ...commit, part: { ...commit.part!, ok: 0, failed: 10 } }] });
     }
+    const { status, counts, reason } = run.state;
+    expect(counts.failed).toBe(stoppedAt === null ? items : Math.ceil(stoppedAt / 10) * 10);
+    expect(status).toBe(stoppedAt === null ? "finishing" : "paused");
+    if (stoppedAt !== null)
+      expect(reason).toMatch(/failed, and tolerate\.failureRate \(0\.5\) allows \d+ of \d+$/);
   });
 
   it("offers no more invocations than are wanted, and repeats an offer that nobody took", () => {
