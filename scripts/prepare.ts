@@ -4,7 +4,9 @@
  */
 import module from "node:module";
 import { join } from "node:path";
-import { build, PROJECT } from "../src/cli/runtime/bundle.ts";
+import { build } from "../src/cli/runtime/bundle.ts";
+import { PROJECT } from "../src/cli/runtime/dist.ts";
+import { loadMiniflare } from "../src/cli/runtime/miniflareCopy.ts";
 
 try {
   module.enableCompileCache(join(PROJECT, "dist/compiled"));
@@ -12,6 +14,7 @@ try {
   await import("../src/cli/main.ts");
   await import("../src/cli/commands/run.ts");
   await import("../src/cli/process/supervisor.ts");
+  loadMiniflare();
   module.flushCompileCache();
 } catch (error) {
   console.error(`dist/ is not made yet: ${error instanceof Error ? error.message : error}`);

@@ -4,13 +4,16 @@
  * node:http and not `fetch`, because a stream that is followed may be silent for hours: nothing here gives up on a
  * quiet body. The bearer token goes out over https or to loopback only.
  */
-import http from "node:http";
-import https from "node:https";
+import type http from "node:http";
 import type { Readable } from "node:stream";
 import type { Json } from "../core/spec.ts";
 import type { Problem } from "../schema/complaint.ts";
 import { CommandError, UsageError } from "./exit.ts";
 import { printable } from "./words/printable.ts";
+
+/** Not imported: that reads every export of the module, and one of them loads a second HTTP client. */
+const nodeHttp = process.getBuiltinModule("node:http");
+const nodeHttps = process.getBuiltinModule("node:https");
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -95,7 +98,7 @@ function endWhenStuck(request: http.ClientRequest, silenceMs: number, stuck: () 
 /** A client for the Weir at `address` (an origin, perhaps with a path). */
 export function createClient(address: string, token: string, uploadSilenceMs = UPLOAD_SILENCE_MS): Client {
   const base = address.replace(/\/+$/, "");
-  const transport = base.startsWith("https:") ? https : http;
+  const transport = base.startsWith("https:") ? nodeHttps : nodeHttp;
   const agent = new transport.Agent({ keepAlive: true });
 
   function send(method: string, path: string, call: Call): Promise<http.IncomingMessage> {

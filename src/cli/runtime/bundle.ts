@@ -6,25 +6,25 @@
  * second to load, which is why they are kept.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import type { BuildOptions, Metafile, Plugin } from "esbuild";
 import type { V4WorkerOptions } from "miniflare";
 import type { Encoding } from "../../tasks/llm/tokenizer.ts";
 import { ranksOf } from "../../tasks/llm/tokenizerTables.ts";
+import { DIST, isFresh, PROJECT, stamp, writeWhole } from "./dist.ts";
+import { buildMiniflare, MINIFLARE } from "./miniflareCopy.ts";
 import { network } from "./network.ts";
 import { reachBinding } from "./reach.ts";
 
-/** The project's folder. */
-export const PROJECT = resolve(import.meta.dirname, "../../..");
-const DIST = join(PROJECT, "dist");
 /** The tokenizer's tables, which the Worker reads when it needs them. */
 const TABLES = join(DIST, "tables");
 const ENCODINGS: readonly Encoding[] = ["o200k_base", "cl100k_base"];
 const CONFIG = join(PROJECT, "wrangler.toml");
 /** What `wrangler.toml` declares, as options. A former name's files held values of `.dev.vars`, and are removed. */
 const CONFIGURATION = "configuration";
+const WORKER = "worker";
 
 /** The entry first, then what it imports, at once or when it needs it. */
 export type Modules = { readonly type: "ESModule"; readonly path: string; readonly contents: string }[];
@@ -46,7 +46,7 @@ type Entry = keyof typeof ENTRIES;
  * Made by a process of its own: the memory that takes is not the command's to keep.
  */
 export function loadBundle(): Bundle {
-  if (!isFresh("worker") || !isFresh(CONFIGURATION)) {
+  if (![WORKER, CONFIGURATION, MINIFLARE].every(isFresh)) {
     execFileSync(process.execPath, [join(PROJECT, "scripts/build.ts")], {
       stdio: ["ignore", "ignore", "inherit"],
     });
@@ -76,8 +76,9 @@ function readModules(entry: Entry): Modules {
 
 /** Makes what is missing or older than its sources. */
 export async function build(): Promise<void> {
-  if (!isFresh("worker")) await buildWorker();
+  if (!isFresh(WORKER)) await buildWorker();
   if (!isFresh(CONFIGURATION)) await buildOptions();
+  if (!isFresh(MINIFLARE)) await buildMiniflare();
 }
 
 /** How a Worker is made of its sources, for esbuild: all but entry and outcome. */
@@ -105,7 +106,7 @@ async function buildWorker(): Promise<void> {
   for (const [name, text] of files) writeWhole(name, text);
   for (const entry of Object.keys(ENTRIES))
     writeWhole(`${entry}.modules.json`, JSON.stringify(importedBy(`${entry}.js`, metafile)));
-  stamp("worker", startedMs, ["src/cli/runtime/bundle.ts", ...Object.keys(metafile.inputs)]);
+  stamp(WORKER, startedMs, ["src/cli/runtime/bundle.ts", ...Object.keys(metafile.inputs)]);
 }
 
 /** The same modules with the names of the source in them, for whoever looks at where the time goes. */
@@ -205,28 +206,4 @@ async function buildOptions(): Promise<void> {
   writeWhole(`${CONFIGURATION}.json`, JSON.stringify(options));
   for (const former of ["options.json", "options.inputs.json"]) rmSync(join(DIST, former), { force: true });
   stamp(CONFIGURATION, startedMs, ["src/cli/runtime/bundle.ts", "wrangler.toml", "package-lock.json"]);
-}
-
-/** Writes down what `name` was made from, and that it was read no earlier than `startedMs`. */
-function stamp(name: string, startedMs: number, inputs: readonly string[]): void {
-  const files = inputs.filter((input) => statSync(join(PROJECT, input), { throwIfNoEntry: false })?.isFile());
-  writeWhole(`${name}.inputs.json`, JSON.stringify({ startedMs, files }));
-}
-
-function isFresh(name: string): boolean {
-  try {
-    const text = readFileSync(join(DIST, `${name}.inputs.json`), "utf8");
-    const { startedMs, files } = JSON.parse(text) as { startedMs: number; files: readonly string[] };
-    return files.every((file) => statSync(join(PROJECT, file)).mtimeMs < startedMs);
-  } catch {
-    return false;
-  }
-}
-
-/** Two commands may build at once: each file is there whole or not at all. */
-function writeWhole(name: string, text: string): void {
-  mkdirSync(dirname(join(DIST, name)), { recursive: true });
-  const next = join(DIST, `${name}.${process.pid}`);
-  writeFileSync(next, text);
-  renameSync(next, join(DIST, name));
 }

@@ -18,6 +18,7 @@ import { type Bundle, loadBundle } from "./bundle.ts";
 import { setDamagedIndexAside } from "./damagedIndex.ts";
 import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { keepSchema } from "./migrations.ts";
+import { loadMiniflare } from "./miniflareCopy.ts";
 import { requireOpenFiles } from "./openFiles.ts";
 import { openRuntimeLog, type RuntimeLog } from "./runtimeLog.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
@@ -48,8 +49,6 @@ const V8_FLAGS = [
 ].join(" ");
 const STOP_MS = 5000;
 const require = createRequire(import.meta.url);
-/** Required, not imported: to import it Node would read a CommonJS bundle of 5 MB for its format and its exports too. */
-const miniflarePackage = require("miniflare") as typeof import("miniflare");
 /** Exit hooks of Miniflare that end the process at the first Ctrl-C: that decision is the command's. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -123,7 +122,7 @@ function createMiniflare(
   },
 ): Miniflare {
   const secrets = Object.entries(process.env).filter(([name]) => name.startsWith("WEIR_SECRET_"));
-  const { convertV4MiniflareOptions, Miniflare, NoOpLog } = miniflarePackage;
+  const { convertV4MiniflareOptions, Miniflare, NoOpLog } = loadMiniflare();
   return new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
