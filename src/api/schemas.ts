@@ -30,6 +30,21 @@ export const runSchema = z
     endedAt: time.nullable(),
     parentRunId: z.string().nullable(),
     eta: time.nullable(),
+    deadline: z
+      .object({
+        at: time,
+        missedBySeconds: z
+          .int()
+          .nullable()
+          .openapi({ description: "how much too late it was or will be; null: in time, as far as is known" }),
+        neededPerSecond: z
+          .number()
+          .nullable()
+          .openapi({ description: "calls a second that it takes from now on; null where no rate says it" }),
+      })
+      .nullable()
+      .optional()
+      .openapi({ description: "null where the run has none" }),
     counts: z.object({
       items: count.nullable(),
       done: count,

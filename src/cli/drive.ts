@@ -61,7 +61,7 @@ export async function driveRun(connection: Connection, view: RunView, drive: Dri
     ? EXIT.error
     : ending.kind === "waits"
       ? EXIT.waits
-      : exitCodeOf(ending.view.status);
+      : exitCodeOf(ending.view);
 }
 
 /** Of a run that nobody here follows: its rows are written by whoever does. */

@@ -1,5 +1,5 @@
 /** How the command ends: the exit codes of the contract, and the two errors that end it with one clear line. */
-import { isEnded, type RunStatus } from "../core/run/runView.ts";
+import { isEnded, type RunView } from "../core/run/runView.ts";
 
 export const EXIT = {
   ok: 0,
@@ -10,14 +10,16 @@ export const EXIT = {
   failedOrCancelled: 4,
   /** The run waits: paused by Ctrl-C or by itself. */
   waits: 5,
+  /** Every item is ok, and the deadline was missed. */
+  late: 6,
   /** `weir watch`, or an upload, was ended by Ctrl-C: the shells' code for that. */
   left: 130,
 } as const;
 
 /** How a run ended, or that it has not. */
-export function exitCodeOf(status: RunStatus): number {
+export function exitCodeOf({ status, deadline }: Pick<RunView, "status" | "deadline">): number {
   if (!isEnded(status)) return EXIT.waits;
-  if (status === "completed") return EXIT.ok;
+  if (status === "completed") return deadline?.missedBySeconds == null ? EXIT.ok : EXIT.late;
   return status === "completed-with-failures" ? EXIT.completedWithFailures : EXIT.failedOrCancelled;
 }
 

@@ -18,6 +18,10 @@ export interface Spec {
   readonly quota: QuotaSpec | null;
   /** What the run may cost at the target; null or absent: nothing is bounded. */
   readonly budget?: BudgetSpec | null;
+  /** The hours in which calls may leave; null or absent: all. */
+  readonly window?: WindowSpec | null;
+  /** When it is to be done, as the user wrote it: an instant, or a duration; null or absent: nobody says. */
+  readonly deadline?: string | null;
   readonly pacing: PacingSpec;
   readonly retry: RetrySpec;
   readonly tolerate: TolerateSpec;
@@ -62,6 +66,18 @@ export interface BudgetSpec {
   readonly tokens: number | null;
   readonly calls: number | null;
   readonly dollars: number | null;
+}
+
+/** Open while the clock of the zone shows a time from `from` on and before `to`; `window/window.ts` says it in full. */
+export interface WindowSpec {
+  /** "HH:MM". Later than `to`: it goes over midnight. */
+  readonly from: string;
+  /** "HH:MM", up to "24:00". */
+  readonly to: string;
+  /** An IANA name. */
+  readonly timeZone: string;
+  /** Days on which it begins; null: every day. */
+  readonly days: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[] | null;
 }
 
 /** Per lane: at least `minIntervalMs` plus a random part of `jitterMs` between the starts of two items. */
@@ -136,6 +152,8 @@ export const SPEC_DEFAULTS = {
   maxParallelism: 10,
   quota: null,
   budget: null,
+  window: null,
+  deadline: null,
   pacing: { minIntervalMs: 0, jitterMs: 0 },
   retry: {
     maxAttempts: 5,
@@ -159,6 +177,14 @@ export const SPEC_DEFAULTS = {
  * share of all is never passed.
  */
 export const RETRY_TOLERATE = { ...SPEC_DEFAULTS.tolerate, failureRate: 1 } as const satisfies TolerateSpec;
+
+/** What a window that says only some of it gets: whole days, by UTC. */
+export const WINDOW_DEFAULTS = {
+  from: "00:00",
+  to: "24:00",
+  timeZone: "UTC",
+  days: null,
+} as const satisfies WindowSpec;
 
 /** What a smoke stage that says only `{}` gets. */
 export const SMOKE_DEFAULTS = { items: 20, gate: "auto", maxFailureRate: 0.1 } as const satisfies SmokeSpec;

@@ -160,7 +160,7 @@ export class RunDriver {
     if (run === null) return;
     const nowMs = this.now();
     const isDriven = this.isDriven;
-    const { offers, errands } = isDriven ? work(run, nowMs) : { offers: [], errands: [] };
+    const { offers, errands } = isDriven ? work(run, nowMs, this.wallMs()) : { offers: [], errands: [] };
     run.state.operations.queue += (offers.length + errands.length) * QUEUE_OPERATIONS_PER_MESSAGE;
     this.#store(run, nowMs, isDurable);
     for (const queue of offers) this.#ports.send(queue, "work");

@@ -100,7 +100,9 @@ export class RunObject extends DurableObject<Env> implements Run {
   }
 
   async patch(change: PatchRun): Promise<Control> {
-    return this.#control((run) => core.patch(run, change, core.limitDefaults(run), this.#driver.now()));
+    return this.#control((run) =>
+      core.patch(run, change, core.limitDefaults(run), { nowMs: this.#driver.now(), wallMs: Date.now() }),
+    );
   }
 
   async destroy(): Promise<Control<null>> {

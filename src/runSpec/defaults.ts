@@ -9,6 +9,8 @@ import {
   SPEC_DEFAULTS,
   type Spec,
   type TaskSpec,
+  WINDOW_DEFAULTS,
+  type WindowSpec,
 } from "../core/spec.ts";
 import type { SpecInput } from "./specSchema.ts";
 
@@ -22,6 +24,8 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     maxParallelism: outside.maxParallelism ?? SPEC_DEFAULTS.maxParallelism,
     quota: outside.quota ? fill<QuotaSpec>(NO_QUOTA, outside.quota) : null,
     budget: fillBudget(outside.budget),
+    window: outside.window ? fill<WindowSpec>(WINDOW_DEFAULTS, outside.window) : null,
+    deadline: outside.deadline ?? null,
     pacing: fill(SPEC_DEFAULTS.pacing, outside.pacing),
     retry: fillRetry(outside.retry),
     tolerate: fill(SPEC_DEFAULTS.tolerate, outside.tolerate),

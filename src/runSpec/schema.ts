@@ -14,6 +14,8 @@ import {
   type Spec,
   type TaskSpec,
   type TolerateSpec,
+  WINDOW_DEFAULTS,
+  type WindowSpec,
 } from "../core/spec.ts";
 import {
   complaintOf,
@@ -139,11 +141,13 @@ function withoutNulls(settings: object): object {
 export function parsePatch(input: unknown): Result<"patch", PatchRun> {
   const outside = patchSchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, patchSchema, input);
-  const { quota, budget, maxParallelism, pacing, retry, tolerate } = outside.data;
+  const { quota, budget, maxParallelism, window, deadline, pacing, retry, tolerate } = outside.data;
   const patch = {
     quota: quota && (withoutUndefined(quota) as NonNullable<PatchRun["quota"]>),
     budget: budget && (withoutUndefined(budget) as NonNullable<PatchRun["budget"]>),
     maxParallelism,
+    window: window && restoreNulls<WindowSpec>(WINDOW_DEFAULTS, window),
+    deadline,
     pacing: pacing && restoreNulls(SPEC_DEFAULTS.pacing, pacing),
     retry: retry && restoreNulls(SPEC_DEFAULTS.retry, retry),
     tolerate: tolerate && restoreNulls(SPEC_DEFAULTS.tolerate, tolerate),

@@ -18,6 +18,7 @@ import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "../
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
 import { reduceSchema } from "./reduceSchema.ts";
+import { deadlineSchema, windowSchema } from "./whenSchema.ts";
 
 /** A pause between two items that is longer would be a schedule. */
 const MAX_INTERVAL_MS = 86_400_000;
@@ -281,6 +282,8 @@ export const specSchema = z.strictObject({
         { calls: 10_000 },
       ),
     ),
+  window: windowSchema,
+  deadline: deadlineSchema,
   pacing: z
     .strictObject(pacing)
     .nullish()
@@ -349,6 +352,8 @@ export const patchSchema = z.strictObject({
   quota: specSchema.shape.quota,
   budget: specSchema.shape.budget,
   maxParallelism: specSchema.shape.maxParallelism,
+  window: specSchema.shape.window,
+  deadline: specSchema.shape.deadline,
   pacing: specSchema.shape.pacing,
   retry: specSchema.shape.retry,
   tolerate: specSchema.shape.tolerate,

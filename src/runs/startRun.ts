@@ -9,6 +9,7 @@ import type { ErrorKind } from "../core/row.ts";
 import type { CreateRun } from "../core/run/run.ts";
 import type { RunView } from "../core/run/runView.ts";
 import type { Json, SourceSpec, Spec } from "../core/spec.ts";
+import { deadlineMs } from "../core/window/deadline.ts";
 import type { Env } from "../objects/env.ts";
 import { parseSpec } from "../runSpec/schema.ts";
 import { sourceRegistry } from "../sources/registry.ts";
@@ -48,6 +49,7 @@ export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> 
       message: missingBindingMessage(name),
     })),
     ...tooLongHere(env, spec),
+    ...overAlready(spec, Date.now()),
   ]);
   if (missing !== null) throw missing;
   const parent = await parentOf(env, spec.source);
@@ -107,6 +109,12 @@ function tooLongHere(env: Env, { task }: Spec): readonly { path: string; message
       message: `must be ${most} at most where Weir is deployed: the platform ends an invocation after 15 minutes`,
     },
   ];
+}
+
+function overAlready({ deadline }: Spec, nowMs: number): readonly { path: string; message: string }[] {
+  const atMs = deadline == null ? null : deadlineMs(deadline, nowMs);
+  if (atMs === null || atMs > nowMs) return [];
+  return [{ path: "deadline", message: `must lie in the future: it is ${new Date(nowMs).toISOString()}` }];
 }
 
 function missingBindings(env: Env, spec: Spec): readonly "BROWSER"[] {

@@ -9,6 +9,7 @@
 import { Cron } from "croner";
 import { MISSED_COUNTED } from "../core/limits.ts";
 import type { Due } from "../core/schedule/scheduleState.ts";
+import { isTimeZone } from "../core/window/zone.ts";
 import { type Invalid, problemsOf } from "../schema/complaint.ts";
 
 export interface Calendar {
@@ -80,17 +81,6 @@ export function calendarOf(cron: string, timeZone: string): Calendar {
       };
     },
   };
-}
-
-function isTimeZone(name: string): boolean {
-  // An offset such as "+02:00" knows no summer: somebody who writes one wants a zone.
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function refuse(what: string): Invalid {

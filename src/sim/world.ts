@@ -261,7 +261,7 @@ export class World {
         ? { quota: { requests: `${Math.max(1, Math.round(Number.parseFloat(requests) * factor))}/s` } }
         : { maxParallelism: Math.max(1, Math.round(this.options.spec.maxParallelism * factor)) };
     this.host.change((run, nowMs) => {
-      patch(run, change, SPEC_DEFAULTS, nowMs);
+      patch(run, change, SPEC_DEFAULTS, { nowMs, wallMs: nowMs });
     });
     this.checks.configured(this.host.run);
   }

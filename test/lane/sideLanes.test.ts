@@ -184,7 +184,12 @@ describe("lanes without a chunk of their own", () => {
   it("are the first to go when there are to be fewer lanes", async () => {
     const world = new LaneWorld(coarse({ items: 4000, spec: { chunkSize: 1000 } }));
     world.keep(4);
-    world.time.after(3000, () => patch(world.run, { maxParallelism: 6 }, SPEC_DEFAULTS, world.time.nowMs));
+    world.time.after(3000, () =>
+      patch(world.run, { maxParallelism: 6 }, SPEC_DEFAULTS, {
+        nowMs: world.time.nowMs,
+        wallMs: world.time.nowMs,
+      }),
+    );
     await world.untilEnded();
     expectOneRowEach(world, 4000);
     expect(world.calls).toHaveLength(4000);

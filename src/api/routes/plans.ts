@@ -5,9 +5,12 @@ import { reservationOf } from "../../core/limiter/tokenQuota.ts";
 import { MAX_CALL_TIMEOUT_MS } from "../../core/limits.ts";
 import { estimateCost } from "../../core/plan/cost.ts";
 import { estimatePlan, PLANNED_CALL_MS } from "../../core/plan/estimate.ts";
+import { planWhen, type When } from "../../core/plan/when.ts";
 import { sharesChunks } from "../../core/run/dispatch.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
+import { isoOrNull } from "../../core/time.ts";
+import { deadlineMs } from "../../core/window/deadline.ts";
 import type { Env } from "../../objects/env.ts";
 import { invocationLanes } from "../../run/queues.ts";
 import { readySpec } from "../../runs/startRun.ts";
@@ -26,7 +29,23 @@ const planSchema = z
     items: z.int(),
     chunks: z.int(),
     limitedBy: z.enum(["quota", "lanes", "items"]),
-    etaSeconds: z.number(),
+    etaSeconds: z.number().openapi({
+      description: "from now to the end, the hours in which no call leaves included",
+    }),
+    window: z
+      .object({ isOpen: z.boolean(), changesAt: z.iso.datetime().nullable() })
+      .nullable()
+      .openapi({ description: "the hours as they are now; null where calls may leave at any time" }),
+    deadline: z
+      .object({
+        at: z.iso.datetime(),
+        missedBySeconds: z.int().nullable().openapi({ description: "null: it is kept, or not known" }),
+        isKnown: z.boolean().openapi({ description: "false where the number of items is not known" }),
+        perSecond: z.number().nullable().openapi({ description: "calls a second that it takes at least" }),
+        lanes: z.int().nullable().openapi({ description: "lanes that it takes at least" }),
+      })
+      .nullable()
+      .openapi({ description: "whether it is kept if the run starts now; null without one" }),
     callMs: z.number().openapi({ description: "how long a call is taken to be" }),
     costUsd: z.number().openapi({
       description: "what the platform charges for it when deployed, above what the plan includes",
@@ -75,6 +94,9 @@ const callMsSchema = z.coerce
 const UNKNOWN_ITEMS =
   "how many items there are is known only when the run lists them: items, chunks, time and cost are left at 0";
 
+const TOO_FEW_HOURS =
+  "it takes hundreds of openings of the window: the time is that of the calls alone, without the hours between";
+
 const plan = createRoute({
   method: "post",
   path: "/v1/plans",
@@ -104,19 +126,33 @@ planRoutes.openapi(plan, async (c) => {
     lanesPerChunk: lanesPerChunk(c.env, spec),
     isPerHost: (spec.quota?.perHost ?? null) !== null,
   });
-  const { chunks, etaSeconds } = estimate;
+  const { chunks } = estimate;
+  const nowMs = Date.now();
+  const when = planWhen({
+    nowMs,
+    window: spec.window ?? null,
+    dueMs: spec.deadline == null ? null : deadlineMs(spec.deadline, nowMs),
+    workMs: estimate.etaSeconds * 1000,
+    calls: known === null ? null : Math.ceil(known / itemsPerCall(spec)),
+    turnMs: Math.max(callMs ?? PLANNED_CALL_MS, spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
+  });
   const cost = estimateCost({
     items,
     chunks,
     chunkSize,
     lanes: estimate.lanes,
-    seconds: etaSeconds,
+    seconds: estimate.etaSeconds,
   });
   const body = {
     items,
     chunks,
     limitedBy: estimate.limitedBy,
-    etaSeconds,
+    etaSeconds: when.etaMs === null ? estimate.etaSeconds : Math.ceil(when.etaMs / 1000),
+    window:
+      when.opening === null
+        ? null
+        : { isOpen: when.opening.isOpen, changesAt: isoOrNull(when.opening.changesAtMs) },
+    deadline: deadlineOf(when),
     callMs: callMs ?? PLANNED_CALL_MS,
     costUsd: Number(cost.usd.toFixed(4)),
     smoke: spec.smoke,
@@ -126,11 +162,24 @@ planRoutes.openapi(plan, async (c) => {
       ...warningsOf(c.env, spec),
       ...openSecretWarnings(spec.task),
       ...tokenWarnings(spec, tokens),
+      ...(when.etaMs === null ? [TOO_FEW_HOURS] : []),
     ],
     firstRequest: first === null ? null : preview(spec.task, first),
   };
   return c.json(body, 200);
 });
+
+function deadlineOf({ deadline }: When) {
+  if (deadline === null) return null;
+  const { atMs, missedByMs, perSecond, lanes } = deadline;
+  return {
+    at: new Date(atMs).toISOString(),
+    missedBySeconds: missedByMs === null || missedByMs === 0 ? null : Math.ceil(missedByMs / 1000),
+    isKnown: missedByMs !== null,
+    perSecond,
+    lanes,
+  };
+}
 
 function lanesPerChunk(env: Env, spec: Spec): number {
   const lingers = (taskOf(spec.task.kind)?.lingerMs?.(spec.task) ?? 0) > 0;

@@ -43,6 +43,8 @@ function childSpec(parent: RunView, change: RetryChange): object {
     ...spec,
     source: { kind: "failures", run: parent.id, kinds: change.kinds ?? null, retry: true },
     smoke: null,
+    // It was the parent's; the hours are the target's.
+    deadline: null,
     tolerate: change.tolerate,
     chunkSize: Math.min(spec.chunkSize, INDEXES_PER_CHUNK),
     task: change.task === undefined ? spec.task : mergeTask(spec.task, change.task),

@@ -18,12 +18,22 @@ interface Plan {
   readonly chunks: number;
   readonly limitedBy: string;
   readonly etaSeconds: number;
+  readonly window: { readonly isOpen: boolean; readonly changesAt: string | null } | null;
+  readonly deadline: Deadline | null;
   readonly callMs: number;
   readonly costUsd: number;
   readonly smoke: SmokeSpec | null;
   readonly prompts: PromptCost | null;
   readonly warnings: readonly string[];
   readonly firstRequest: FirstRequest | null;
+}
+
+interface Deadline {
+  readonly at: string;
+  readonly missedBySeconds: number | null;
+  readonly isKnown: boolean;
+  readonly perSecond: number | null;
+  readonly lanes: number | null;
 }
 
 interface FirstRequest {
@@ -61,12 +71,38 @@ function planLines(plan: Plan): readonly string[] {
   return [
     `${counted(plan.items, "item")} in ${counted(plan.chunks, "chunk")}`,
     `about ${duration(plan.etaSeconds * 1000)} if a call takes ${count(plan.callMs)} ms, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
+    ...(plan.window === null ? [] : [windowLine(plan.window)]),
+    ...(plan.deadline === null ? [] : [deadlineLine(plan.deadline, plan.etaSeconds)]),
     `Cloudflare cost: about $${plan.costUsd.toFixed(2)} beyond your plan (local: free)`,
     ...(plan.smoke === null ? [] : [stageLine(plan.smoke)]),
     ...(plan.prompts === null ? [] : [promptLine(plan.prompts, plan.items)]),
     ...(plan.firstRequest === null ? [] : requestLines(plan.firstRequest)),
     ...plan.warnings.map((warning) => `warning: ${printable(warning)}`),
   ];
+}
+
+function windowLine({ isOpen, changesAt }: NonNullable<Plan["window"]>): string {
+  if (changesAt === null) return `window: always ${isOpen ? "open" : "shut"}`;
+  return isOpen ? `window: open until ${changesAt}` : `window: shut; no call leaves before ${changesAt}`;
+}
+
+function deadlineLine(
+  { at, missedBySeconds, isKnown, perSecond, lanes }: Deadline,
+  etaSeconds: number,
+): string {
+  if (!isKnown) return `deadline ${at}: whether it is kept is known when the items are listed`;
+  const takes =
+    perSecond === null || lanes === null
+      ? "no rate would keep it"
+      : `it takes ${rateText(perSecond)}/s and ${counted(lanes, "lane")} at least`;
+  if (missedBySeconds !== null)
+    return `deadline ${at}: missed by ${duration(missedBySeconds * 1000)}; ${takes}`;
+  const spareMs = Date.parse(at) - Date.now() - etaSeconds * 1000;
+  return `deadline ${at}: met, with ${duration(spareMs)} to spare; ${takes}`;
+}
+
+function rateText(perSecond: number): string {
+  return perSecond >= 100 ? count(perSecond) : String(perSecond);
 }
 
 function stageLine({ items, gate, maxFailureRate }: SmokeSpec): string {

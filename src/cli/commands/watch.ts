@@ -34,7 +34,7 @@ export async function watchCommand({ words, flags }: Arguments): Promise<number>
     const ending = await watch(connection, run, progress);
     for (const line of endingLines(ending, { kind: "not-wanted" }, connection.where)) say(line);
     if (flags.has("json")) printJson(ending.view);
-    return ending.kind === "waits" ? EXIT.waits : exitCodeOf(ending.view.status);
+    return ending.kind === "waits" ? EXIT.waits : exitCodeOf(ending.view);
   } finally {
     await connection.close();
   }

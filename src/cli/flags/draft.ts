@@ -17,6 +17,7 @@ import { expectFlag, smokeFlag, tolerateFlag } from "./answerFlags.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { fieldName, flagFor, mayFollow } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
+import { deadlineFlag, windowFlags, withWindowFlags } from "./whenFlags.ts";
 
 export interface Draft {
   /** Checked: `parseSpec` accepts it. As the user wrote it: defaults are the server's to fill. */
@@ -56,6 +57,7 @@ export function draftSpec(
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
     quota: withQuotaFlags(objectOf(written?.quota), flags, isKnown),
     budget: withBudgetFlags(objectOf(written?.budget), flags),
+    window: withWindowFlags(objectOf(written?.window), flags),
     tolerate: withFlag(objectOf(written?.tolerate), "failureRate", tolerateFlag(flags)),
     smoke: smokeFlag(objectOf(written?.smoke), wholeFlag(flags, "smoke")),
     retry: withRetryFlags(objectOf(written?.retry), flags),
@@ -120,6 +122,8 @@ export function draftPatch(flags: Flags): JsonObject | null {
     quota: Object.keys(quota).length > 0 ? quota : undefined,
     budget: withBudgetFlags(null, flags) ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
+    window: windowFlags(flags),
+    deadline: deadlineFlag(flags),
     tolerate: withFlag(null, "failureRate", tolerateFlag(flags)) ?? undefined,
     pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,
   });
@@ -174,6 +178,7 @@ function topFlags(flags: Flags): JsonObject {
     name: flags.get("name") ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
     chunkSize: wholeFlag(flags, "chunk"),
+    deadline: deadlineFlag(flags),
   });
 }
 

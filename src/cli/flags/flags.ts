@@ -58,6 +58,18 @@ const COST_FLAGS: readonly Flag[] = [
   { name: "budget-dollars", value: "X", help: "pause before it costs more (needs task.price)" },
 ];
 
+/** When calls may leave, and by when all is to be done: of a new run, and of one that goes on. */
+const WHEN_FLAGS: readonly Flag[] = [
+  { name: "window", value: "22:00-06:00", help: "calls leave only in these hours; none: at any time" },
+  { name: "time-zone", value: "Europe/Berlin", help: "the zone of --window and --days (default UTC)" },
+  { name: "days", value: "mon-fri,sun", help: "days on which the window opens (default all)" },
+  {
+    name: "deadline",
+    value: "6h",
+    help: "duration or instant: whether it is done by then; none: no deadline",
+  },
+];
+
 const TOLERATE_FLAG: Flag = {
   name: "tolerate",
   value: "20%",
@@ -87,6 +99,7 @@ export const SPEC_FLAGS: readonly Flag[] = [
   { name: "parallel", value: "N", help: "lanes: calls at once (default 10)" },
   { name: "chunk", value: "N", help: "items a lane takes at once (default 1000)" },
   ...COST_FLAGS,
+  ...WHEN_FLAGS,
   { name: "max-attempts", value: "N", help: "tries of an item that were not throttled (default 5)" },
   WAIT_FLAG,
   TOLERATE_FLAG,
@@ -215,6 +228,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "per-host", value: "1/s", help: "the quota of each host; none removes it" },
       ...COST_FLAGS,
       { name: "parallel", value: "N", help: "lanes: calls at once" },
+      ...WHEN_FLAGS,
       WAIT_FLAG,
       TOLERATE_FLAG,
       { name: "min-interval", value: "100ms", help: "least time between the starts of two items of a lane" },

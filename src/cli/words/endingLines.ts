@@ -29,6 +29,7 @@ function waitingLines(ending: Ending & { readonly kind: "waits" }, where: string
     `${why}; ${done}; go on with: ${approve}weir run --resume ${id}${where}`,
     ...faultLines(view),
     ...usageLines(view),
+    ...(ending.interrupted ? deadlineLines(view) : []),
   ];
 }
 
@@ -46,6 +47,7 @@ function endedLines(view: RunView, rows: Rows, where: string): readonly string[]
   const lines = [
     `${view.status}${tookOf(view)}: ${count(counts.ok)} ok, ${count(counts.failed)} failed; ${calls}`,
     ...usageLines(view),
+    ...deadlineLines(view),
   ];
   if (view.status === "failed") lines.push(printable(view.why));
   const rowless = withoutRow(view);
@@ -97,6 +99,16 @@ function usageLines({ usage }: RunView): readonly string[] {
   const unknown = spent.unreportedTokens;
   const more = unknown > 0 ? `; up to ${count(unknown)} more for calls that did not say what they used` : "";
   return [`tokens: ${count(spent.inputTokens)} in, ${count(spent.outputTokens)} out${price}${lost}${more}`];
+}
+
+/** Whether the deadline was, or will be, kept. */
+function deadlineLines({ deadline, status }: RunView): readonly string[] {
+  if (deadline == null) return [];
+  const { at, missedBySeconds } = deadline;
+  const isOver = isEnded(status);
+  if (missedBySeconds === null) return status.startsWith("completed") ? [`deadline ${at}: met`] : [];
+  const by = duration(missedBySeconds * 1000);
+  return [`deadline ${at}: ${isOver ? "missed by" : "will be missed by about"} ${by}`];
 }
 
 /** " after 12 s"; where it was less than a second, that. */

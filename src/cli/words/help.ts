@@ -27,6 +27,7 @@ Documents: README.md and docs/README.md (their index) in ${PROJECT}
 Without --remote everything runs on this machine, in Weir's own runtime, with its state in .weir/.
 Exit codes: 0 all ok · 1 something else · 2 usage, or refused · 3 completed with failures
             4 failed or cancelled · 5 it waits (paused by Ctrl-C, by itself or for its budget, or for approval)
+            6 all ok, and the deadline was missed
             130 left by Ctrl-C (weir watch, or while the input is sent)
 `;
 }

@@ -4,6 +4,7 @@
  * Invariant: what `printable` returns holds no control character and nothing that reorders text: it cannot move a
  * cursor, set a title or hide what stands beside it.
  */
+import { lasting } from "../../core/sentence.ts";
 
 // Control characters, line and paragraph separators, and the bidirectional controls.
 const UNPRINTABLE =
@@ -85,16 +86,5 @@ export function counted(n: number, noun: string): string {
 
 /** "8 s", "3 min 20 s", "5 h 12 min", "3 d 4 h". */
 export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return pair(seconds, 60, "min", "s");
-  if (seconds < 86_400) return pair(Math.round(seconds / 60), 60, "h", "min");
-  return pair(Math.round(seconds / 3600), 24, "d", "h");
-}
-
-function pair(n: number, base: number, large: string, small: string): string {
-  const rest = n % base;
-  return rest === 0
-    ? `${Math.floor(n / base)} ${large}`
-    : `${Math.floor(n / base)} ${large} ${rest} ${small}`;
+  return lasting(ms);
 }

@@ -50,6 +50,8 @@ export interface CostedRequest {
   readonly nowMs: number;
   /** No permit for it lies closer than this. */
   readonly leadMs: number;
+  /** … and none further ahead; absent: there is no end. */
+  readonly endsInMs?: number;
   readonly pollMs: number;
   readonly budget: BudgetSpec | null;
   /** What is spent and held, this invocation's permits included. */
@@ -258,8 +260,10 @@ type ReservedCosted =
 function reserveCosted(
   quota: Quota,
   cost: number,
-  { nowMs, leadMs }: Pick<CostedRequest, "nowMs" | "leadMs">,
+  { nowMs, leadMs, pollMs, endsInMs = DEPTH_MS }: CostedRequest,
 ): ReservedCosted {
+  const depthMs = Math.min(DEPTH_MS, endsInMs);
+  if (leadMs > depthMs) return { kind: "deferred", askAgainInMs: pollMs };
   const rate = effectiveRate(quota);
   const tokens = quota.tokens ?? null;
   const requests: Dimension | null =
@@ -273,11 +277,11 @@ function reserveCosted(
     tokens === null ? 0 : (tokensNotBeforeMs(tokens, cost) ?? 0),
   );
   if (dimensions.length === 0) {
-    return toldMs > nowMs + DEPTH_MS
-      ? { kind: "deferred", askAgainInMs: toldMs - DEPTH_MS - nowMs }
+    return toldMs > nowMs + depthMs
+      ? { kind: "deferred", askAgainInMs: toldMs - depthMs - nowMs }
       : { kind: "granted", inMs: Math.max(leadMs, toldMs - nowMs), quota };
   }
-  const want = { nowMs, leadMs, count: 1, depthMs: DEPTH_MS, notBeforeMs: toldMs };
+  const want = { nowMs, leadMs, count: 1, depthMs, notBeforeMs: toldMs };
   const reserved = reserve(dimensions, want);
   if (reserved.kind === "deferred") return reserved;
   if (reserved.kind === "impossible") throw new Error("a costed dimension has no burst");

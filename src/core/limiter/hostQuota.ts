@@ -66,6 +66,8 @@ export interface HostAsking {
   readonly perSecond: number | null;
   /** No permit lies closer than this: answers take that long to come. */
   readonly leadMs: number;
+  /** No permit lies further ahead; absent: there is no end. */
+  readonly endsInMs?: number;
   readonly pollMs: number;
   /** The longest a call may take: how long a silent probe is waited for. */
   readonly callTimeoutMs: number;
@@ -88,7 +90,7 @@ export function grantHosts(
   asks: readonly HostAsk[],
   asking: HostAsking,
 ): { readonly quota: Quota; readonly grants: readonly HostGrant[] } {
-  const { nowMs, holder, pollMs, callTimeoutMs } = asking;
+  const { nowMs, holder, pollMs, callTimeoutMs, endsInMs = Number.POSITIVE_INFINITY } = asking;
   const turns = asks.map((ask) => turnOf(book, ask, asking));
   const given = { graceMs: GRACE_MS, probe: false, waitInMs: 0 };
   let now = quota;
@@ -96,7 +98,7 @@ export function grantHosts(
     const turn = nextTurn(turns, nowMs);
     if (turn === null) break;
     const leadMs = Math.max(asking.leadMs, turn.dueMs - nowMs);
-    const asked = grant(now, { nowMs, want: 1, holder, leadMs, pollMs, callTimeoutMs });
+    const asked = grant(now, { nowMs, want: 1, holder, leadMs, endsInMs, pollMs, callTimeoutMs });
     now = asked.quota;
     if (asked.grant.kind === "deferred") {
       given.waitInMs = asked.grant.askAgainInMs;

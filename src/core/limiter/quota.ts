@@ -83,6 +83,8 @@ export interface Ask {
   readonly share?: number;
   /** The first instant lies at least this far ahead (a long way to the asker); absent: 0. */
   readonly leadMs?: number;
+  /** No instant lies further ahead than this: the run's hours end. Absent: they do not. */
+  readonly endsInMs?: number;
   /** The asker comes back after this anyway; absent: `POLL_MS`. */
   readonly pollMs?: number;
   /** The longest a call may take: how long a silent probe is waited for; absent: a lease's term. */
@@ -174,10 +176,11 @@ export function grant(quota: Quota, ask: Ask): { readonly quota: Quota; readonly
   const rate = effectiveRate(quota);
   // Nothing wanted, nothing refused: it may ask at any time.
   if (ask.want === 0 && (rate !== null || quota.circuit.open !== null)) return deferred(quota, 0);
+  if ((ask.leadMs ?? 0) > depthOf(ask)) return deferred(quota, pollMs);
   const admitted = admission(quota.circuit, ask.nowMs);
   if (admitted.kind === "wait") return deferred(quota, Math.min(admitted.untilMs - ask.nowMs, pollMs));
   if (admitted.kind === "probe") return probe(quota, ask, admitted.prefers);
-  if (rate === null) return { quota, grant: { kind: "free", forMs: FREE_MS } };
+  if (rate === null) return { quota, grant: { kind: "free", forMs: Math.min(FREE_MS, depthOf(ask)) } };
   return paced(quota, ask, rate, pollMs);
 }
 
@@ -249,6 +252,11 @@ export function settleCosted(
   return { ...quota, tokens, closedUntilMs };
 }
 
+/** Whoever holds instants forfeits them with its next answer. */
+export function forfeitIssued(quota: Quota): Quota {
+  return nextEpoch(quota);
+}
+
 /** Changes what is configured, at once: see the invariants above. The same settings again change nothing. */
 export function configureQuota(quota: Quota, settings: QuotaSettings, nowMs: number): Quota {
   const { tokens: given } = settings;
@@ -272,6 +280,11 @@ function configureRequests(quota: Quota, settings: QuotaSettings, nowMs: number)
   return isCut ? nextEpoch(changed) : stored(changed);
 }
 
+/** How far ahead instants may lie. */
+function depthOf({ endsInMs = DEPTH_MS }: Ask): number {
+  return Math.min(DEPTH_MS, endsInMs);
+}
+
 function deferred(quota: Quota, askAgainInMs: number): { readonly quota: Quota; readonly grant: Grant } {
   return { quota, grant: { kind: "deferred", askAgainInMs } };
 }
@@ -279,7 +292,7 @@ function deferred(quota: Quota, askAgainInMs: number): { readonly quota: Quota; 
 function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
   const { nowMs } = ask;
   const intervalMs = emissionIntervalMs(rate);
-  const shareOfDepth = Math.max(1, Math.floor(((ask.share ?? 1) * DEPTH_MS) / intervalMs));
+  const shareOfDepth = Math.max(1, Math.floor(((ask.share ?? 1) * depthOf(ask)) / intervalMs));
   const count = Math.min(ask.want, PERMITS_PER_ASK, shareOfDepth);
   const apart = bookApart(quota, ask, { count, intervalMs });
   if (apart !== null) return apart;
@@ -287,7 +300,7 @@ function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
     nowMs,
     leadMs: ask.leadMs ?? 0,
     count,
-    depthMs: DEPTH_MS,
+    depthMs: depthOf(ask),
     notBeforeMs: null,
   });
   if (reserved.kind !== "granted") {
@@ -313,7 +326,7 @@ function bookApart(quota: Quota, ask: Ask, of: { readonly count: number; readonl
     leadMs: ask.leadMs ?? 0,
     count,
     spacingMs: spacingMs ?? intervalMs,
-    depthMs: DEPTH_MS,
+    depthMs: depthOf(ask),
     intervalMs,
     takesPlaces,
   });

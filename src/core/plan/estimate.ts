@@ -59,7 +59,7 @@ export interface PlanEstimate {
 }
 
 /** The plan, the first leases, the last commits and the join of a run: half a second to a second and a half were measured. */
-const BEGIN_AND_END_MS = 500;
+export const BEGIN_AND_END_MS = 500;
 
 /** From the last row of a chunk to the first call of the lane's next one: a part is written, and a request made. */
 const HAND_OVER_MS = 30;

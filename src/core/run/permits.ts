@@ -13,6 +13,7 @@ import { LEAD_MS, POLL_MS, ROUNDS_MOST } from "../limits.ts";
 import type { CostedAnswer, Grant, HostGrant, Rounds, SyncRequest } from "../protocol.ts";
 import type { Spec } from "../spec.ts";
 import { priceOf } from "../usage.ts";
+import { openForMs } from "./hours.ts";
 import { chunksUnleased, lanesOfUse } from "./leasing.ts";
 import { hostPerSecond, pause, type Run } from "./run.ts";
 
@@ -24,6 +25,7 @@ export function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: n
     want: evenWant(run, request),
     // Behind what it holds: instants are used in order.
     leadMs: Math.max(leadOf(request), Math.min(request.rounds?.heldForMs ?? 0, LEAD_MS)),
+    endsInMs: openForMs(run, nowMs),
     holder: request.invocation,
     pollMs,
     callTimeoutMs: callTimeoutMs(run.state.spec),
@@ -107,6 +109,7 @@ export function hostPermits(
     holder: request.invocation,
     perSecond: hostPerSecond(run.state.spec),
     leadMs: leadOf(request),
+    endsInMs: openForMs(run, nowMs),
     pollMs,
     callTimeoutMs: callTimeoutMs(run.state.spec),
   };
@@ -132,6 +135,7 @@ export function costedPermits(
     invocation: request.invocation,
     nowMs,
     leadMs: leadOf(request),
+    endsInMs: openForMs(run, nowMs),
     pollMs,
     budget,
     outlay,

@@ -13,7 +13,7 @@ import type { QuotaSettings } from "../limiter/burst.ts";
 import { type Calendar, createCalendar } from "../limiter/calendar.ts";
 import { type Costed, createCosted } from "../limiter/costed.ts";
 import { createHostBook, forgetHosts, type HostBook } from "../limiter/hostQuota.ts";
-import { configureQuota, createQuota, type Quota, restoreQuota } from "../limiter/quota.ts";
+import { configureQuota, createQuota, forfeitIssued, type Quota, restoreQuota } from "../limiter/quota.ts";
 import { parseRate } from "../limiter/rate.ts";
 import type { TokenSettings } from "../limiter/tokenQuota.ts";
 import type { ChunkPlan, Operations, SyncAnswer } from "../protocol.ts";
@@ -28,10 +28,14 @@ import {
   SPEC_DEFAULTS,
   type Spec,
   type TolerateSpec,
+  WINDOW_DEFAULTS,
+  type WindowSpec,
 } from "../spec.ts";
 import { noRunUsage, priceOf, type RunUsage } from "../usage.ts";
+import { deadlineMs } from "../window/deadline.ts";
 import { type Activity, createActivity } from "./activity.ts";
 import { createDispatch, type Dispatch, seeInvocation } from "./dispatch.ts";
+import { createHours, type Hours } from "./hours.ts";
 import { createFaultBook, type FaultBook } from "./lastFault.ts";
 import { bringForward, type Ledger, newChunk } from "./ledger.ts";
 import { type Notice, startNotice } from "./notice.ts";
@@ -55,6 +59,8 @@ export interface RunState {
   readonly lingerMs: number;
   /** The schedule that started it, to be told of its end. */
   readonly schedule?: string;
+  /** The instant that `spec.deadline` means (wall clock); null or absent: there is none. */
+  deadlineMs?: number | null;
   spec: Spec;
   /** Counts up with every change that lanes must know of. */
   settingsVersion: number;
@@ -121,6 +127,8 @@ export interface Run extends Tables {
   indexedAtMs: number;
   /** What is known of calls that ended down. */
   readonly faults: FaultBook;
+  /** Whether calls may leave now. */
+  readonly hours: Hours;
   /** What lanes last said of a platform that refuses them; null once a part was committed since. */
   refusal: { readonly sentence: string; readonly atMs: number } | null;
 }
@@ -164,6 +172,7 @@ export function createState({ runId, ...input }: CreateRun, nowMs: number): RunS
     status: "planning",
     reason: null,
     ending: "completed",
+    deadlineMs: input.spec.deadline == null ? null : deadlineMs(input.spec.deadline, input.createdAtMs),
     startedAtMs: null,
     endedAtMs: null,
     plan: { cursor: null, complete: false },
@@ -202,6 +211,7 @@ export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
     totals: state.spec.reduce == null ? null : noTotals(state.spec.reduce),
     indexedAtMs: nowMs,
     faults: createFaultBook(),
+    hours: createHours(state.spec.window ?? null),
     refusal: null,
   };
 }
@@ -306,6 +316,9 @@ export interface PatchRun {
   readonly quota?: Partial<QuotaSpec> | null;
   readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
+  readonly window?: Partial<WindowSpec> | null;
+  /** A duration counts from now. */
+  readonly deadline?: string | null;
   readonly pacing?: Partial<PacingSpec> | null;
   readonly retry?: Partial<RetrySpec> | null;
   readonly tolerate?: Partial<TolerateSpec> | null;
@@ -318,8 +331,15 @@ export function limitDefaults({ state }: Run): LimitDefaults {
   return state.parentRunId === null ? SPEC_DEFAULTS : { ...SPEC_DEFAULTS, tolerate: RETRY_TOLERATE };
 }
 
-/** Changes limits of a run that has not ended. `defaults` fills what null restores. */
-export function patch(run: Run, change: PatchRun, defaults: LimitDefaults, nowMs: number): Outcome {
+/**
+ * Changes limits of a run that has not ended. `defaults` fills what null restores; `wallMs`: the time of day.
+ */
+export function patch(
+  run: Run,
+  change: PatchRun,
+  defaults: LimitDefaults,
+  { nowMs, wallMs }: { readonly nowMs: number; readonly wallMs: number },
+): Outcome {
   const { state } = run;
   if (isEnded(state.status)) return conflict(`the run has ended: ${state.status}`);
   const quota = mergeQuota(state.spec.quota, change.quota);
@@ -328,6 +348,12 @@ export function patch(run: Run, change: PatchRun, defaults: LimitDefaults, nowMs
   const budget = mergeBudget(state.spec.budget ?? null, change.budget);
   if (budget !== null && budget.dollars !== null && priceOf(state.spec) === null)
     return conflict("budget.dollars needs task.price, and this run's task has none");
+  const window = mergeWindow(state.spec.window ?? null, change.window);
+  if (window !== null && window.from === window.to)
+    return conflict(`window.to must differ from window.from (${window.from}): a window of all hours is none`);
+  const dueMs = change.deadline == null ? null : deadlineMs(change.deadline, wallMs);
+  if (dueMs !== null && dueMs <= wallMs)
+    return conflict(`deadline must lie in the future: it is ${new Date(wallMs).toISOString()}`);
   const retry = merge(state.spec.retry, change.retry, defaults.retry);
   if (retry.maxDelayMs < retry.baseDelayMs)
     return conflict(
@@ -337,6 +363,8 @@ export function patch(run: Run, change: PatchRun, defaults: LimitDefaults, nowMs
     ...state.spec,
     quota,
     budget,
+    window,
+    ...(change.deadline !== undefined && { deadline: change.deadline }),
     maxParallelism:
       change.maxParallelism === undefined
         ? state.spec.maxParallelism
@@ -347,6 +375,9 @@ export function patch(run: Run, change: PatchRun, defaults: LimitDefaults, nowMs
   };
   state.settingsVersion += 1;
   if (change.quota !== undefined) state.quota = configureQuota(state.quota, quotaSettings(state.spec), nowMs);
+  if (change.deadline !== undefined) state.deadlineMs = dueMs;
+  // What was given out may lie beyond the end of the new hours.
+  if (change.window !== undefined) state.quota = forfeitIssued(state.quota);
   // Items that wait for longer than any wait may be from now on are due earlier.
   if (change.retry !== undefined) {
     const toMs = nowMs + longestWaitMs(retry);
@@ -495,6 +526,14 @@ function mergeBudget(
   const none: BudgetSpec = { tokens: null, calls: null, dollars: null };
   const merged = change === null ? none : { ...none, ...current, ...change };
   return merged.tokens === null && merged.calls === null && merged.dollars === null ? null : merged;
+}
+
+function mergeWindow(
+  current: WindowSpec | null,
+  change: Partial<WindowSpec> | null | undefined,
+): WindowSpec | null {
+  if (change === undefined) return current;
+  return change === null ? null : { ...WINDOW_DEFAULTS, ...current, ...change };
 }
 
 function merge<T extends object>(current: T, change: Partial<T> | null | undefined, defaults: T): T {

@@ -19,6 +19,14 @@ export const RUN_STATUSES = [
 ] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
+export interface DeadlineView {
+  readonly at: string;
+  /** How much too late it was or will be; null: it was in time, or as far as is known it will be. */
+  readonly missedBySeconds: number | null;
+  /** Calls a second, from now on, that it takes; null: the run does not work, nothing is left, or no rate would do. */
+  readonly neededPerSecond: number | null;
+}
+
 export interface RunView {
   readonly id: string;
   readonly name: string | null;
@@ -31,6 +39,8 @@ export interface RunView {
   readonly endedAt: string | null;
   readonly parentRunId: string | null;
   readonly eta: string | null;
+  /** Whether it will be, or was, done in time; null without a deadline. Absent where an older Weir answers. */
+  readonly deadline?: DeadlineView | null;
   readonly counts: {
     readonly items: number | null;
     readonly done: number;

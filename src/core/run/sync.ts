@@ -31,6 +31,7 @@ import { mergeTotals } from "../reduce/reduce.ts";
 import { addUsage, priceOf } from "../usage.ts";
 import { recordCalls } from "./activity.ts";
 import { forgetInvocation, seeInvocation } from "./dispatch.ts";
+import { keepHours, openForMs } from "./hours.ts";
 import { hearFaults, restChunk } from "./lastFault.ts";
 import { isEmbedded, leaseChunks } from "./leasing.ts";
 import { applyCommit, handBack, loseLease, orphan } from "./ledger.ts";
@@ -69,6 +70,7 @@ function isDurable({ commits, indexed, announce, capacity }: SyncRequest, answer
 function answerTo(run: Run, request: SyncRequest, nowMs: number, wallMs: number): SyncAnswer {
   run.state.coordinatorRequests += 1;
   seeInvocation(run.dispatch, { ...request, nowMs });
+  keepHours(run, nowMs, wallMs);
   expireLeases(run, nowMs);
   run.state.quota = waitOut(run.state.quota, nowMs);
   const current = request.generation === run.state.generation;
@@ -83,7 +85,7 @@ function answerTo(run: Run, request: SyncRequest, nowMs: number, wallMs: number)
   settleCalls(run, request, nowMs);
   finishWhenDone(run);
 
-  const works = current && isWorking(run);
+  const works = current && isWorking(run) && openForMs(run, nowMs) > 0;
   const leases = works ? leaseChunks(run, request, lost, nowMs, wallMs) : [];
   const pollMs = Math.max(POLL_MS, run.dispatch.invocations.size * POLL_MS_PER_INVOCATION);
   const answer: SyncAnswer = {

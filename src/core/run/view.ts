@@ -5,7 +5,11 @@ import { effectiveRate } from "../limiter/quota.ts";
 import { shortTotals } from "../reduce/reduce.ts";
 import { isoOrNull } from "../time.ts";
 import { dollarsAtMost, dollarsOf, priceOf, tokensOf } from "../usage.ts";
+import { doneAtMs } from "../window/openTime.ts";
 import { currentPerSecond } from "./activity.ts";
+import { deadlineNote, judgeDeadline } from "./deadline.ts";
+import { foreseenPerSecond } from "./forecast.ts";
+import { keepHours, openForMs } from "./hours.ts";
 import { itemsRetrying } from "./lastFault.ts";
 import { configuredPerSecond, isWorking, type Run } from "./run.ts";
 import type { RunView } from "./runView.ts";
@@ -15,21 +19,25 @@ import { whyUnreadable } from "./whyUnreadable.ts";
 
 export function view(run: Run, reader: Reader): RunView {
   const { state } = run;
+  keepHours(run, reader.nowMs, reader.wallMs);
   const limitPerSecond = configuredPerSecond(state.spec);
   const perSecond = isWorking(run) && reader.driven ? currentPerSecond(run.activity, reader.nowMs) : 0;
+  const doneMs = etaMs(run, perSecond, reader);
+  const deadline = judgeDeadline(run, doneMs, reader);
   // Leases of a process that is gone are nobody's work.
   const live = reader.driven ? run.semaphore.live.size : 0;
   return {
     id: state.id,
     name: state.spec.name,
     status: state.status,
-    why: why(run, reader),
+    why: `${why(run, reader)}${deadlineNote(run, deadline, reader.wallMs)}`,
     spec: state.spec,
     createdAt: new Date(state.createdAtMs).toISOString(),
     startedAt: isoOrNull(state.startedAtMs),
     endedAt: isoOrNull(state.endedAtMs),
     parentRunId: state.parentRunId,
-    eta: eta(run, perSecond, reader),
+    eta: isoOrNull(doneMs),
+    deadline,
     counts: {
       items: state.plan.complete ? state.items : null,
       ...state.counts,
@@ -64,14 +72,18 @@ function chunksOf({ state, semaphore, ledger }: Run, reader: Reader): RunView["c
   return { total, done, active: worked.size, pending: total - done - worked.size };
 }
 
-function eta(run: Run, perSecond: number, reader: Reader): string | null {
+/** When it will be done, as far as can be told; milliseconds since 1970. */
+function etaMs(run: Run, perSecond: number, reader: Reader): number | null {
   const { state } = run;
   if (!isWorking(run) || !state.plan.complete) return null;
   const carried = itemsPerCall(state.spec);
   const left = state.items - state.counts.done;
-  const remaining = { left, perSecond: perSecond * carried, itemsPerCall: carried };
+  // Outside its hours nothing goes: what counts is how fast it will.
+  const isShut = openForMs(run, reader.nowMs) === 0;
+  const pacePerSecond = isShut ? foreseenPerSecond(run) : perSecond;
+  const remaining = { left, perSecond: (pacePerSecond ?? 0) * carried, itemsPerCall: carried };
   const ms = remainingMs(run, remaining, reader.nowMs);
-  return isoOrNull(ms === null ? null : reader.wallMs + ms);
+  return ms === null ? null : doneAtMs(state.spec.window ?? null, reader.wallMs, ms);
 }
 
 function usageOf(run: Run): RunView["usage"] {

@@ -8,6 +8,8 @@
 
 import { effectiveRate } from "../limiter/quota.ts";
 import type { Report } from "../protocol.ts";
+import { offsetMs } from "../window/zone.ts";
+import { opensAtMs } from "./hours.ts";
 import type { Run } from "./run.ts";
 
 /** The latest wait that an answer asked for. */
@@ -82,6 +84,20 @@ export function whyThrottled(run: Run, { nowMs, wallMs }: Reading): string {
     return `throttled by the target until ${at(nextMs)}${by}`;
   }
   return `throttled by the target, which asks for a wait until ${at(asked.untilMs)} (${headerOf(asked)}); next call at ${at(nextMs)}`;
+}
+
+/** Outside the run's hours: until when, by the zone's clock and by UTC. */
+export function whyShut(run: Run, { nowMs, wallMs }: Reading): string {
+  const { window } = run.state.spec;
+  const opensMs = opensAtMs(run, nowMs);
+  if (window == null || opensMs === null || opensMs === Number.POSITIVE_INFINITY) return "outside its window";
+  const atMs = wallMs + opensMs - nowMs;
+  const local = moment(wallMs + offsetMs(window.timeZone, wallMs), atMs + offsetMs(window.timeZone, atMs));
+  const shown =
+    window.timeZone === "UTC"
+      ? moment(wallMs, atMs)
+      : `${local.replace(/:\d\dZ$/, "")} ${window.timeZone} (${moment(wallMs, atMs)})`;
+  return `outside its window: no call leaves until ${shown}`;
 }
 
 /** Everything that is left waits for its next try, the first of it until `dueMs` (run clock). */

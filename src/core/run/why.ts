@@ -8,11 +8,12 @@ import { OFFER_REPEAT_MS } from "../limits.ts";
 import { pace } from "../plan/estimate.ts";
 import { counted, number, seconds } from "../sentence.ts";
 import { callTimeMs, currentPerSecond } from "./activity.ts";
+import { keepHours, openForMs } from "./hours.ts";
 import { itemsRetrying } from "./lastFault.ts";
 import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
-import { whyThrottled, whyWaiting } from "./waiting.ts";
+import { whyShut, whyThrottled, whyWaiting } from "./waiting.ts";
 import { retryNote, whyDown } from "./whyDown.ts";
 import { whyUnreadable } from "./whyUnreadable.ts";
 
@@ -28,6 +29,7 @@ export interface Reader {
 
 export function why(run: Run, reader: Reader): string {
   const { state } = run;
+  keepHours(run, reader.nowMs, reader.wallMs);
   if (isEnded(state.status)) return whyEnded(run);
   const resume = `weir run --resume ${state.id} goes on`;
   if (state.status === "paused") {
@@ -89,6 +91,7 @@ function whyRetrying(run: Run): string | null {
 function whyBlocked(run: Run, reader: Reader): string | null {
   const { state } = run;
   if (state.chunks.total === 0) return "planning: reading the source";
+  if (openForMs(run, reader.nowMs) === 0) return whyShut(run, reader);
   if (state.status === "smoke" && run.semaphore.live.size > 0) {
     const { items = 1 } = state.spec.smoke ?? {};
     return `smoke stage: the first ${items === 1 ? "item goes" : `${number(items)} items go`} alone`;

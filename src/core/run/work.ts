@@ -2,11 +2,12 @@
  * What has to happen next, and when the run must wake up by itself: the liveness of a run.
  *
  * Invariant: while a run is driven, has not ended and is not paused, `wakeAtMs` is a time, so something is
- * scheduled to happen. Effects are only suggestions to the world: each may be lost, and is repeated.
+ * scheduled to happen (outside the run's hours: that they begin). Effects are only suggestions to the world: each may be lost, and is repeated.
  */
 
 import { OFFER_REPEAT_MS, REFUSED_OFFER_MAX_MS } from "../limits.ts";
 import { nextOfferAtMs, offersToSend, sharesChunks } from "./dispatch.ts";
+import { keepHours, openForMs, opensAtMs } from "./hours.ts";
 import { lanesOfUse, lanesUseful } from "./leasing.ts";
 import { type Errand, isWorking, type Run } from "./run.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
@@ -23,14 +24,18 @@ export interface Effects {
 /** A driven run looks after itself at least this often, whatever else is scheduled. */
 const WATCH_MS = 30_000;
 
+/** … and outside its hours this often, where a window would be further away. */
+const WATCH_SHUT_MS = 86_400_000;
+
 /** So long lanes have to get the failures of a committed part into D1 themselves. */
 const INDEXED_BY_LANES_MS = 10_000;
 
 /** What to send now. Call after every change and at every wake-up. */
-export function work(run: Run, nowMs: number): Effects {
+export function work(run: Run, nowMs: number, wallMs: number): Effects {
+  keepHours(run, nowMs, wallMs);
   expireLeases(run, nowMs);
   const errands = errandsDue(run, nowMs);
-  if (!isWorking(run)) return { offers: [], errands };
+  if (!isWorking(run) || openForMs(run, nowMs) === 0) return { offers: [], errands };
   const next = run.ledger.nextAvailable(nowMs, true);
   const pending = next !== undefined && smokeBorder(run, next.chunk) !== 0;
   const lanesPerInvocation = run.lanesPerInvocation(run.state.spec.maxParallelism);
@@ -51,10 +56,20 @@ export function wakeAtMs(run: Run, nowMs: number): number | null {
   const { state } = run;
   if (isEnded(state.status)) return state.notice?.dueAtMs ?? null;
   if (isHeld(state.status) && run.semaphore.live.size === 0 && state.unindexed === 0) return null;
-  const times = [nowMs + WATCH_MS, nextExpiry(run.semaphore)];
+  const times = [watchAtMs(run, nowMs), nextExpiry(run.semaphore)];
   for (const sent of run.errands.values()) times.push(sent.sentAtMs + sent.repeatMs);
-  if (isWorking(run)) times.push(nextOfferAtMs(run.dispatch), nextDueAtMs(run, nowMs));
+  const opensMs = opensAtMs(run, nowMs);
+  if (isWorking(run)) {
+    if (opensMs === null) times.push(nextOfferAtMs(run.dispatch), nextDueAtMs(run, nowMs));
+    else times.push(opensMs);
+  }
   return Math.min(...times.filter((time) => time !== null));
+}
+
+/** Outside its hours, with nobody at work, nothing happens before they begin: each look is a row written. */
+function watchAtMs(run: Run, nowMs: number): number {
+  const isQuiet = isWorking(run) && run.semaphore.live.size === 0 && run.errands.size === 0;
+  return nowMs + (isQuiet && opensAtMs(run, nowMs) !== null ? WATCH_SHUT_MS : WATCH_MS);
 }
 
 /** When a waiting chunk becomes due; what is due already was offered. */

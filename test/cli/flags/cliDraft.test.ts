@@ -53,6 +53,31 @@ describe("a draft from flags", () => {
     expect(made.input).toEqual({ file: at("ids.txt"), name: "ids.txt", limit: null, isCsv: false });
   });
 
+  test("says in which hours calls leave, and by when all is done", () => {
+    const hours = ["--window", "22:00 - 06:00", "--time-zone", "Europe/Berlin", "--days", "fri-mon,wed"];
+    expect(flagsAlone(...hours, "--deadline", "2026-01-01T06:00Z").spec).toMatchObject({
+      window: {
+        from: "22:00",
+        to: "06:00",
+        timeZone: "Europe/Berlin",
+        days: ["fri", "sat", "sun", "mon", "wed"],
+      },
+      deadline: "2026-01-01T06:00Z",
+    });
+    expect(flagsAlone("--days", "sat,sun").spec.window).toEqual({ days: ["sat", "sun"] });
+  });
+
+  test.each([
+    [["--window", "22-6"], /^--window: "22-6" are no hours; accepted: 22:00-06:00, or none$/],
+    [["--window", "22:00-25:00"], /^--window: must be a time of day/],
+    [["--window", "22:00-22:00"], /^--window: must differ from window\.from/],
+    [["--window", "22:00-06:00", "--time-zone", "Berlin"], /^--time-zone: must be an IANA name/],
+    [["--time-zone", "Europe/Berlin"], /^--time-zone needs --window or --days: it is their zone$/],
+    [["--days", "mon-funday"], /^--days: "mon-funday" are no days; accepted: sun, mon, /],
+    [["--deadline", "soon"], /^--deadline: must be an instant such as .*, or a duration/],
+    [["--deadline", "0s"], /^--deadline: must be/],
+  ])("refuses %j", (argv, line) => expect(() => flagsAlone(...argv)).toThrow(line));
+
   test.each([
     ["orders.csv", { format: "csv" }, []],
     ["orders.tsv", { format: "csv", delimiter: "\t" }, []],
@@ -342,6 +367,11 @@ describe("a change of limits", () => {
     [["--budget-tokens", "5000", "--budget-dollars", "0.5"], { budget: { tokens: 5000, dollars: 0.5 } }],
     [["--parallel", "8"], { maxParallelism: 8 }],
     [["--tolerate", "off"], { tolerate: { failureRate: 1 } }],
+    [["--window", "22:00-06:00"], { window: { from: "22:00", to: "06:00" } }],
+    [["--window", "none"], { window: null }],
+    [["--time-zone", "UTC"], { window: { timeZone: "UTC" } }],
+    [["--deadline", "6h"], { deadline: "6h" }],
+    [["--deadline", "none"], { deadline: null }],
     [["--min-interval", "1s", "--jitter", "50ms"], { pacing: { minIntervalMs: 1000, jitterMs: 50 } }],
   ])("of %j is %j", (argv, change) => {
     expect(patch(...argv)).toEqual(change);

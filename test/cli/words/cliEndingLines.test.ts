@@ -35,6 +35,18 @@ describe("the closing lines", () => {
     );
   });
 
+  test("say whether the deadline was kept", () => {
+    const deadline = { at: "2026-11-21T12:00:10.000Z", missedBySeconds: 10, neededPerSecond: null };
+    expect(ended({ deadline })[1]).toBe("deadline 2026-11-21T12:00:10.000Z: missed by 10 s");
+    const met = { ...deadline, missedBySeconds: null };
+    expect(ended({ deadline: met })[1]).toBe("deadline 2026-11-21T12:00:10.000Z: met");
+    expect(ended({ deadline: met, status: "cancelled" }).join()).not.toContain("deadline");
+    const waits = { kind: "waits", view: view({ deadline, status: "paused" }), interrupted: true } as const;
+    expect(endingLines(waits, { kind: "not-wanted" }, "")).toContain(
+      "deadline 2026-11-21T12:00:10.000Z: will be missed by about 10 s",
+    );
+  });
+
   test("say less than a second where it was less", () => {
     const [line] = ended({ endedAt: "2026-11-21T12:00:00.300Z" });
     expect(line).toMatch(/^completed in less than a second: /);

@@ -119,10 +119,10 @@ describe("a budget", () => {
     lane.ask(0, { costed: waiting([1, 10]) });
     lane.ask(1000, { costed: waiting([2, 10]), report: report({ calls: 1, answered: 1 }) });
     expect(run.state.status).toBe("paused");
-    patch(run, { budget: { calls: 2 } }, SPEC_DEFAULTS, 1500);
+    patch(run, { budget: { calls: 2 } }, SPEC_DEFAULTS, { nowMs: 1500, wallMs: 1500 });
     resume(run, "1", 1500);
     expect(lane.ask(2000, { costed: waiting([2, 10]) }).costed?.granted).toHaveLength(1);
-    patch(run, { budget: { calls: null } }, SPEC_DEFAULTS, 1500);
+    patch(run, { budget: { calls: null } }, SPEC_DEFAULTS, { nowMs: 1500, wallMs: 1500 });
     expect(run.state.spec.budget).toBeNull();
   });
 

@@ -58,7 +58,7 @@ describe("smoke stage", () => {
     const run = smoking(100, { gate: "manual" });
     workStage(run, 0);
     expect(run.state.status).toBe("awaiting-approval");
-    expect(work(run, 2).offers).toEqual([]);
+    expect(work(run, 2, 2).offers).toEqual([]);
   });
 
   it("needs no gate when the stage is the whole run", () => {

@@ -101,7 +101,7 @@ describe("sync", () => {
     const [lease] = lane.ask(0).leases;
     expect(lane.ask(1, { commits: [commitOf(lease!, 10)] }).kind).toBe("drain");
     expect(run.state.status).toBe("finishing");
-    expect(work(run, 2).errands).toEqual(["finish"]);
+    expect(work(run, 2, 2).errands).toEqual(["finish"]);
     finished(run, 3);
     expect(view(run, { nowMs: 3, wallMs: 3, driven: true })).toMatchObject({
       status: "completed",
@@ -117,11 +117,11 @@ describe("sync", () => {
     const [lease] = lane.ask(0).leases;
     const commit = commitOf(lease!, 10);
     lane.ask(1, { commits: [{ ...commit, part: { ...commit.part!, ok: 9, failed: 1 } }] });
-    expect(work(run, 1).errands).toEqual(["index"]);
+    expect(work(run, 1, 1).errands).toEqual(["index"]);
     lane.ask(2, { indexed: [{ chunk: 0, n: 0 }], capacity: 0 });
     lane.ask(3, { indexed: [{ chunk: 0, n: 0 }], capacity: 0 });
     expect(run.state.unindexed).toBe(0);
-    expect(work(run, 3).errands).toEqual(["finish"]);
+    expect(work(run, 3, 3).errands).toEqual(["finish"]);
     finished(run, 4);
     expect(run.state.status).toBe("completed-with-failures");
   });
@@ -181,10 +181,10 @@ describe("sync", () => {
     const lane = new Invocation(run, "a");
     const [lease] = lane.ask(0).leases;
     cancel(run, "1", 0);
-    expect(work(run, 0).errands).toEqual([]);
+    expect(work(run, 0, 0).errands).toEqual([]);
     const others = [...lane.held.values()].slice(1).map((held) => commitOf(held, 0, { part: null }));
     lane.ask(1, { commits: [commitOf(lease!, 4), ...others] });
-    expect(work(run, 2).errands).toEqual(["finish"]);
+    expect(work(run, 2, 2).errands).toEqual(["finish"]);
     finished(run, 3);
     expect([run.state.status, run.state.counts.done]).toEqual(["cancelled", 4]);
   });
@@ -193,7 +193,7 @@ describe("sync", () => {
     const run = plannedRun(100, { chunkSize: 10, maxParallelism: 5 });
     const lane = new Invocation(run, "a");
     lane.ask(0);
-    patch(run, { maxParallelism: 2 }, SPEC_DEFAULTS, 1);
+    patch(run, { maxParallelism: 2 }, SPEC_DEFAULTS, { nowMs: 1, wallMs: 1 });
     expect(lane.ask(2).shed).toEqual([3, 4, 5]);
     expect(lane.ask(2).leases).toEqual([]);
   });
@@ -206,7 +206,7 @@ describe("sync", () => {
     const checkpoint = { cursor: 10, position: null, deferred: [waiting] };
     lane.ask(1, { commits: [commitOf(lease!, 9, { checkpoint })] });
     expect(run.ledger.nextAvailableAtMs()).toBe(3_600_001);
-    patch(run, { retry: { maxRetryAfterMs: 70_000 } }, SPEC_DEFAULTS, 1000);
+    patch(run, { retry: { maxRetryAfterMs: 70_000 } }, SPEC_DEFAULTS, { nowMs: 1000, wallMs: 1000 });
     expect(run.ledger.nextAvailableAtMs()).toBe(71_000);
     const [again] = new Invocation(run, "b").ask(71_000).leases;
     expect(again?.work.checkpoint.deferred).toMatchObject([{ ordinal: 9, dueInMs: 0 }]);
@@ -257,19 +257,19 @@ describe("sync", () => {
 
   it("offers no more invocations than are wanted, and repeats an offer that nobody took", () => {
     const run = plannedRun(100, { chunkSize: 10, maxParallelism: 10 });
-    const first = work(run, 0).offers;
+    const first = work(run, 0, 0).offers;
     expect(first).toHaveLength(2);
     expect(new Set([...first, ERRANDS_QUEUE]).size).toBe(3);
-    expect(work(run, 1).offers).toEqual([]);
-    expect(work(run, 5001).offers).toHaveLength(2);
+    expect(work(run, 1, 1).offers).toEqual([]);
+    expect(work(run, 5001, 5001).offers).toHaveLength(2);
     new Invocation(run, "a").ask(5002, { queue: 2 });
-    expect(work(run, 5003).offers).toEqual([]);
+    expect(work(run, 5003, 5003).offers).toEqual([]);
   });
 
   it("offers elsewhere what nobody took from a queue that another run keeps", () => {
     const run = plannedRun(100, { chunkSize: 10, maxParallelism: 5 });
-    const [first] = work(run, 0).offers;
-    const [second] = work(run, 5001).offers;
+    const [first] = work(run, 0, 0).offers;
+    const [second] = work(run, 5001, 5001).offers;
     expect(second).toBeDefined();
     expect(second).not.toBe(first);
   });
@@ -321,7 +321,7 @@ describe("sync", () => {
           else if (kind === "die") lanes[who] = new Invocation(run, `i${born++}`);
           else act(lanes[who]!, kind, count);
           expect(run.semaphore.live.size).toBeLessThanOrEqual(6);
-          work(run, nowMs);
+          work(run, nowMs, nowMs);
           if (run.state.status !== "finishing") expect(wakeAtMs(run, nowMs)).not.toBeNull();
         }
         // Then all heals: one invocation is left and must reach the end.

@@ -114,7 +114,7 @@ describe("a run that waits", () => {
 
   it("waits no longer than a bound that was lowered meanwhile", () => {
     const of = waitingRun([throttled(9, { retryAfterMs: HOUR_MS })], HOUR_MS);
-    patch(of, { retry: { maxRetryAfterMs: 60_000 } }, SPEC_DEFAULTS, 1000);
+    patch(of, { retry: { maxRetryAfterMs: 60_000 } }, SPEC_DEFAULTS, { nowMs: 1000, wallMs: 1000 });
     const { why, leftSeconds } = run(of, 1000);
     expect(why).toContain("until 17:01:01Z");
     expectAfter(leftSeconds, 60);
