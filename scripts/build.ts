@@ -1,4 +1,4 @@
 /** Makes `dist/`: the Worker and its lanes as modules, and the options of the embedded runtime. */
-import { build } from "../src/cli/runtime/bundle.ts";
+import { build } from "../src/cli/runtime/build.ts";
 
 await build();

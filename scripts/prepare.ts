@@ -4,8 +4,8 @@
  */
 import module from "node:module";
 import { join } from "node:path";
-import { build } from "../src/cli/runtime/bundle.ts";
-import { PROJECT } from "../src/cli/runtime/dist.ts";
+import { PROJECT } from "../src/cli/project.ts";
+import { build } from "../src/cli/runtime/build.ts";
 import { loadMiniflare } from "../src/cli/runtime/miniflareCopy.ts";
 
 try {

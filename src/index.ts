@@ -1,26 +1,6 @@
-/**
- * The Worker: requests go to the API, messages to the lanes, the minute's tick to the schedules and the watchdog.
- * Wiring only.
- */
-import { createApp } from "./api/app.ts";
-import type { QueueMessage } from "./core/protocol.ts";
-import { consume } from "./lane/consumer.ts";
-import type { Env } from "./objects/env.ts";
-import { pokeQuietRuns } from "./run/watchdog.ts";
-import { tickSchedules } from "./schedule/tick.ts";
-import { cleanUploads } from "./storage/inputs/uploads.ts";
+/** The Worker as it is deployed from a clone: Weir without anything added. */
+import { createWorker } from "./package/worker.ts";
 
-export { RunObject } from "./run/object.ts";
-export { ScheduleObject } from "./schedule/object.ts";
+export { RunObject, ScheduleObject } from "./package/worker.ts";
 
-const app = createApp();
-
-export default {
-  fetch: app.fetch,
-  queue: consume,
-  async scheduled(controller, env) {
-    await tickSchedules(env, Date.now());
-    await pokeQuietRuns(env, controller.scheduledTime);
-    await cleanUploads(env.BUCKET, controller.scheduledTime);
-  },
-} satisfies ExportedHandler<Env, QueueMessage>;
+export default createWorker();

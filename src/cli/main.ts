@@ -1,10 +1,11 @@
 /** The `weir` command's entry: which command, how it ends, and one clear line for whatever goes wrong. */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join } from "node:path";
 import { ApiError, checkRemote } from "./client.ts";
 import { CommandError, EXIT, UsageError } from "./exit.ts";
 import { type Arguments, type Flags, parseArguments } from "./flags/arguments.ts";
 import { tieToOuterProcess } from "./process/outerProcess.ts";
+import { PROJECT } from "./project.ts";
 import { closeStdout, print, watchStdout } from "./stdout.ts";
 import { helpText } from "./words/help.ts";
 import { printable } from "./words/printable.ts";
@@ -114,6 +115,6 @@ function printText(text: string): number {
 }
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(resolve(import.meta.dirname, "../../package.json"), "utf8"));
+  const manifest = JSON.parse(readFileSync(join(PROJECT, "package.json"), "utf8"));
   return `weir ${manifest.version}\n`;
 }

@@ -13,7 +13,12 @@ const NAME = `must name fields of 1 to ${MAX_FIELD_CHARS} characters`;
 
 const field = z.string().min(1).max(MAX_FIELD_CHARS);
 const own = z.string().refine((name) => ownReducers[name] !== undefined, {
-  error: "must be the name of a reducer in src/core/reduce/ownReducers.ts",
+  error: () => {
+    const names = Object.keys(ownReducers);
+    return names.length === 0
+      ? "names a reducer of weir.config.ts, and there are none"
+      : `must be one of the reducers of weir.config.ts: ${names.join(", ")}`;
+  },
 });
 
 const rule: z.ZodType<ReduceRule> = z.union(

@@ -395,9 +395,13 @@ function isHostRate(text: string): boolean {
   return rate.kind === "ok" && rate.perSecond >= MIN_HOST_RATE_PER_SECOND;
 }
 
+/** One of the kinds that there are when a spec is parsed: those of a project's own come after this schema was made. */
 function kindOf(registry: Readonly<Record<string, unknown>>, said: ReturnType<typeof about>) {
-  const kinds = Object.keys(registry);
-  return oneOf(kinds as [string, ...string[]]).meta(said);
+  const error = () => `must be one of ${Object.keys(registry).join(", ")}`;
+  return z
+    .string({ error })
+    .refine((kind) => registry[kind] !== undefined, { error })
+    .meta(said);
 }
 
 export type SpecInput = z.infer<typeof specSchema>;

@@ -35,3 +35,9 @@ async function* readItems(
   if (known === undefined) throw new SourceError("source.kind", `there is no source of kind ${source.kind}`);
   yield* known.read(source, ...reading);
 }
+
+/** Adds a source under its kind. Throws for one that there is. */
+export function addSource(source: Source<never>): void {
+  if (sourceRegistry[source.kind] !== undefined) throw new Error(`there is a source ${source.kind} already`);
+  sourceRegistry[source.kind] = source as unknown as Source<SourceSpec>;
+}

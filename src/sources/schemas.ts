@@ -207,14 +207,11 @@ export type FailuresSettings = z.infer<typeof failuresSchema>;
  * Each takes the whole `source` of a spec, its kind included, and gives the settings that the source's `pin` takes. Has
  * no prototype: a kind such as "constructor" finds nothing.
  */
-export const sourceSchemas: Readonly<Record<string, z.ZodType<SourceSpec>>> = Object.assign(
-  Object.create(null),
-  {
-    items: itemsSchema,
-    range: rangeSchema,
-    input: inputSchema,
-    objects: objectsSchema,
-    "postgres-range": postgresRangeSchema,
-    failures: failuresSchema,
-  } satisfies Record<string, z.ZodType>,
-);
+export const sourceSchemas: Record<string, z.ZodType<SourceSpec>> = Object.assign(Object.create(null), {
+  items: itemsSchema,
+  range: rangeSchema,
+  input: inputSchema,
+  objects: objectsSchema,
+  "postgres-range": postgresRangeSchema,
+  failures: failuresSchema,
+} satisfies Record<string, z.ZodType>);

@@ -10,7 +10,7 @@ import { postgresRangeSchema } from "./postgres/postgresRangeSchema.ts";
 import { scrapeSchema } from "./scrape/scrapeSchema.ts";
 
 /** Each takes the whole `task` of a spec, its kind included. Has no prototype: a kind such as "constructor" finds nothing. */
-export const taskSchemas: Readonly<Record<string, z.ZodType<unknown>>> = Object.assign(Object.create(null), {
+export const taskSchemas: Record<string, z.ZodType<unknown>> = Object.assign(Object.create(null), {
   http: httpSchema,
   llm: llmSchema,
   "postgres-load": postgresLoadSchema,

@@ -18,6 +18,7 @@ import { type Flags, shown } from "./arguments.ts";
 import { fieldName, flagFor, mayFollow } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
 import { deadlineFlag, windowFlags, withWindowFlags } from "./whenFlags.ts";
+import { admitForeignKinds } from "./foreignKinds.ts";
 
 export interface Draft {
   /** Checked: `parseSpec` accepts it. As the user wrote it: defaults are the server's to fill. */
@@ -46,6 +47,7 @@ export function draftSpec(
   // Where the spec is not known, only what was typed can be judged.
   const isKnown = flags.wordsAreSure && !flags.refused.has(SPEC_FILE);
   const written = isKnown ? read : {};
+  admitForeignKinds(written, flags);
   if (written === null) requireFlags(flags);
   const limit = flags.wholeNumber("limit", { least: 1, most: Number.MAX_SAFE_INTEGER });
   const local = flags.noted("input", () => localInput(objectOf(written?.source), file ?? null, flags, limit));

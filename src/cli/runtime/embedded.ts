@@ -20,6 +20,7 @@ import { embeddedWorkers, WEIR } from "./embeddedWorkers.ts";
 import { keepSchema } from "./migrations.ts";
 import { loadMiniflare } from "./miniflareCopy.ts";
 import { requireOpenFiles } from "./openFiles.ts";
+import { findConfig } from "./ownConfig.ts";
 import { openRuntimeLog, type RuntimeLog } from "./runtimeLog.ts";
 import { bucketName, emptyTmp, type StateFolder } from "./stateFolder.ts";
 
@@ -73,7 +74,7 @@ export interface EmbeddedOptions {
 /** Starts workerd. The caller owns the folder. Throws UsageError for a port in use. */
 export async function startEmbedded(folder: StateFolder, options: EmbeddedOptions): Promise<Embedded> {
   requireOpenFiles();
-  const bundle = loadBundle();
+  const bundle = loadBundle(findConfig(process.cwd()));
   const bucket = bucketName(folder);
   emptyTmp(folder);
   const aside = options.repairs ? await setDamagedIndexAside(folder) : null;

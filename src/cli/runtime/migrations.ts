@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Migration } from "../../storage/index/migrate.ts";
 import { CommandError } from "../exit.ts";
-import { PROJECT } from "./dist.ts";
+import { PROJECT } from "../project.ts";
 import { readOr, replaceFile, type StateFolder } from "./stateFolder.ts";
 
 const FOLDER = join(PROJECT, "migrations");

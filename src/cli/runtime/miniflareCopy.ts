@@ -1,5 +1,5 @@
 /**
- * Miniflare as the command loads it: one file in `dist/`, made of the package and of what it requires.
+ * Miniflare as the command loads it: one file in `dist/embedded/`, made of the package and of what it requires.
  *
  * Two things make it start faster. One file without comments and without characters beyond Latin-1 is read and compiled
  * sooner than two hundred. And the message in which Miniflare gives workerd its configuration grows to its size at once:
@@ -9,11 +9,12 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Plugin } from "esbuild";
-import { DIST, PROJECT, stamp, writeWhole } from "./dist.ts";
+import { PROJECT } from "../project.ts";
+import { EMBEDDED, writeStamp, writeWhole } from "./dist.ts";
 
-/** Its name among what `dist/` holds. */
+/** Its name among what `dist/embedded/` holds. */
 export const MINIFLARE = "miniflare";
-const FILE = `${MINIFLARE}.cjs`;
+const FILE = join(EMBEDDED, `${MINIFLARE}.cjs`);
 const GROWTH = /(?<=\bvar MIN_SINGLE_SEGMENT_GROWTH = )4096(?=;)/;
 /** More than a configuration needs: only what is written of it becomes memory. */
 const GROWTH_BYTES = 16 * 2 ** 20;
@@ -22,7 +23,7 @@ const require = createRequire(import.meta.url);
 /** Loads the copy. It must have been built. */
 export function loadMiniflare(): typeof import("miniflare") {
   // Required, not imported: to import it Node would read megabytes of CommonJS for its format and its exports too.
-  return require(join(DIST, FILE)) as typeof import("miniflare");
+  return require(FILE) as typeof import("miniflare");
 }
 
 /** Throws where the package has another form than this file knows. */
@@ -35,7 +36,7 @@ export async function buildMiniflare(): Promise<void> {
     bundle: true,
     platform: "node",
     format: "cjs",
-    target: "node24",
+    target: "node20",
     // Names of classes stand in messages.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -47,12 +48,16 @@ export async function buildMiniflare(): Promise<void> {
       js: 'require=require("node:module").createRequire(require.resolve("miniflare"));__dirname=require("node:path").dirname(require.resolve("miniflare"));',
     },
     plugins: [wholeMessages],
-    outfile: join(DIST, FILE),
+    outfile: FILE,
     write: false,
     logLevel: "error",
   });
   writeWhole(FILE, escaped(outputFiles[0]?.text ?? ""));
-  stamp(MINIFLARE, startedMs, ["src/cli/runtime/miniflareCopy.ts", "package-lock.json"]);
+  writeStamp(EMBEDDED, MINIFLARE, {
+    startedMs,
+    from: PROJECT,
+    files: ["src/cli/runtime/miniflareCopy.ts", "package-lock.json"],
+  });
 }
 
 /** esbuild leaves characters of regular expressions as they are. */

@@ -1,8 +1,6 @@
 /** What `weir --help` prints. */
-import { resolve } from "node:path";
 import { COMMANDS, type Command, type Flag, GLOBAL_FLAGS } from "../flags/flags.ts";
-
-const PROJECT = resolve(import.meta.dirname, "../../..");
+import { PROJECT } from "../project.ts";
 
 /** The text for a command, or the overview. */
 export function helpText(command: Command | null): string {

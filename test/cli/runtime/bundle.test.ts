@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type Metafile } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
-import { loadBundle, workerBuild } from "../../../src/cli/runtime/bundle.ts";
+import { loadBundle } from "../../../src/cli/runtime/bundle.ts";
+import { workerBuild } from "../../../src/cli/runtime/workerBuild.ts";
 import { copyProject } from "../../support/ownWeir.ts";
 
 describe("the lanes' isolate", () => {

@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadBundle } from "../../../src/cli/runtime/bundle.ts";
-import { DIST } from "../../../src/cli/runtime/dist.ts";
+import { EMBEDDED } from "../../../src/cli/runtime/dist.ts";
 import { loadMiniflare } from "../../../src/cli/runtime/miniflareCopy.ts";
 
 describe("the copy of Miniflare", () => {
   beforeAll(() => {
     loadBundle();
   }, 120_000);
-  const text = () => readFileSync(join(DIST, "miniflare.cjs"), "utf8");
+  const text = () => readFileSync(join(EMBEDDED, "miniflare.cjs"), "utf8");
 
   test("makes room for a whole configuration at once", () => {
     expect(text().match(/MIN_SINGLE_SEGMENT_GROWTH\s*=\s*\d+/g)).toEqual([
