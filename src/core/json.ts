@@ -8,14 +8,17 @@
  */
 import type { Json } from "./spec.ts";
 
-/** The parts of ES2025 "JSON.parse source text access" that Node 24 and workerd have and the ES2024 types lack. */
+/**
+ * The parts of ES2025 "JSON.parse source text access" that workerd and Node 22 have and the ES2024 types lack. Node 20
+ * has none: the command, which shows rows there and makes none, then shows numbers as `JSON.parse` reads them.
+ */
 interface ExactJson {
   parse(
     text: string,
     reviver: (key: string, value: Json, context: { readonly source?: string }) => Json,
   ): Json;
-  rawJSON(text: string): Json;
-  isRawJSON(value: unknown): boolean;
+  readonly rawJSON: ((text: string) => Json) | undefined;
+  isRawJSON?(value: unknown): boolean;
 }
 const exact = JSON as unknown as ExactJson;
 
@@ -25,7 +28,9 @@ const INTEGER = /^-?[0-9]+$/;
 
 /** Parses JSON text. Throws SyntaxError when it is none. */
 export function parseJson(text: string): Json {
-  return MAY_LOSE_DIGITS.test(text) ? exact.parse(text, keepDigits) : (JSON.parse(text) as Json);
+  return MAY_LOSE_DIGITS.test(text) && exact.rawJSON !== undefined
+    ? exact.parse(text, keepDigits)
+    : (JSON.parse(text) as Json);
 }
 
 /** Characters shown on each side of a fault. */
@@ -56,7 +61,7 @@ export function jsonFault(text: string): string {
 function keepDigits(_key: string, value: Json, context: { readonly source?: string }): Json {
   if (typeof value !== "number" || context.source === undefined) return value;
   const lost = INTEGER.test(context.source) ? !Number.isSafeInteger(value) : !Number.isFinite(value);
-  return lost ? exact.rawJSON(context.source) : value;
+  return lost ? exactNumber(context.source) : value;
 }
 
 /** One line of JSON text; numbers read by `parseJson` come out with their own digits. */
@@ -66,10 +71,10 @@ export function stringifyJson(value: Json): string {
 
 /** A number by its digits, which must be those of a JSON number. */
 export function exactNumber(digits: string): Json {
-  return exact.rawJSON(digits);
+  return exact.rawJSON === undefined ? Number(digits) : exact.rawJSON(digits);
 }
 
 /** True for a number that is held by its digits. */
 export function isExactNumber(value: unknown): value is { readonly rawJSON: string } {
-  return typeof value === "object" && value !== null && exact.isRawJSON(value);
+  return typeof value === "object" && value !== null && exact.isRawJSON?.(value) === true;
 }

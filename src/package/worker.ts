@@ -1,6 +1,5 @@
 /**
- * `weir-run/worker`: the Worker that is deployed. Requests go to the API, messages to the lanes, the minute's tick to the
- * schedules and the watchdog.
+ * `weir-run/worker`: the Worker that is deployed, with what a project adds to it.
  *
  * ```ts
  * import { createWorker } from "weir-run/worker";
@@ -9,30 +8,23 @@
  * export default createWorker(config);
  * ```
  */
-import { createApp } from "../api/app.ts";
-import type { QueueMessage } from "../core/protocol.ts";
-import { consume } from "../lane/consumer.ts";
-import type { Env } from "../objects/env.ts";
-import { pokeQuietRuns } from "../run/watchdog.ts";
-import { tickSchedules } from "../schedule/tick.ts";
-import { cleanUploads } from "../storage/inputs/uploads.ts";
 import type { WeirConfig } from "./config.ts";
-import { extendApi } from "./extendApi.ts";
+import { createWeirWorker, RunObject as Run, ScheduleObject as Schedule } from "./weirWorker.ts";
 
-export { RunObject } from "../run/object.ts";
-export { ScheduleObject } from "../schedule/object.ts";
+/** What a Worker's module exports as its default; bindings as Weir's `wrangler.jsonc` declares them. */
+export interface WeirWorker {
+  fetch(request: Request, env: never, context: never): Response | Promise<Response>;
+  queue(batch: never, env: never, context: never): Promise<void>;
+  scheduled(controller: never, env: never, context: never): Promise<void>;
+}
+
+/** A class of Durable Objects, to be exported by the Worker's module under its own name. */
+export type ObjectClass = new (state: never, env: never) => object;
+
+export const RunObject: ObjectClass = Run;
+export const ScheduleObject: ObjectClass = Schedule;
 
 /** Once per Worker. Throws what is wrong with the config, and then the Worker does not start. */
-export function createWorker(config: WeirConfig = {}) {
-  extendApi(config);
-  const app = createApp();
-  return {
-    fetch: app.fetch,
-    queue: consume,
-    async scheduled(controller, env) {
-      await tickSchedules(env, Date.now());
-      await pokeQuietRuns(env, controller.scheduledTime);
-      await cleanUploads(env.BUCKET, controller.scheduledTime);
-    },
-  } satisfies ExportedHandler<Env, QueueMessage>;
+export function createWorker(config: WeirConfig = {}): WeirWorker {
+  return createWeirWorker(config);
 }

@@ -15,9 +15,8 @@ const field = z.string().min(1).max(MAX_FIELD_CHARS);
 const own = z.string().refine((name) => ownReducers[name] !== undefined, {
   error: () => {
     const names = Object.keys(ownReducers);
-    return names.length === 0
-      ? "names a reducer of weir.config.ts, and there are none"
-      : `must be one of the reducers of weir.config.ts: ${names.join(", ")}`;
+    const known = names.length === 0 ? "" : `: ${names.join(", ")}`;
+    return `must be the name of a reducer in weir.config.ts${known}`;
   },
 });
 

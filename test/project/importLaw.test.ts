@@ -93,7 +93,11 @@ describe("the import law", () => {
   });
 
   test.each([
-    ["the entry re-exports the object", "src/index.ts", 'export { RunObject } from "./run/object.ts";'],
+    [
+      "the entry re-exports the object",
+      "src/index.ts",
+      'export { RunObject } from "./package/weirWorker.ts";',
+    ],
     ["core imports core", "src/core/a.ts", 'import { b } from "./b.ts";'],
     [
       "a comment may say anything",

@@ -28,10 +28,11 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...["background", "schedule"],
   ],
   sim: ["core", "tasks", "sources", "run", "lane"],
-  cli: ["core", "schema", "objects", "storage", "tasks", "runSpec", "runs", "schedule", "sim"],
-  "index.ts": ["core", "objects", "storage", "run", "lane", "schedule", "api"],
-  "embeddedWorker.ts": ["objects", "storage", "api", "index.ts"],
-  "embeddedLanes.ts": ["core", "objects", "lane"],
+  cli: ["core", "schema", "objects", "storage", "tasks", "sources", "runSpec", "runs", "schedule", "sim"],
+  package: ["core", "objects", "storage", "tasks", "sources", "run", "lane", "schedule", "api"],
+  "index.ts": ["package"],
+  "embeddedWorker.ts": ["package"],
+  "embeddedLanes.ts": ["package"],
 };
 
 /** Files that import each other, by type alone and within one folder, each with its reason. */
@@ -200,7 +201,8 @@ function nameBreaches(path: string): string[] {
 }
 
 function barrelBreaches(path: string, text: string): string[] {
-  if (path === "src/index.ts") return [];
+  // The two faces: what is deployed, and what projects import.
+  if (path === "src/index.ts" || path === "src/package/weirRun.ts") return [];
   if (path.endsWith("/index.ts")) return [`${path} is a barrel by its name`];
   const code = withoutComments(text);
   const rest = code.replace(/^export\s+(type\s+)?(\*|\{[^}]*\})[^;]*?from\s+"[^"]+";?/gm, "");

@@ -5,8 +5,10 @@
  * It is SQLite's lock on a file of its own: Node has no other that the kernel drops when its holder dies, however it
  * dies. Nothing is ever written to that file, and it is never removed: two files of one name would be two locks.
  */
-import { truncateSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, truncateSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { DatabaseSync } from "node:sqlite";
 import { UsageError } from "../exit.ts";
 import type { StateFolder } from "../runtime/stateFolder.ts";
 
@@ -42,8 +44,46 @@ export function isFolderLocked(folder: StateFolder): boolean {
   return unlock === null;
 }
 
+/** SQLite of this Node; null in Node 20, which has none. */
+const sqlite = loadSqlite();
+
+function loadSqlite(): typeof import("node:sqlite") | null {
+  try {
+    return createRequire(import.meta.url)("node:sqlite") as typeof import("node:sqlite");
+  } catch {
+    return null;
+  }
+}
+
 function lockFile(path: string): (() => void) | null {
-  const database = new DatabaseSync(path, { timeout: 0 });
+  return sqlite === null ? lockByFlock(path) : lockBySqlite(path, sqlite.DatabaseSync);
+}
+
+/** Of util-linux and busybox; macOS has none, and perl. Each ends at once, with 1 where another has the lock. */
+const FLOCK = [
+  ["flock", "-n", "3"],
+  ["perl", "-MFcntl=:flock", "-e", 'open(F, "<&=", 3) or exit 2; exit(flock(F, LOCK_EX | LOCK_NB) ? 0 : 1)'],
+] as const;
+
+/**
+ * Where Node has no SQLite: flock(2) on a file that stays open here. The lock belongs to the open file, which a short
+ * process locks and this one keeps. The two kinds of locks do not see each other; the owner file does (`owner.ts`).
+ */
+function lockByFlock(path: string): (() => void) | null {
+  const file = openSync(path, "a+");
+  for (const [command, ...args] of FLOCK) {
+    const { status, error } = spawnSync(command, args, { stdio: ["ignore", "ignore", "ignore", file] });
+    if (error !== undefined) continue;
+    if (status === 0) return () => closeSync(file);
+    closeSync(file);
+    return null;
+  }
+  closeSync(file);
+  throw new Error("neither flock nor perl is there to lock it with; Node 22.13 or later needs neither");
+}
+
+function lockBySqlite(path: string, Database: typeof DatabaseSync): (() => void) | null {
+  const database = new Database(path, { timeout: 0 });
   try {
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     held.add(database);

@@ -21,7 +21,7 @@ export async function buildOwn(path: string, folder: string): Promise<void> {
   const { files, metafile } = await bundleModules({
     absWorkingDir: from,
     entryPoints: { worker: "weir-entry:worker", lanes: "weir-entry:lanes" },
-    plugins: [entries(path), ownParts, lazyBuiltins, englishOnly, ...(IS_BUILT ? [] : [tablesOnDisk])],
+    plugins: [entries(path), ownParts, lazyBuiltins, englishOnly, tablesOnDisk],
     outdir: folder,
     // A mistake in the config is shown with its file, line and text.
     logLevel: "error",
@@ -42,14 +42,19 @@ function part(name: string): string {
 
 /** The two entries, which import the config. */
 function entries(config: string): Plugin {
+  const [worker, lanes] = [part("embeddedWorker"), part("embeddedLanes")].map((path) => JSON.stringify(path));
   const text = {
-    worker: `import config from ${JSON.stringify(config)};
-import { createEmbeddedWorker } from ${JSON.stringify(part("embeddedWorker"))};
-export * from ${JSON.stringify(part("embeddedWorker"))};
-export default createEmbeddedWorker(config);`,
-    lanes: `import config from ${JSON.stringify(config)};
-import { createEmbeddedLanes } from ${JSON.stringify(part("embeddedLanes"))};
-export default createEmbeddedLanes(config);`,
+    worker: [
+      `import config from ${JSON.stringify(config)};`,
+      `import { createEmbeddedWorker } from ${worker};`,
+      `export { RunObject, Schema, ScheduleObject } from ${worker};`,
+      "export default createEmbeddedWorker(config);",
+    ].join(" "),
+    lanes: [
+      `import config from ${JSON.stringify(config)};`,
+      `import { createEmbeddedLanes } from ${lanes};`,
+      "export default createEmbeddedLanes(config);",
+    ].join(" "),
   };
   return {
     name: "entries",
@@ -70,7 +75,7 @@ const ownParts: Plugin = {
   name: "weir-run",
   setup(bundler) {
     bundler.onResolve({ filter: /^weir-run(\/worker)?$/ }, (found) => ({
-      path: part(found.path === "weir-run" ? "index" : "worker"),
+      path: part(found.path === "weir-run" ? "weirRun" : "worker"),
     }));
   },
 };

@@ -22,7 +22,9 @@ export async function setDamagedIndexAside(folder: StateFolder): Promise<string 
 }
 
 async function isSound(file: string): Promise<boolean> {
-  const { DatabaseSync } = await import("node:sqlite");
+  const { DatabaseSync } = (await import("node:sqlite").catch(() => null)) ?? {};
+  // Node 20 has no SQLite to look with.
+  if (DatabaseSync === undefined) return true;
   try {
     const database = new DatabaseSync(file);
     try {

@@ -5,7 +5,8 @@
  * (`npm run bench -- --only throughput`). Reached and trusted is what it would reach and trust; what a spec may call is
  * decided in `tasks/calls/egress.ts`.
  */
-import { getCACertificates, rootCertificates } from "node:tls";
+import { readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
 
 export function network() {
   return {
@@ -15,9 +16,19 @@ export function network() {
   };
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
 /** Beyond the browsers' authorities: those of NODE_EXTRA_CA_CERTS; workerd finds none by itself on Windows. */
 function trusted(): string[] {
   const own = process.platform === "win32" ? rootCertificates : [];
-  const extra = process.env.NODE_EXTRA_CA_CERTS === undefined ? [] : getCACertificates("extra");
-  return [...own, ...extra];
+  return [...own, ...extra(process.env.NODE_EXTRA_CA_CERTS ?? "")];
+}
+
+/** Of a file that cannot be read there are none, as for Node, which warns of it at its start. */
+function extra(path: string): readonly string[] {
+  try {
+    return path === "" ? [] : (readFileSync(path, "utf8").match(CERTIFICATE) ?? []);
+  } catch {
+    return [];
+  }
 }

@@ -29,6 +29,10 @@ export const tablesOnDisk: Plugin = {
     bundler.onResolve({ filter: /\/tokenizerTables\.ts$/ }, () => ({
       path: join(PROJECT, "src/tasks/llm/tokenizerTablesOnDisk.ts"),
     }));
+    // In the package the tables are a part of their own (`scripts/package.ts`).
+    bundler.onResolve({ filter: /\/tokenizerTables\.js$/ }, () => ({
+      path: join(PROJECT, "dist/lib/tokenizerTablesOnDisk.js"),
+    }));
   },
 };
 

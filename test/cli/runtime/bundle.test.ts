@@ -82,7 +82,7 @@ test("no file of a build holds a value of .dev.vars or of the environment, nor d
       .filter((path) => statSync(path).isFile())
       .map((path) => [path, readFileSync(path, "utf8")] as const);
     expect(texts.filter(([, text]) => text.includes(token)).map(([path]) => path)).toEqual([]);
-    expect(files).toContain("configuration.json");
+    expect(files).toContain("embedded/configuration.json");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
