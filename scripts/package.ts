@@ -12,7 +12,7 @@ import { englishOnly, lazyBuiltins, workerBuild } from "../src/cli/runtime/worke
 
 const DIST = join(PROJECT, "dist");
 /** Installed beside Weir; all else is in it. */
-const INSTALLED = ["miniflare", "esbuild", "zod", "zod/*"];
+const INSTALLED = ["workerd", "esbuild", "zod", "zod/*"];
 
 /** The command counts no tokens: the Worker does. */
 const noTables: Plugin = {
@@ -49,7 +49,7 @@ async function buildCommand(): Promise<void> {
       weir: "src/cli/packaged.ts",
       build: "src/cli/runtime/buildCommand.ts",
     },
-    external: [...INSTALLED, "wrangler", "cloudflare:*", "pg-native"],
+    external: [...INSTALLED, "miniflare", "wrangler", "cloudflare:*", "pg-native"],
     plugins: [englishOnly, noTables],
     outdir: join(DIST, "cli"),
   });

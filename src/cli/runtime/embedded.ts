@@ -81,7 +81,7 @@ export async function startEmbedded(folder: StateFolder, options: EmbeddedOption
   if (aside !== null) say(`the damaged index is set aside as ${printable(aside)}, which may be deleted`);
   process.env.TMPDIR = folder.tmp;
   process.env.MINIFLARE_WORKERD_V8_FLAGS ??= V8_FLAGS;
-  recordWorkerd(folder, createRequire(require.resolve("miniflare"))("workerd").default);
+  recordWorkerd(folder, require("workerd").default);
   const watchdog = startWatchdog(folder);
   const token = options.token ?? randomBytes(32).toString("base64url");
   const log = openRuntimeLog(folder.workerdLog, options.succeeds.length > 0);

@@ -5,9 +5,9 @@
  * sooner than two hundred. And the message in which Miniflare gives workerd its configuration grows to its size at once:
  * the package's grows by 4 KiB, and copies megabytes each time (docs/design/runtime.md has the figures).
  */
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Plugin } from "esbuild";
 import { PROJECT } from "../project.ts";
 import { EMBEDDED, writeStamp, writeWhole } from "./dist.ts";
@@ -43,15 +43,14 @@ export async function buildMiniflare(): Promise<void> {
     legalComments: "none",
     // They are programs, or optional.
     external: ["workerd", "sharp", "fsevents"],
-    // It looks for its Workers and for those packages from where it was installed.
-    banner: {
-      js: 'require=require("node:module").createRequire(require.resolve("miniflare"));__dirname=require("node:path").dirname(require.resolve("miniflare"));',
-    },
     plugins: [wholeMessages],
     outfile: FILE,
     write: false,
     logLevel: "error",
   });
+  // Its own Workers, which it reads from beside itself.
+  const workers = join(dirname(require.resolve("miniflare")), "workers");
+  cpSync(workers, join(EMBEDDED, "workers"), { recursive: true, filter: (path) => !path.endsWith(".map") });
   writeWhole(FILE, escaped(outputFiles[0]?.text ?? ""));
   writeStamp(EMBEDDED, MINIFLARE, {
     startedMs,
