@@ -17,8 +17,8 @@ import { expectFlag, smokeFlag, tolerateFlag } from "./answerFlags.ts";
 import { type Flags, shown } from "./arguments.ts";
 import { fieldName, flagFor, mayFollow } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
-import { deadlineFlag, windowFlags, withWindowFlags } from "./whenFlags.ts";
 import { admitForeignKinds } from "./foreignKinds.ts";
+import { deadlineFlag, windowFlags, withWindowFlags } from "./whenFlags.ts";
 
 export interface Draft {
   /** Checked: `parseSpec` accepts it. As the user wrote it: defaults are the server's to fill. */
