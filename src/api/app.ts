@@ -7,6 +7,7 @@ import { jsonSchemaOf, specSchemas } from "../runSpec/jsonSchema.ts";
 import { patchSchema, retrySchema } from "../runSpec/specSchema.ts";
 import { Refusal } from "../runs/refusal.ts";
 import { fireSchema, scheduleChangeSchema, scheduleSchema } from "../schedule/settings.ts";
+import { permitsSchema, targetChangeSchema, targetSchema } from "../target/settings.ts";
 import { authorise } from "./auth.ts";
 import { type Api, type ApiEnv, newApi } from "./context.ts";
 import { answerError } from "./errors.ts";
@@ -24,6 +25,8 @@ import { runRoutes } from "./routes/runs.ts";
 import { scheduleControlRoutes } from "./routes/scheduleControl.ts";
 import { scheduleRoutes } from "./routes/schedules.ts";
 import { systemRoutes } from "./routes/system.ts";
+import { targetPermitRoutes } from "./routes/targetPermits.ts";
+import { targetRoutes } from "./routes/targets.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 
 const RESOURCES: readonly Api[] = [
@@ -41,6 +44,8 @@ const RESOURCES: readonly Api[] = [
   chunkRoutes,
   scheduleRoutes,
   scheduleControlRoutes,
+  targetRoutes,
+  targetPermitRoutes,
   reindexRoutes,
 ];
 
@@ -51,6 +56,9 @@ const BODIES = {
   NewSchedule: scheduleSchema,
   ScheduleChange: scheduleChangeSchema,
   NewFire: fireSchema,
+  NewTarget: targetSchema,
+  TargetChange: targetChangeSchema,
+  PermitsRequest: permitsSchema,
 };
 
 /** What operations belong together. */
@@ -60,6 +68,7 @@ const TAGS = [
   { name: "Results", description: "Rows, the report, and what both were made of." },
   { name: "Failures", description: "What is still failed, and running it again." },
   { name: "Schedules", description: "Runs by the clock." },
+  { name: "Targets", description: "Limits with a name, shared by runs and by other programs." },
   { name: "System", description: "The Worker itself." },
 ];
 

@@ -525,6 +525,64 @@ export const NEXT_FIRES_SHOWN = 5;
 /** Placeholders make a spec longer: a schedule's own has less room, so that what it becomes still fits. */
 export const MAX_SCHEDULE_BYTES = 1_000_000;
 
+// --- named targets ---
+
+/** Each is a row of the list and an object. */
+export const MAX_TARGETS = 1000;
+/** Runs under one target at once: with `TARGET_ASK_MS_PER_RUN` its object answers at most 100 asks a second. */
+export const MAX_TARGET_RUNS = 500;
+/** More of every limit than this is not kept for other programs: runs would hardly move. */
+export const MAX_RESERVE = 0.9;
+export const MAX_WEIGHT = 1000;
+/** A run asks for its share this often: a throttled answer of one of them slows all within a second. */
+export const TARGET_ASK_MS = 500;
+export const TARGET_ASK_MS_PER_RUN = 10;
+/** A run that waits for what comes back from others asks this often. */
+export const TARGET_WAIT_ASK_MS = 150;
+/** An ask without an answer for so long has failed. */
+export const TARGET_SILENT_MS = 2000;
+/** A run's share of the rates is good for so long from the moment at which it asked. */
+export const SHARE_TTL_MS = 8000;
+/** The target counts from its answer, and by this much longer. */
+export const SHARE_MARGIN_MS = 500;
+/** Without a renewed share for so long a run gives its lanes back as their calls end … */
+export const SHARE_LANES_SHED_MS = 15_000;
+/** … and after so long it renews no lease of a lane. */
+export const SHARE_LANES_LOST_MS = 25_000;
+/** A run's share of the lanes is over then: the last lease that it renewed is. */
+export const SHARE_LANES_TTL_MS = SHARE_LANES_LOST_MS + LEASE_TTL_MS + LEASE_MARGIN_MS + 4000;
+/** What is stored of a lease is longer than the lease, so that not every renewal writes a row. */
+export const SHARE_STORED_STEP_MS = 5000;
+/** A share that is as large as it should be within this is left as it is: a smaller one acts only after a while. */
+export const SHARE_TOLERANCE = 0.01;
+/** Lanes that are too few for all go round this often. */
+export const LANES_TURN_MS = 10_000;
+/** A run that used less than this part of its share cannot use it all: it wants what it used and a little more. */
+export const SHARE_USED = 0.95;
+export const SHARE_ROOM = 1.15;
+/** Use is measured over so long, or the time of so many calls where that is longer. */
+export const USE_MEASURED_MS = 400;
+export const USE_MEASURED_CALLS = 3;
+/** An instant this much further ahead than it was asked for: others of the run came first, so it could use more. */
+export const STARVED_AHEAD_MS = 250;
+/** Of the reserve this part is kept even while nobody asks: a program's first permit is there at once. */
+export const RESERVE_IDLE = 0.1;
+/** After so long without an ask the rest of the reserve goes to the runs. */
+export const RESERVE_IDLE_MS = 10_000;
+/** What programs used most in a second of the last ten, and so much on top, is what they want of the reserve. */
+export const RESERVE_ROOM = 1.5;
+/** No permit for another program lies further ahead: it asks again. */
+export const PERMITS_WAIT_MAX_MS = 10_000;
+export const PERMITS_PER_REQUEST = 1000;
+/** How late a program may use its permit. */
+export const PERMITS_GRACE_MS = GRACE_MS;
+
+assert(SHARE_TTL_MS < SHARE_LANES_SHED_MS, "lanes outlive the permits of a share");
+assert(
+  DEPTH_MS + COSTED_GRACE_MS < SHARE_TTL_MS - TARGET_ASK_MS,
+  "a share outlives the instants issued by it",
+);
+assert(LEASE_RENEW_MS > SHARE_TTL_MS, "a clock that was set forward is cut off behind the end of a share");
 assert(LEASE_RENEW_MS + POLL_MS < LEASE_TTL_MS, "a lease outlives its renewal");
 assert(SLICE_MAX_MS + LEASE_TTL_MS < PLATFORM_CONSUMER_MS, "a slice ends well before the platform ends it");
 assert(SLICE_MAX_MS + MAX_CALL_TIMEOUT_MS < PLATFORM_CONSUMER_MS, "the last call of a slice can end");

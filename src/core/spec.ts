@@ -16,6 +16,8 @@ export interface Spec {
   /** Lanes that may be live at once. */
   readonly maxParallelism: number;
   readonly quota: QuotaSpec | null;
+  /** How much of a named target it gets beside others; null or absent: as much as any. */
+  readonly share?: ShareSpec | null;
   /** What the run may cost at the target; null or absent: nothing is bounded. */
   readonly budget?: BudgetSpec | null;
   /** The hours in which calls may leave; null or absent: all. */
@@ -48,7 +50,15 @@ export interface TaskSpec {
   readonly [setting: string]: Json;
 }
 
+/** A run's part of what it shares with others. */
+export interface ShareSpec {
+  /** Twice the weight is twice the share, while both can use theirs. */
+  readonly weight: number;
+}
+
 export interface QuotaSpec {
+  /** The named target whose limits it shares; null or absent: none. What stands beside it is a limit of the run's own. */
+  readonly target?: string | null;
   /** As the user wrote it: a positive decimal with `/s`, `/min` or `/h`; null where only tokens are limited. */
   readonly requests: string | null;
   /** Requests the target tolerates at once; null when not said. */

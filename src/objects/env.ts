@@ -4,6 +4,7 @@ import type { QueueMessage } from "../core/protocol.ts";
 export interface Env {
   readonly RUN: DurableObjectNamespace;
   readonly SCHEDULE: DurableObjectNamespace;
+  readonly TARGET: DurableObjectNamespace;
   readonly BUCKET: R2Bucket;
   readonly DB: D1Database;
   readonly LANES_0: Queue<QueueMessage>;

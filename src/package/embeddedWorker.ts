@@ -7,7 +7,12 @@ import { requireToken } from "../api/auth.ts";
 import type { Env } from "../objects/env.ts";
 import { applyMigrations, type Migration } from "../storage/index/migrate.ts";
 
-export { createWeirWorker as createEmbeddedWorker, RunObject, ScheduleObject } from "./weirWorker.ts";
+export {
+  createWeirWorker as createEmbeddedWorker,
+  RunObject,
+  ScheduleObject,
+  TargetObject,
+} from "./weirWorker.ts";
 
 /** A request with the API's token and the migrations as JSON; 204 when the database is up to date. */
 export class Schema extends WorkerEntrypoint<Env> {

@@ -14,6 +14,7 @@ import { extendApi } from "./extendApi.ts";
 
 export { RunObject } from "../run/object.ts";
 export { ScheduleObject } from "../schedule/object.ts";
+export { TargetObject } from "../target/object.ts";
 
 /** Once per Worker. Throws what is wrong with the config, and then the Worker does not start. */
 export function createWeirWorker(config: WeirConfig = {}) {

@@ -4,12 +4,17 @@
  * ```ts
  * import { createWorker } from "weir-run/worker";
  * import config from "./weir.config.ts";
- * export { RunObject, ScheduleObject } from "weir-run/worker";
+ * export { RunObject, ScheduleObject, TargetObject } from "weir-run/worker";
  * export default createWorker(config);
  * ```
  */
 import type { WeirConfig } from "./config.ts";
-import { createWeirWorker, RunObject as Run, ScheduleObject as Schedule } from "./weirWorker.ts";
+import {
+  createWeirWorker,
+  RunObject as Run,
+  ScheduleObject as Schedule,
+  TargetObject as Target,
+} from "./weirWorker.ts";
 
 /** What a Worker's module exports as its default; bindings as Weir's `wrangler.jsonc` declares them. */
 export interface WeirWorker {
@@ -23,6 +28,7 @@ export type ObjectClass = new (state: never, env: never) => object;
 
 export const RunObject: ObjectClass = Run;
 export const ScheduleObject: ObjectClass = Schedule;
+export const TargetObject: ObjectClass = Target;
 
 /** Once per Worker. Throws what is wrong with the config, and then the Worker does not start. */
 export function createWorker(config: WeirConfig = {}): WeirWorker {

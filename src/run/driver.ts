@@ -18,7 +18,9 @@ import type { Ledger } from "../core/run/ledger.ts";
 import * as core from "../core/run/run.ts";
 import { createSemaphore, type LeaseRecord, restore, type Semaphore } from "../core/run/semaphore.ts";
 import { sync } from "../core/run/sync.ts";
+import { askDue, hearTarget, loseAsk } from "../core/run/targetAsk.ts";
 import { wakeAtMs, work } from "../core/run/work.ts";
+import type { TargetAnswer, TargetAsk } from "../core/target/targetProtocol.ts";
 import { type ClockReading, type RunClock, readClock, startClock } from "../core/time.ts";
 
 /** Lanes that hold instants ask more often than this: a longer silence may be a clock that was set. */
@@ -66,6 +68,11 @@ export interface DriverPorts {
   send(queue: "errands" | number, kind: "work" | core.Errand): void;
   /** Sets the alarm, in place of the one that is set. `atMs` is an instant of the wall clock. */
   setAlarm(atMs: number): void;
+  /**
+   * Sends an ask to the run's named target; `answered` is called once, with null where none came in `TARGET_SILENT_MS`.
+   * Absent: there are no targets, and a run that names one waits for ever.
+   */
+  askTarget?(name: string, ask: TargetAsk, answered: (answer: TargetAnswer | null) => void): void;
   /** Everything of an event is stored and sent, and the alarm is not set yet. */
   stored(run: core.Run): void;
 }
@@ -166,6 +173,7 @@ export class RunDriver {
     for (const queue of offers) this.#ports.send(queue, "work");
     for (const errand of errands) this.#ports.send("errands", errand);
     this.#ports.stored(run);
+    if (isDriven) this.#askTarget(run, nowMs);
     const wakeMs = isDriven ? wakeAtMs(run, nowMs) : null;
     if (wakeMs !== null) this.wakeWithin(wakeMs - nowMs);
   }
@@ -187,6 +195,18 @@ export class RunDriver {
 
   protected answer(run: core.Run, request: SyncRequest, nowMs: number): ReturnType<typeof sync> {
     return sync(run, request, nowMs, this.wallMs());
+  }
+
+  /** Nothing waits for the answer: permits are issued by the share that is in force. */
+  #askTarget(run: core.Run, nowMs: number): void {
+    const ask = askDue(run, nowMs);
+    if (ask === null || run.target === null) return;
+    this.#ports.askTarget?.(run.target.name, ask, (answer) => {
+      if (this.run !== run) return;
+      if (answer === null) loseAsk(run, ask, this.now());
+      else hearTarget(run, ask, answer, this.now());
+      this.afterEvent(answer?.kind === "gone");
+    });
   }
 
   #store(run: core.Run, nowMs: number, isDurable: boolean): void {

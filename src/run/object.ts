@@ -7,7 +7,7 @@
  * Embedded, a run is worked on only in the generation that drives it: in another one no alarm does anything.
  */
 import { DurableObject } from "cloudflare:workers";
-import { ERRANDS_QUEUE } from "../core/limits.ts";
+import { ERRANDS_QUEUE, TARGET_SILENT_MS } from "../core/limits.ts";
 import type {
   ChunkWork,
   Operations,
@@ -29,9 +29,11 @@ import { drive, succeed } from "../core/run/takeover.ts";
 import { view } from "../core/run/view.ts";
 import type { Unreadable } from "../core/run/whyUnreadable.ts";
 import { errandMoved } from "../core/run/work.ts";
+import type { TargetAnswer, TargetAsk } from "../core/target/targetProtocol.ts";
 import type { Env } from "../objects/env.ts";
 import type { Control, LedgerRow, Run, UnsettledChunk } from "../objects/run.ts";
 import { scheduleById } from "../objects/scheduleStub.ts";
+import { targetByName } from "../objects/targetStub.ts";
 import { upsertRun } from "../storage/index/catalog.ts";
 import { type DriverPorts, RunDriver } from "./driver.ts";
 import { sendNotice } from "./notify.ts";
@@ -58,6 +60,7 @@ export class RunObject extends DurableObject<Env> implements Run {
       store: (change) => this.#store.store(change),
       send: (queue, kind) => this.#send(queue === "errands" ? ERRANDS_QUEUE : queue, kind),
       setAlarm: (atMs) => ctx.waitUntil(ctx.storage.setAlarm(atMs)),
+      askTarget: (name, ask, answered) => ctx.waitUntil(this.#askTarget(name, ask).then(answered)),
       stored: (run) => this.#publish(run),
     };
     this.#driver = new RunDriver(ports, this.#store.load());
@@ -297,6 +300,18 @@ export class RunObject extends DurableObject<Env> implements Run {
         .send({ v: 1, kind, run })
         .catch((error: unknown) => console.warn("queue refused", error)),
     );
+  }
+
+  /** Null: no answer came in time. It never rejects. */
+  async #askTarget(name: string, ask: TargetAsk): Promise<TargetAnswer | null> {
+    const silent = scheduler.wait(TARGET_SILENT_MS).then(() => null);
+    const asked = targetByName(this.env, name)
+      .ask(ask)
+      .catch((error: unknown) => {
+        console.warn(`target ${name} refused:`, error);
+        return null;
+      });
+    return Promise.race([asked, silent]);
   }
 
   /** Its schedule looks at the next tick anyway: telling it saves that time, and may be lost. */

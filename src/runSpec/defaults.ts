@@ -23,6 +23,7 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     chunkSize: outside.chunkSize ?? SPEC_DEFAULTS.chunkSize,
     maxParallelism: outside.maxParallelism ?? SPEC_DEFAULTS.maxParallelism,
     quota: outside.quota ? fill<QuotaSpec>(NO_QUOTA, outside.quota) : null,
+    ...(outside.share?.weight != null && { share: { weight: outside.share.weight } }),
     budget: fillBudget(outside.budget),
     window: outside.window ? fill<WindowSpec>(WINDOW_DEFAULTS, outside.window) : null,
     deadline: outside.deadline ?? null,
@@ -37,7 +38,13 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
   };
 }
 
-const NO_QUOTA: QuotaSpec = { requests: null, burst: null, perHost: null, tokens: null, tokenBurst: null };
+const NO_QUOTA: QuotaSpec = {
+  requests: null,
+  burst: null,
+  perHost: null,
+  tokens: null,
+  tokenBurst: null,
+};
 const NO_BUDGET: BudgetSpec = { tokens: null, calls: null, dollars: null };
 
 /** A budget that bounds nothing is none. */

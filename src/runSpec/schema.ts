@@ -73,11 +73,14 @@ function complainAboutDelays({ retry }: Spec): readonly Problem[] {
 }
 
 /** A quota without a rate, and bounds on what the task does not count. */
-function complainAboutCosts({ quota, budget, task }: Spec): readonly Problem[] {
+function complainAboutCosts({ quota, share, budget, task }: Spec): readonly Problem[] {
   const problems: Problem[] = [];
   const say = (path: string, message: string) => problems.push({ path, message });
-  if (quota !== null && quota.requests === null && quota.tokens == null)
-    say("quota.requests", "is missing; a quota limits requests, tokens or both");
+  const isShared = quota?.target != null;
+  if (quota !== null && quota.requests === null && quota.tokens == null && !isShared)
+    say("quota.requests", "is missing; a quota limits requests, tokens or both, or names a target");
+  if (share != null && !isShared)
+    say("share.weight", "needs quota.target: it is a part of what others share");
   if (quota?.tokens == null && quota?.tokenBurst != null)
     say("quota.tokenBurst", "needs quota.tokens: it is a part of that limit");
   const module = taskOf(task.kind);
@@ -141,8 +144,9 @@ function withoutNulls(settings: object): object {
 export function parsePatch(input: unknown): Result<"patch", PatchRun> {
   const outside = patchSchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, patchSchema, input);
-  const { quota, budget, maxParallelism, window, deadline, pacing, retry, tolerate } = outside.data;
+  const { quota, share, budget, maxParallelism, window, deadline, pacing, retry, tolerate } = outside.data;
   const patch = {
+    share: share && (share.weight == null ? null : { weight: share.weight }),
     quota: quota && (withoutUndefined(quota) as NonNullable<PatchRun["quota"]>),
     budget: budget && (withoutUndefined(budget) as NonNullable<PatchRun["budget"]>),
     maxParallelism,

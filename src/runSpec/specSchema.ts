@@ -7,12 +7,14 @@ import { parseRate } from "../core/limiter/rate.ts";
 import {
   MAX_CHUNK_SIZE,
   MAX_PARALLELISM,
+  MAX_WEIGHT,
   MIN_HOST_RATE_PER_SECOND,
   PART_IDLE_MS,
   RETRY_AFTER_MAX_MS,
   TOLERATE_FROM_ITEMS,
 } from "../core/limits.ts";
 import { ERROR_KINDS } from "../core/row.ts";
+import { TARGET_NAME, TARGET_NAME_RULE } from "../core/target/targetSettings.ts";
 import { about } from "../schema/about.ts";
 import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "../schema/fields.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
@@ -34,6 +36,7 @@ const MAX_NAME_CHARS = 200;
 /** A smoke stage is a look at the first items, not a run of its own. */
 const MAX_SMOKE_ITEMS = 10_000;
 const MAX_SCHEMA_ADDRESS_CHARS = 2000;
+const WEIGHT = `must be a number above 0, at most ${MAX_WEIGHT}`;
 
 const quota = {
   requests: rate()
@@ -82,6 +85,25 @@ const quota = {
         "Endpoints count over a minute; one that counts over a second needs a smaller one.",
       ),
     ),
+  target: z
+    .string({ error: TARGET_NAME_RULE })
+    .regex(TARGET_NAME, { error: TARGET_NAME_RULE })
+    .nullish()
+    .meta(
+      about(
+        "A named target (`weir target set`): its limits are shared with all other runs that name it, and with other programs. What stands beside it is a limit of this run alone.",
+        "crm",
+        "One limit for several runs, without anyone having to divide it: docs/targets.md.",
+      ),
+    ),
+};
+const shareOfTarget = {
+  weight: z
+    .number({ error: WEIGHT })
+    .gt(0, { error: WEIGHT })
+    .max(MAX_WEIGHT, { error: WEIGHT })
+    .nullish()
+    .meta(about("Twice the weight is twice the share, while both runs can use theirs. Left out: 1.", 2)),
 };
 const budget = {
   tokens: positive()
@@ -268,11 +290,15 @@ export const specSchema = z.strictObject({
     .nullish()
     .meta(
       about(
-        "What the outside system allows; one of `requests` and `tokens` at least.",
+        "What the outside system allows; one of `requests`, `tokens` and `target` at least.",
         { requests: "1000/s", burst: 100 },
         "It holds for all lanes together, through retries, redirects and restarts.",
       ),
     ),
+  share: z
+    .strictObject(shareOfTarget)
+    .nullish()
+    .meta(about("How much of `quota.target` the run gets beside others that want it too.", { weight: 2 })),
   budget: z
     .strictObject(budget)
     .nullish()
@@ -350,6 +376,7 @@ export const specSchema = z.strictObject({
 /** What PATCH may change in a run: merged key by key, null restores the default. */
 export const patchSchema = z.strictObject({
   quota: specSchema.shape.quota,
+  share: specSchema.shape.share,
   budget: specSchema.shape.budget,
   maxParallelism: specSchema.shape.maxParallelism,
   window: specSchema.shape.window,

@@ -9,6 +9,7 @@ import type { ErrorKind } from "../core/row.ts";
 import type { CreateRun } from "../core/run/run.ts";
 import type { RunView } from "../core/run/runView.ts";
 import type { Json, SourceSpec, Spec } from "../core/spec.ts";
+import type { TargetSettings } from "../core/target/targetSettings.ts";
 import { deadlineMs } from "../core/window/deadline.ts";
 import type { Env } from "../objects/env.ts";
 import { parseSpec } from "../runSpec/schema.ts";
@@ -22,6 +23,7 @@ import { missingSecretMessage } from "../tasks/secrets.ts";
 import { atAStretch } from "./atAStretch.ts";
 import { type Parentage, parentage } from "./family.ts";
 import { missingSecrets } from "./missingSecrets.ts";
+import { joinTarget, namedTarget, underTarget } from "./namedTarget.ts";
 import { Refusal, refuseAll, refuseField } from "./refusal.ts";
 import { controlRun } from "./runRpc.ts";
 
@@ -30,6 +32,8 @@ export interface ReadySpec {
   readonly spec: Spec;
   /** Where items are read from: the spec's own source, pinned, or the root's. */
   readonly itemSource: SourceSpec;
+  /** The named target that it shares; null: none. */
+  readonly target: TargetSettings | null;
   /** Null for a run that is not a retry. */
   readonly parent: Parentage | null;
   /** Null when only planning can tell. */
@@ -41,7 +45,8 @@ export interface ReadySpec {
 export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> {
   const parsed = atAStretch(env, () => parseSpec(outside));
   if (parsed.kind === "invalid") throw refuseField(parsed);
-  const { spec } = parsed;
+  const target = await namedTarget(env, parsed.spec);
+  const spec = underTarget(parsed.spec, target);
   const missing = refuseAll([
     ...missingSecrets(spec, env).map(({ name, path }) => ({ path, message: missingSecretMessage(name) })),
     ...missingBindings(env, spec).map((name) => ({
@@ -58,6 +63,7 @@ export async function readySpec(env: Env, outside: unknown): Promise<ReadySpec> 
   return {
     spec: { ...spec, source: pinned.settings },
     itemSource: parent?.itemSource ?? pinned.settings,
+    target,
     parent,
     items: pinned.items,
     first: pinned.first,
@@ -81,6 +87,7 @@ export async function startRun(env: Env, id: string, ready: ReadySpec, schedule?
     lingerMs: taskOf(ready.spec.task.kind)?.lingerMs?.(ready.spec.task) ?? 0,
     ...(ready.parent !== null && (await retriesRefused(env, ready.spec.source)) && { wasRefused: true }),
   };
+  await joinTarget(env, ready.spec, id);
   await writeRunRecord(env.BUCKET, input);
   const view = await controlRun(env, id, (run) => run.create(input));
   const extra = { root: input.rootId, itemSource: input.itemSource, atMs: Date.now() };

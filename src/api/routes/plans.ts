@@ -9,9 +9,11 @@ import { planWhen, type When } from "../../core/plan/when.ts";
 import { sharesChunks } from "../../core/run/dispatch.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
+import { limitsOf } from "../../core/target/targetSettings.ts";
 import { isoOrNull } from "../../core/time.ts";
 import { deadlineMs } from "../../core/window/deadline.ts";
 import type { Env } from "../../objects/env.ts";
+import { targetByName } from "../../objects/targetStub.ts";
 import { invocationLanes } from "../../run/queues.ts";
 import { readySpec } from "../../runs/startRun.ts";
 import { openSecretWarnings } from "../../tasks/openSecrets.ts";
@@ -111,9 +113,11 @@ planRoutes.openapi(plan, async (c) => {
   const { spec, items: known, first } = ready;
   const { callMs } = c.req.valid("query");
   const items = known ?? 0;
-  const { chunkSize, maxParallelism } = spec;
+  const { chunkSize } = spec;
   const tokens = await tokensPerCall(spec, first);
-  const ratePerSecond = plannedPerSecond(spec, tokens);
+  const shared = ready.target === null ? null : limitsOf(ready.target);
+  const ratePerSecond = plannedPerSecond(spec, tokens, shared?.perSecond ?? null);
+  const maxParallelism = Math.min(spec.maxParallelism, shared?.lanes ?? spec.maxParallelism);
   const estimate = estimatePlan({
     items,
     chunkSize,
@@ -163,6 +167,7 @@ planRoutes.openapi(plan, async (c) => {
       ...openSecretWarnings(spec.task),
       ...tokenWarnings(spec, tokens),
       ...(when.etaMs === null ? [TOO_FEW_HOURS] : []),
+      ...(await targetWarnings(c.env, spec)),
     ],
     firstRequest: first === null ? null : preview(spec.task, first),
   };
@@ -201,9 +206,10 @@ async function tokensPerCall({ task }: Spec, item: Json): Promise<number | null>
   }
 }
 
-/** Calls per second that both limits allow. */
-function plannedPerSecond(spec: Spec, tokens: number | null): number | null {
-  const requests = configuredPerSecond(spec);
+/** Calls per second that all limits allow; `shared`: those of the named target, as if no other run used it. */
+function plannedPerSecond(spec: Spec, tokens: number | null, shared: number | null): number | null {
+  const own = configuredPerSecond(spec);
+  const requests = own === null || shared === null ? (own ?? shared) : Math.min(own, shared);
   const limit = configuredTokensPerSecond(spec);
   if (limit === null || tokens === null) return requests;
   return Math.min(requests ?? Number.POSITIVE_INFINITY, limit / Math.max(1, tokens));
@@ -219,6 +225,16 @@ function tokenWarnings(spec: Spec, tokens: number | null): readonly string[] {
       `${judged}, more than quota.tokenBurst (${most.toLocaleString("en-US")}): such items fail without a call`,
     ];
   return [judged];
+}
+
+/** The estimate is for a run that has the target to itself. */
+async function targetWarnings(env: Env, { quota }: Spec): Promise<readonly string[]> {
+  const name = quota?.target ?? null;
+  if (name === null) return [];
+  const { runs = [] } = (await targetByName(env, name).view()) ?? {};
+  if (runs.length === 0) return [];
+  const others = runs.length === 1 ? "another run shares it" : `${runs.length} other runs share it`;
+  return [`as if the run had the target ${name} to itself: ${others} now`];
 }
 
 function preview(task: TaskSpec, item: Json) {

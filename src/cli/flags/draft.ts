@@ -58,6 +58,7 @@ export function draftSpec(
     source: local?.source ?? limited(written?.source ?? null, limit, flags),
     task: withTaskFlags(objectOf(written?.task), flags, written !== null),
     quota: withQuotaFlags(objectOf(written?.quota), flags, isKnown),
+    share: withFlag(objectOf(written?.share), "weight", wholeFlag(flags, "weight")),
     budget: withBudgetFlags(objectOf(written?.budget), flags),
     window: withWindowFlags(objectOf(written?.window), flags),
     tolerate: withFlag(objectOf(written?.tolerate), "failureRate", tolerateFlag(flags)),
@@ -122,6 +123,7 @@ export function draftPatch(flags: Flags): JsonObject | null {
   const patch = given({
     retry: Object.keys(retry).length > 0 ? retry : undefined,
     quota: Object.keys(quota).length > 0 ? quota : undefined,
+    share: withFlag(null, "weight", wholeFlag(flags, "weight")) ?? undefined,
     budget: withBudgetFlags(null, flags) ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
     window: windowFlags(flags),
@@ -222,7 +224,8 @@ function bodyFlag(flags: Flags): Json | undefined {
 
 /** `isKnown`: false where the spec may have a quota that nobody could read. */
 function withQuotaFlags(quota: JsonObject | null, flags: Flags, isKnown: boolean): JsonObject | null {
-  const rated = withFlag(quota, "requests", flags.get("rate") ?? undefined);
+  const shared = withFlag(quota, "target", flags.get("target") ?? undefined);
+  const rated = withFlag(shared, "requests", flags.get("rate") ?? undefined);
   const lacksRate = rated === null && isKnown && !flags.refused.has("rate");
   const burst = wholeFlag(flags, "burst");
   if (burst !== undefined && lacksRate)

@@ -1,5 +1,6 @@
 /** The flags there are: one table that parsing, help and error messages are made from. */
 import { scheduleCommands } from "./scheduleFlags.ts";
+import { TARGET_COMMANDS } from "./targetFlags.ts";
 
 export interface Flag {
   readonly name: string;
@@ -96,6 +97,12 @@ export const SPEC_FLAGS: readonly Flag[] = [
   { name: "rate", value: "1000/s", help: "the quota: a number with /s, /min or /h (default: none)" },
   { name: "burst", value: "N", help: "calls at once that the target tolerates" },
   { name: "per-host", value: "1/s", help: "the quota of each host, on top of --rate" },
+  {
+    name: "target",
+    value: "NAME",
+    help: "share the limits of this target (weir target set); --rate is its own",
+  },
+  { name: "weight", value: "N", help: "of twice the weight is twice the share of --target (default 1)" },
   { name: "parallel", value: "N", help: "lanes: calls at once (default 10)" },
   { name: "chunk", value: "N", help: "items a lane takes at once (default 1000)" },
   ...COST_FLAGS,
@@ -226,6 +233,7 @@ export const COMMANDS: readonly Command[] = [
       { name: "rate", value: "500/s", help: "the quota of requests; none removes it" },
       { name: "burst", value: "N", help: "calls at once that the target tolerates" },
       { name: "per-host", value: "1/s", help: "the quota of each host; none removes it" },
+      { name: "weight", value: "N", help: "its part of the target that it shares" },
       ...COST_FLAGS,
       { name: "parallel", value: "N", help: "lanes: calls at once" },
       ...WHEN_FLAGS,
@@ -288,6 +296,7 @@ export const COMMANDS: readonly Command[] = [
     words: [1, 1],
   },
   ...scheduleCommands(SPEC_FLAGS),
+  ...TARGET_COMMANDS,
   {
     name: "reindex",
     arguments: "",

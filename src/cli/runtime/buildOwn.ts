@@ -47,7 +47,7 @@ function entries(config: string): Plugin {
     worker: [
       `import config from ${JSON.stringify(config)};`,
       `import { createEmbeddedWorker } from ${worker};`,
-      `export { RunObject, Schema, ScheduleObject } from ${worker};`,
+      `export { RunObject, Schema, ScheduleObject, TargetObject } from ${worker};`,
       "export default createEmbeddedWorker(config);",
     ].join(" "),
     lanes: [

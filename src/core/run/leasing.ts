@@ -14,6 +14,7 @@ import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { acquire, type LeaseRecord } from "./semaphore.ts";
 import { isSmoking, smokeBorder, smokeChunks } from "./smoke.ts";
+import { lanesAllowed, smaller } from "./targetShare.ts";
 
 /** Leases for the room that the invocation has. */
 export function leaseChunks(
@@ -84,7 +85,7 @@ function yieldsTo(
   of: { readonly held: number; readonly max: number; readonly nowMs: number },
 ): boolean {
   const { live } = run.semaphore;
-  const isSpare = of.max < run.state.spec.maxParallelism && live.size >= LANES_ENOUGH * of.max;
+  const isSpare = of.max < lanesAllowed(run) && live.size >= LANES_ENOUGH * of.max;
   if (!isSpare || live.size >= of.max) return false;
   const lanes = new Map<string, number>();
   for (const lease of live.values()) lanes.set(lease.invocation, (lanes.get(lease.invocation) ?? 0) + 1);
@@ -249,11 +250,11 @@ export function lanesUseful(run: Run): number {
   return lanesOfUse(run, isSmoking(run.state) ? smokeChunks(run) : chunks.total - chunks.done);
 }
 
-/** The same if there were so many chunks. */
-export function lanesOfUse(run: Run, chunks: number): number {
+/** The same if there were so many chunks. `most`: lanes that the run may have. */
+export function lanesOfUse(run: Run, chunks: number, most = lanesAllowed(run)): number {
   const { spec } = run.state;
   return usefulLanes({
-    maxParallelism: spec.maxParallelism,
+    maxParallelism: most,
     ratePerSecond: usefulPerSecond(run),
     callMs: Math.max(callTimeMs(run.activity), spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
     chunks,
@@ -262,12 +263,17 @@ export function lanesOfUse(run: Run, chunks: number): number {
 
 /** Calls per second for which lanes are of use; null: as many as there are. */
 function usefulPerSecond(run: Run): number | null {
-  const { spec, quota } = run.state;
-  const requests = configuredPerSecond(spec);
+  const { quota } = run.state;
+  const requests = attainablePerSecond(run);
   const tokens = quota.tokens ?? null;
   if (tokens === null || tokens.meanTokens === null) return requests;
   const byTokens = (COSTED_LANES_SPARE * tokenRate(tokens)) / Math.max(1, tokens.meanTokens);
   return requests === null ? byTokens : Math.min(requests, byTokens);
+}
+
+/** Calls per second that the run could reach if it were alone: its own limit, and the target's; null: no limit. */
+export function attainablePerSecond({ state, target }: Run): number | null {
+  return smaller(configuredPerSecond(state.spec), target?.configuredPerSecond ?? null);
 }
 
 function workOf({ state }: Run, record: ChunkRecord, nowMs: number): ChunkWork {

@@ -9,17 +9,20 @@ import { grantCosted, heldByAll } from "../limiter/costed.ts";
 import { emissionIntervalMs } from "../limiter/gcra.ts";
 import { grantHosts } from "../limiter/hostQuota.ts";
 import { grant, trustedRate } from "../limiter/quota.ts";
-import { LEAD_MS, POLL_MS, ROUNDS_MOST } from "../limits.ts";
+import { COSTED_GRACE_MS, GRACE_MS, LEAD_MS, POLL_MS, ROUNDS_MOST } from "../limits.ts";
 import type { CostedAnswer, Grant, HostGrant, Rounds, SyncRequest } from "../protocol.ts";
 import type { Spec } from "../spec.ts";
 import { priceOf } from "../usage.ts";
 import { openForMs } from "./hours.ts";
 import { chunksUnleased, lanesOfUse } from "./leasing.ts";
 import { hostPerSecond, pause, type Run } from "./run.ts";
+import { isShortOf, noteUse, shareWaitMs } from "./targetShare.ts";
 
 /** Permits for calls that are all alike; none where each has a cost of its own. */
 export function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: number): Grant {
   if (isCosted(run.state.spec)) return { kind: "deferred", askAgainInMs: pollMs };
+  const waitMs = shareWaitMs(run, nowMs);
+  if (waitMs !== null) return { kind: "deferred", askAgainInMs: Math.min(waitMs, pollMs) };
   const asked = grant(run.state.quota, {
     nowMs,
     want: evenWant(run, request),
@@ -33,7 +36,10 @@ export function permits(run: Run, request: SyncRequest, pollMs: number, nowMs: n
     takesPlaces: request.rounds !== undefined,
     ...roundsFor(run, request, nowMs),
   });
+  const before = run.state.quota;
   run.state.quota = asked.quota;
+  const isShort = isShortOf(asked.grant, { leadMs: leadOf(request), want: request.want });
+  noteUse(run, before, { calls: countOf(asked.grant), tokens: 0, isShort });
   return asked.grant;
 }
 
@@ -104,6 +110,8 @@ export function hostPermits(
   pollMs: number,
   nowMs: number,
 ): readonly HostGrant[] {
+  const waitMs = shareWaitMs(run, nowMs);
+  if (waitMs !== null) return (request.hosts ?? []).map(({ host }) => notNow(host, Math.min(waitMs, pollMs)));
   const asking = {
     nowMs,
     holder: request.invocation,
@@ -114,7 +122,11 @@ export function hostPermits(
     callTimeoutMs: callTimeoutMs(run.state.spec),
   };
   const given = grantHosts(run.hosts, run.state.quota, request.hosts ?? [], asking);
+  const before = run.state.quota;
   run.state.quota = given.quota;
+  const calls = given.grants.reduce((sum, { sendInMs }) => sum + sendInMs.length, 0);
+  const isShort = given.grants.some((host) => host.waitInMs > 0);
+  noteUse(run, before, { calls, tokens: 0, isShort });
   return given.grants;
 }
 
@@ -127,6 +139,8 @@ export function costedPermits(
 ): { readonly costed?: CostedAnswer } {
   const { costed, state } = run;
   if (request.costed === undefined || !isCosted(state.spec)) return {};
+  const waitMs = shareWaitMs(run, nowMs);
+  if (waitMs !== null) return { costed: { ...NO_CALL, askAgainInMs: Math.min(waitMs, pollMs) } };
   const budget = state.spec.budget ?? null;
   const price = priceOf(state.spec);
   const held = heldByAll(costed);
@@ -141,12 +155,29 @@ export function costedPermits(
     outlay,
     price,
   });
+  const before = state.quota;
   state.quota = grants.quota;
+  const { granted } = grants.answer;
+  const tokens = granted.reduce((sum, { cost }) => sum + cost, 0);
+  const isShort = granted.length < request.costed.waiting.length && grants.passed === null;
+  noteUse(run, before, { calls: granted.length, tokens, isShort });
   const isIdle = held.calls === 0 && held.tokens === 0 && grants.answer.granted.length === 0;
   if (grants.passed !== null && budget !== null && isIdle)
     pause(run, budgetSentence(grants.passed, budget, outlay, state.id));
   return { costed: grants.answer };
 }
+
+function countOf(grant: Grant): number {
+  return grant.kind === "granted" ? grant.count : 0;
+}
+
+/** No permit for the host while the run has no share of its target. */
+function notNow(host: string, waitInMs: number): HostGrant {
+  const nothing = { sendInMs: [], graceMs: GRACE_MS, probe: false, turnInMs: null, turnEveryMs: 0 };
+  return { host, ...nothing, dueInMs: waitInMs, waitInMs };
+}
+
+const NO_CALL = { granted: [], graceMs: COSTED_GRACE_MS, impossible: [] } as const;
 
 function leadOf({ leadMs = 0 }: SyncRequest): number {
   return Math.min(leadMs, LEAD_MS);

@@ -24,6 +24,7 @@ import {
   type QuotaSpec,
   RETRY_TOLERATE,
   type RetrySpec,
+  type ShareSpec,
   type SourceSpec,
   SPEC_DEFAULTS,
   type Spec,
@@ -44,6 +45,13 @@ import { isEnded, type RunStatus } from "./runView.ts";
 import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
 import { judgeSmoke, openGate } from "./smoke.ts";
 import { drive } from "./takeover.ts";
+import {
+  createTargetShare,
+  issuedUntilMs,
+  lanesAllowed,
+  type TargetShare,
+  underShare,
+} from "./targetShare.ts";
 import { createTolerance, type Tolerance } from "./tolerance.ts";
 import { type Asked, shorten } from "./waiting.ts";
 import { type Unreadable, whyUnreadable, withUnreadable } from "./whyUnreadable.ts";
@@ -109,6 +117,8 @@ export interface RunState {
 /** The run in memory: the stored state, its tables, and what a restart may forget. */
 export interface Run extends Tables {
   readonly state: RunState;
+  /** Its share of a named target; null: it has its limits to itself. */
+  readonly target: TargetShare | null;
   readonly activity: Activity;
   readonly dispatch: Dispatch;
   /** When each host was called last. */
@@ -186,7 +196,7 @@ export function createState({ runId, ...input }: CreateRun, nowMs: number): RunS
     coordinatorRequests: 0,
     operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },
     usage: noRunUsage(),
-    quota: createQuota(quotaSettings(input.spec), nowMs),
+    quota: createQuota(ownQuota(input.spec), nowMs),
     tolerance: createTolerance(),
     refused: noRefusals(input.wasRefused),
     trouble: null,
@@ -200,6 +210,7 @@ export function createState({ runId, ...input }: CreateRun, nowMs: number): RunS
 export function startRun(state: RunState, tables: Tables, nowMs: number): Run {
   return {
     state,
+    target: createTargetShare(state.spec.quota?.target ?? null, issuedUntilMs(state), nowMs),
     ...tables,
     activity: createActivity(),
     dispatch: createDispatch(state.id),
@@ -228,6 +239,7 @@ export function restartRun(state: RunState, tables: Tables, nowMs: number): Run 
   const run = startRun(state, tables, nowMs);
   forgetHosts(run.hosts, nowMs);
   renewAll(run.semaphore, nowMs);
+  // A share of lanes that is smaller comes with the target's next answer.
   shedAbove(run.semaphore, state.spec.maxParallelism);
   for (const { invocation } of run.semaphore.live.values()) {
     seeInvocation(run.dispatch, { invocation, queue: 0, capacity: 1, nowMs });
@@ -314,6 +326,7 @@ export function fail(run: Run, reason: string): void {
 /** Only the keys present change; null restores the default. */
 export interface PatchRun {
   readonly quota?: Partial<QuotaSpec> | null;
+  readonly share?: ShareSpec | null;
   readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
   readonly window?: Partial<WindowSpec> | null;
@@ -342,6 +355,11 @@ export function patch(
 ): Outcome {
   const { state } = run;
   if (isEnded(state.status)) return conflict(`the run has ended: ${state.status}`);
+  const { target } = change.quota ?? {};
+  if (target !== undefined && target !== (state.spec.quota?.target ?? null))
+    return conflict("a run keeps the target that it was started with: quota.target cannot be changed");
+  if (change.share != null && (state.spec.quota?.target ?? null) === null)
+    return conflict("share needs quota.target, and this run has no target");
   const quota = mergeQuota(state.spec.quota, change.quota);
   if (quota === "incomplete")
     return conflict("the run has no quota yet: quota.requests or quota.tokens is needed");
@@ -362,6 +380,7 @@ export function patch(
   state.spec = {
     ...state.spec,
     quota,
+    ...(change.share !== undefined && { share: change.share }),
     budget,
     window,
     ...(change.deadline !== undefined && { deadline: change.deadline }),
@@ -374,7 +393,8 @@ export function patch(
     tolerate: merge(state.spec.tolerate, change.tolerate, defaults.tolerate),
   };
   state.settingsVersion += 1;
-  if (change.quota !== undefined) state.quota = configureQuota(state.quota, quotaSettings(state.spec), nowMs);
+  if (change.quota !== undefined)
+    state.quota = configureQuota(state.quota, underShare(ownQuota(state.spec), run.target), nowMs);
   if (change.deadline !== undefined) state.deadlineMs = dueMs;
   // What was given out may lie beyond the end of the new hours.
   if (change.window !== undefined) state.quota = forfeitIssued(state.quota);
@@ -384,7 +404,7 @@ export function patch(
     bringForward(run.ledger, toMs);
     state.asked = shorten(state.asked ?? null, toMs);
   }
-  shedAbove(run.semaphore, state.spec.maxParallelism);
+  shedAbove(run.semaphore, run.target?.share == null ? state.spec.maxParallelism : lanesAllowed(run));
   return OK;
 }
 
@@ -480,7 +500,8 @@ function workingStatus(state: RunState): RunStatus {
   return state.smokePassed ? "running" : "smoke";
 }
 
-function quotaSettings(spec: Spec): QuotaSettings {
+/** The limits that the spec itself states. */
+export function ownQuota(spec: Spec): QuotaSettings {
   const perSecond = configuredTokensPerSecond(spec);
   const tokens: TokenSettings | null =
     perSecond === null ? null : { perSecond, burst: spec.quota?.tokenBurst ?? null };
@@ -505,15 +526,17 @@ function mergeQuota(
   change: Partial<QuotaSpec> | null | undefined,
 ): QuotaSpec | null | "incomplete" {
   if (change === undefined) return current;
-  if (change === null) return null;
+  const target = current?.target ?? null;
+  if (change === null) return target === null ? null : { target, requests: null, burst: null };
   const merged: QuotaSpec = {
+    ...(target !== null && { target }),
     requests: change.requests === undefined ? (current?.requests ?? null) : change.requests,
     burst: change.burst === undefined ? (current?.burst ?? null) : change.burst,
     perHost: change.perHost === undefined ? (current?.perHost ?? null) : change.perHost,
     tokens: change.tokens === undefined ? (current?.tokens ?? null) : change.tokens,
     tokenBurst: change.tokenBurst === undefined ? (current?.tokenBurst ?? null) : change.tokenBurst,
   };
-  if (merged.requests !== null || merged.tokens != null) return merged;
+  if (target !== null || merged.requests !== null || merged.tokens != null) return merged;
   // Taking away the last limit takes away the quota; a burst alone is none.
   return change.requests === null || change.tokens === null ? null : "incomplete";
 }

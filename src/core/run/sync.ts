@@ -42,6 +42,7 @@ import { fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from ".
 import { expire, heldBy, type LeaseRecord, release, renew } from "./semaphore.ts";
 import { judgeSmoke, parkAtBorder } from "./smoke.ts";
 import { spend } from "./spend.ts";
+import { mayRenewLanes, noteShared, passShareTime } from "./targetShare.ts";
 import { judge } from "./tolerance.ts";
 import { latestAsked } from "./waiting.ts";
 
@@ -73,8 +74,10 @@ function answerTo(run: Run, request: SyncRequest, nowMs: number, wallMs: number)
   keepHours(run, nowMs, wallMs);
   expireLeases(run, nowMs);
   run.state.quota = waitOut(run.state.quota, nowMs);
+  passShareTime(run, nowMs);
   const current = request.generation === run.state.generation;
-  const lost = current ? renew(run.semaphore, request.held, request.invocation, nowMs) : [...request.held];
+  const renews = current && mayRenewLanes(run, nowMs);
+  const lost = renews ? renew(run.semaphore, request.held, request.invocation, nowMs) : [...request.held];
   freeLeft(run, request, nowMs);
   const commits = request.commits.map((commit) =>
     current ? commitOne(run, request.invocation, commit, nowMs) : stale(commit),
@@ -259,6 +262,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
     calls: spent.calls + seen.calls,
   };
   const itemsLeft = state.plan.complete ? state.items - state.counts.done : Number.POSITIVE_INFINITY;
+  noteShared(run, seen, nowMs);
   state.quota = observe(state.quota, seen, { nowMs, holder, itemsLeft });
   hearFaults(run.faults, seen, { nowMs, holder });
   state.asked = latestAsked(state.asked ?? null, seen, nowMs);

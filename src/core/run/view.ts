@@ -11,16 +11,17 @@ import { deadlineNote, judgeDeadline } from "./deadline.ts";
 import { foreseenPerSecond } from "./forecast.ts";
 import { keepHours, openForMs } from "./hours.ts";
 import { itemsRetrying } from "./lastFault.ts";
-import { configuredPerSecond, isWorking, type Run } from "./run.ts";
+import { isWorking, type Run } from "./run.ts";
 import type { RunView } from "./runView.ts";
+import { lanesAllowed, limitPerSecondOf } from "./targetShare.ts";
 import { remainingMs } from "./waiting.ts";
 import { type Reader, why } from "./why.ts";
 import { whyUnreadable } from "./whyUnreadable.ts";
 
 export function view(run: Run, reader: Reader): RunView {
-  const { state } = run;
+  const { state, target } = run;
   keepHours(run, reader.nowMs, reader.wallMs);
-  const limitPerSecond = configuredPerSecond(state.spec);
+  const limitPerSecond = limitPerSecondOf(run);
   const perSecond = isWorking(run) && reader.driven ? currentPerSecond(run.activity, reader.nowMs) : 0;
   const doneMs = etaMs(run, perSecond, reader);
   const deadline = judgeDeadline(run, doneMs, reader);
@@ -44,7 +45,7 @@ export function view(run: Run, reader: Reader): RunView {
       calls: state.usage.spent.calls,
     },
     chunks: chunksOf(run, reader),
-    lanes: { live, max: state.spec.maxParallelism },
+    lanes: { live, max: target?.share == null ? state.spec.maxParallelism : lanesAllowed(run) },
     rate: {
       limitPerSecond,
       effectiveLimitPerSecond: effectiveRate(state.quota) ?? limitPerSecond,

@@ -13,8 +13,10 @@ import { itemsRetrying } from "./lastFault.ts";
 import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
+import { limitPerSecondOf } from "./targetShare.ts";
 import { whyShut, whyThrottled, whyWaiting } from "./waiting.ts";
 import { retryNote, whyDown } from "./whyDown.ts";
+import { whyShared, whyShareless } from "./whyShared.ts";
 import { whyUnreadable } from "./whyUnreadable.ts";
 
 /** Lanes that insist say so with every try, the last ones 5 s apart: after this it is not news any more. */
@@ -39,7 +41,8 @@ export function why(run: Run, reader: Reader): string {
   if (!reader.driven) return `no process works on it: ${resume}`;
   if (state.status === "awaiting-approval") return state.reason ?? "smoke stage done; approve to go on";
   if (state.status === "finishing") return whyFinishing(run, reader.nowMs);
-  const held = whyBlocked(run, reader);
+  const mayCall = state.chunks.total > 0 && openForMs(run, reader.nowMs) > 0;
+  const held = (mayCall ? whyShareless(run, reader) : null) ?? whyBlocked(run, reader);
   if (held !== null) return held;
   const lost = whyUnreadable(state.unreadable ?? []);
   const working = `${whyHosts(run, reader) ?? whyRetrying(run) ?? whySlow(run, reader)}${retryNote(run, reader.nowMs)}`;
@@ -162,7 +165,7 @@ function whyTokens(run: Run, reader: Reader): string | null {
 function whySlow(run: Run, reader: Reader): string {
   const byTokens = whyTokens(run, reader);
   if (byTokens !== null) return byTokens;
-  const configured = configuredPerSecond(run.state.spec);
+  const configured = limitPerSecondOf(run);
   const { minIntervalMs, jitterMs } = run.state.spec.pacing;
   const callMs = Math.max(callTimeMs(run.activity), minIntervalMs + jitterMs / 2);
   const lanes = run.semaphore.live.size;
@@ -181,7 +184,7 @@ function whySlow(run: Run, reader: Reader): string {
         : "the quota of tokens is not reached";
     return `lanes: ${giving} ${given(run, expected.perSecond, reader)}; ${quota}`;
   }
-  if (expected.limitedBy === "quota") return `quota: ${number(configured)}/s is the limit`;
+  if (expected.limitedBy === "quota") return whyShared(run) ?? `quota: ${number(configured)}/s is the limit`;
   return (
     `lanes: ${giving} ${given(run, expected.perSecond, reader)}; ` +
     `${expected.lanesForQuota} lanes would reach the quota`

@@ -14,6 +14,7 @@ import { isEnded, type RunStatus } from "./runView.ts";
 import { nextExpiry } from "./semaphore.ts";
 import { smokeBorder } from "./smoke.ts";
 import { expireLeases } from "./sync.ts";
+import { wakeToAskMs } from "./targetAsk.ts";
 
 export interface Effects {
   /** Queues to send one offer of work each. */
@@ -54,16 +55,22 @@ function lanesToOffer(run: Run, lanesPerInvocation: number): number {
 /** When to call `work` again; null when nothing has to happen by itself. */
 export function wakeAtMs(run: Run, nowMs: number): number | null {
   const { state } = run;
-  if (isEnded(state.status)) return state.notice?.dueAtMs ?? null;
-  if (isHeld(state.status) && run.semaphore.live.size === 0 && state.unindexed === 0) return null;
-  const times = [watchAtMs(run, nowMs), nextExpiry(run.semaphore)];
+  const toAskMs = wakeToAskMs(run, nowMs);
+  if (isEnded(state.status)) return earliest([state.notice?.dueAtMs ?? null, toAskMs]);
+  if (isHeld(state.status) && run.semaphore.live.size === 0 && state.unindexed === 0) return toAskMs;
+  const times = [watchAtMs(run, nowMs), nextExpiry(run.semaphore), toAskMs];
   for (const sent of run.errands.values()) times.push(sent.sentAtMs + sent.repeatMs);
   const opensMs = opensAtMs(run, nowMs);
   if (isWorking(run)) {
     if (opensMs === null) times.push(nextOfferAtMs(run.dispatch), nextDueAtMs(run, nowMs));
     else times.push(opensMs);
   }
-  return Math.min(...times.filter((time) => time !== null));
+  return earliest(times);
+}
+
+function earliest(times: readonly (number | null)[]): number | null {
+  const known = times.filter((time) => time !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }
 
 /** Outside its hours, with nobody at work, nothing happens before they begin: each look is a row written. */
