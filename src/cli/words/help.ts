@@ -14,7 +14,7 @@ function overview(): string {
   weir run --input ids.txt --url 'https://api.example.com/v1/users/{{item}}' \\
            --rate 1000/s --parallel 500 --out results.jsonl
 
-Commands (weir COMMAND --help says more)
+Commands (weir COMMAND --help shows the flags of one)
 ${table(COMMANDS.map(usage))}
 
 Flags of every command
@@ -42,14 +42,14 @@ ${table(GLOBAL_FLAGS.map(flagUsage))}
 
 const NOTES: Readonly<Record<string, string>> = {
   run: `
-  The run is described by flags, or by SPEC.json, or by both: flags change what the file says. Every key of SPEC.json
-  is in docs/spec.md; what is wrong with flags or file is said all at once, and nothing is started.
+  The run is described by flags, or by SPEC.json, or by both: flags replace values of the file. Every key of SPEC.json
+  is in docs/spec.md; every mistake in flags or file is reported at once, and nothing is started.
   A source {"kind": "input", "name": "ids.txt"} in SPEC.json means the file beside SPEC.json, where there is one.
   Ctrl-C pauses: no new call, what is under way is committed. A second one ends at once.
   After a crash the same command with --resume goes on where it was.
 `,
   status: `
-  What the line "why" says, and what to do about it: docs/why.md
+  What the line "why" means, and what to do about it: docs/why.md
 `,
   approve: `
   weir approve RUN --show prints the rows of the stage and opens nothing.
@@ -74,7 +74,7 @@ const NOTES: Readonly<Record<string, string>> = {
   while weir dev runs; deployed it always does. Its input is read anew by every run.
 `,
   "schedule fire": `
-  Says what came of it: a run, or a place in the queue, or nothing because of --overlap. The same --at twice is one run.
+  Prints the outcome: a run, or a place in the queue, or nothing because of --overlap. The same --at twice is one run.
 `,
   reindex: `
   For a database that was lost, emptied or damaged (a damaged file is set aside in the state folder). Nothing is
