@@ -92,7 +92,7 @@ export default defineConfig({
           include: ["test/e2e/parallel/*.test.ts"],
           environment: "node",
           testTimeout: 240_000,
-          hookTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -102,7 +102,7 @@ export default defineConfig({
           include: ["test/e2e/serial/*.test.ts"],
           environment: "node",
           testTimeout: 120_000,
-          hookTimeout: 60_000,
+          hookTimeout: 120_000,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

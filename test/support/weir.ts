@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { RunView } from "../../src/core/run/runView.ts";
@@ -71,6 +71,17 @@ export class WeirProcess {
   }
 }
 
+/** A `weir dev` that is ready. */
+export interface Dev {
+  readonly process: WeirProcess;
+  /** `http://127.0.0.1:<port>`. */
+  readonly address: string;
+  readonly token: string;
+}
+
+/** Where commands keep their state unless they get `--state`. */
+const STATE = ".weir";
+
 /** A place of its own for commands: working directory and state folder. */
 export class Workspace {
   readonly folder = mkdtempSync(join(tmpdir(), "weir-test-"));
@@ -82,6 +93,26 @@ export class Workspace {
   /** `command`: the path of `weir`, where it is not this project's own. */
   constructor(command = COMMAND) {
     this.#command = command;
+  }
+
+  /** A working directory of its own with the state of this one: its commands reach what runs on that. */
+  beside(): Workspace {
+    const other = new Workspace(this.#command);
+    mkdirSync(join(this.folder, STATE), { recursive: true, mode: 0o700 });
+    symlinkSync(join(this.folder, STATE), join(other.folder, STATE));
+    return other;
+  }
+
+  /** Starts `weir dev`: later commands on its state connect to it, where each would have to start a runtime. */
+  async dev(env: Readonly<Record<string, string>> = {}): Promise<Dev> {
+    const started = this.start(["dev", "--port", "0"], env);
+    const isReady = () => {
+      if (started.child.exitCode !== null) throw new Error(`weir dev has ended: ${started.stderr}`);
+      return started.stderr.includes("ready") && /^(\S+)\/#token=(\S+)/.exec(started.stdout)?.slice(1);
+    };
+    // The first one may have to build what it runs.
+    const [address = "", token = ""] = await until("weir dev to be ready", isReady, 90_000);
+    return { process: started, address, token };
   }
 
   /** Writes a file into the folder and returns its path. */

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { delimiter, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isAlive, processTree } from "../../support/processTree.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
@@ -111,14 +111,31 @@ describe("weir dev with WEIR_TOKEN", () => {
 });
 
 describe("weir dev", () => {
+  let home: Workspace;
   let dev: WeirProcess;
   let address: string;
   let token: string;
+  beforeAll(async () => {
+    home = new Workspace();
+    ({ process: dev, address, token } = await home.dev());
+  });
+  afterAll(() => home.close());
   beforeEach(async () => {
-    dev = workspace.start(["dev", "--port", "0"]);
-    [address = "", token = ""] = await until("weir dev to be ready", () =>
-      /^(http:\S+)\/#token=(\S+)\n/.exec(dev.stdout)?.slice(1),
-    );
+    await workspace.close();
+    workspace = home.beside();
+    workspace.write("ids.txt", idLines(100));
+  });
+
+  test("answers --remote with its token and nobody without", async () => {
+    const remote = (given: string) =>
+      workspace.weir(["--remote", address, "status", "--json"], { WEIR_TOKEN: given });
+    expect(await remote(token)).toMatchObject({ exitCode: 0, stdout: "[]\n" });
+    expect(await remote(`${token}x`)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/refuses the token/),
+    });
+    const foreign = await fetch(`${address}/v1/runs`, { headers: { origin: "https://evil.example" } });
+    expect(foreign.status).toBe(403);
   });
 
   test("works on what is handed to it, and is steered by the same commands", async () => {
@@ -166,18 +183,6 @@ describe("weir dev", () => {
       exitCode: 2,
       stderr: expect.stringContaining(`in use by weir dev (pid ${dev.pid})`),
     });
-  });
-
-  test("answers --remote with its token and nobody without", async () => {
-    const remote = (given: string) =>
-      workspace.weir(["--remote", address, "status", "--json"], { WEIR_TOKEN: given });
-    expect(await remote(token)).toMatchObject({ exitCode: 0, stdout: "[]\n" });
-    expect(await remote(`${token}x`)).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringMatching(/refuses the token/),
-    });
-    const foreign = await fetch(`${address}/v1/runs`, { headers: { origin: "https://evil.example" } });
-    expect(foreign.status).toBe(403);
   });
 
   test("pauses at Ctrl-C, and weir run --resume repeats no call", async () => {

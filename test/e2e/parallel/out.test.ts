@@ -5,7 +5,7 @@ import { lstatSync, openSync, readFileSync, symlinkSync, writeFileSync } from "n
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
 import { until } from "../../support/until.ts";
@@ -14,10 +14,17 @@ import { idLines, parseRows, Workspace } from "../../support/weir.ts";
 const COMMAND = resolve(import.meta.dirname, "../../../src/cli/weir.js");
 const IDS = idLines(60);
 
+/** Its `weir dev` works on the runs; each test has a folder of its own. */
+let home: Workspace;
 let workspace: Workspace;
 let target: Target;
+beforeAll(async () => {
+  home = new Workspace();
+  await home.dev();
+});
+afterAll(() => home.close());
 beforeEach(async () => {
-  workspace = new Workspace();
+  workspace = home.beside();
   target = await spawnTarget({ latencyMs: [5, 15] });
   workspace.write("ids.txt", IDS);
 });

@@ -1,5 +1,5 @@
 /** When the target as a whole is the trouble, no item pays for it. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
 import { until } from "../../support/until.ts";
@@ -8,11 +8,17 @@ import { idLines, Workspace } from "../../support/weir.ts";
 const IDS = 600;
 
 describe("a target in trouble", () => {
+  let home: Workspace;
   let workspace: Workspace;
   let target: Target;
 
+  beforeAll(async () => {
+    home = new Workspace();
+    await home.dev();
+  });
+  afterAll(() => home.close());
   beforeEach(async () => {
-    workspace = new Workspace();
+    workspace = home.beside();
     target = await spawnTarget({ latencyMs: [10, 30] });
     workspace.write("ids.txt", idLines(IDS));
   });

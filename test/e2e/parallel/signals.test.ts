@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { RunView } from "../../../src/core/run/runView.ts";
 import { processTree } from "../../support/processTree.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
@@ -28,8 +29,8 @@ const flags = (rate: string) => [
   ...["--out", "rows.jsonl"],
 ];
 
-async function underWay(): Promise<WeirProcess> {
-  const running = workspace.startGroup(["run", ...flags("40/s")]);
+async function underWay(...more: string[]): Promise<WeirProcess> {
+  const running = workspace.startGroup(["run", ...flags("40/s"), ...more]);
   await until("some calls", async () => (await calls()) > 20);
   workspace.note(processTree(running.pid));
   return running;
@@ -83,12 +84,11 @@ describe("a run", () => {
     ["SIGHUP to its group", "SIGHUP", toGroup],
     ["Ctrl-C", "SIGINT", toGroup],
   ] as const)("is paused by %s, with every call committed", async (_, signal, send) => {
-    const running = await underWay();
-    const id = await running.runId();
+    const running = await underWay("--json");
     send(running, signal);
-    const { exitCode, stderr } = await running.finished();
+    const { exitCode, stderr, stdout } = await running.finished();
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 5, stderr: expect.not.stringMatching(/died/) });
-    const { status, counts } = await workspace.status(id);
+    const { status, counts } = JSON.parse(stdout) as RunView;
     expect({ status, done: counts.done }).toEqual({ status: "paused", done: await calls() });
   });
 

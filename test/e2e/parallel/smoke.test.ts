@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { RunView } from "../../../src/core/run/runView.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
@@ -12,12 +12,21 @@ import { Workspace } from "../../support/weir.ts";
 
 const IDS = 60;
 const SMOKE_ITEMS = 12;
+/** For commands that have to work on their run themselves. */
+const OWN = ["--state", "own"];
 
+/** Its `weir dev` works on the runs; each test has a folder of its own. */
+let home: Workspace;
 let workspace: Workspace;
 let target: Target;
 
+beforeAll(async () => {
+  home = new Workspace();
+  await home.dev();
+});
+afterAll(() => home.close());
 beforeEach(async () => {
-  workspace = new Workspace();
+  workspace = home.beside();
   target = await spawnTarget();
 });
 afterEach(async () => {
@@ -47,30 +56,37 @@ async function expectEveryIdOnce(): Promise<void> {
 
 test("a smoke stage with a gate for people ends the command with 5, and goes on after weir approve", async () => {
   writeSpec({ smoke: { items: SMOKE_ITEMS, gate: "manual" } });
-  const waiting = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl", "--json"]);
+  const waiting = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl", "--json", ...OWN]);
   expect(waiting.exitCode, waiting.stderr).toBe(5);
   const { id, status, counts } = JSON.parse(waiting.stdout) as RunView;
   expect([status, counts.done]).toEqual(["awaiting-approval", SMOKE_ITEMS]);
   expect(waiting.stderr).toContain(`weir approve ${id}`);
 
+  const early = await workspace.weir(["run", "--resume", id, "--out", "rows.jsonl", ...OWN]);
+  expect(early.exitCode, early.stderr).toBe(5);
+
+  const approved = await workspace.weir(["approve", id, ...OWN]);
+  expect(approved, approved.stderr).toMatchObject({ exitCode: 0 });
+  expect(approved.stdout).toContain(`weir run --resume ${id}`);
+  expect((await target.stats()).calls, "nothing but the smoke stage was called").toBe(SMOKE_ITEMS);
+
+  const resumed = await workspace.weir(["run", "--resume", id, "--out", "rows.jsonl", ...OWN]);
+  expect(resumed.exitCode, resumed.stderr).toBe(0);
+  await expectEveryIdOnce();
+});
+
+test("the rows of a smoke stage are shown before it is approved, which happens once", async () => {
+  writeSpec({ smoke: { items: SMOKE_ITEMS, gate: "manual" } });
+  const waiting = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl", "--json"]);
+  expect(waiting.exitCode, waiting.stderr).toBe(5);
+  const { id } = JSON.parse(waiting.stdout) as RunView;
   const shown = await workspace.weir(["approve", id, "--show"]);
   expect(shown.exitCode, shown.stderr).toBe(0);
   expect(shown.stdout.match(/ok {6}200 {2}"u_\d+" {2}\{/g)).toHaveLength(SMOKE_ITEMS);
   expect(shown.stdout).toContain("awaiting-approval");
-
-  const early = await workspace.weir(["run", "--resume", id, "--out", "rows.jsonl"]);
-  expect(early.exitCode, early.stderr).toBe(5);
-
-  const approved = await workspace.weir(["approve", id]);
-  expect(approved, approved.stderr).toMatchObject({ exitCode: 0 });
-  expect(approved.stdout).toContain(`weir run --resume ${id}`);
+  expect(await workspace.weir(["approve", id])).toMatchObject({ exitCode: 0 });
   const again = await workspace.weir(["approve", id]);
   expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("does not await approval") });
-  expect((await target.stats()).calls, "nothing but the smoke stage was called").toBe(SMOKE_ITEMS);
-
-  const resumed = await workspace.weir(["run", "--resume", id, "--out", "rows.jsonl"]);
-  expect(resumed.exitCode, resumed.stderr).toBe(0);
-  await expectEveryIdOnce();
 });
 
 test("a smoke stage whose items fail waits at its automatic gate", async () => {
@@ -126,7 +142,7 @@ describe("the notice of a run's end", () => {
 
   test("is sent again until it is taken, signed, without the spec, before the command ends", async () => {
     answers = [500];
-    const ended = await workspace.weir(["run", "spec.json", "--json"], env);
+    const ended = await workspace.weir(["run", "spec.json", "--json", ...OWN], env);
     expect(ended.exitCode, ended.stderr).toBe(0);
     const run = JSON.parse(ended.stdout) as RunView;
     expect(run.onComplete).toMatchObject({ state: "delivered", attempts: 2, status: 204 });
@@ -146,7 +162,7 @@ describe("the notice of a run's end", () => {
 
   test("that nobody takes is left by Ctrl-C; the run has ended all the same", async () => {
     answers = Array.from({ length: 10 }, () => 503);
-    const running = workspace.start(["run", "spec.json", "--out", "rows.jsonl"], env);
+    const running = workspace.start(["run", "spec.json", "--out", "rows.jsonl", ...OWN], env);
     await until("the command to say that it waits", () => running.stderr.includes("notifying http"));
     running.interrupt();
     const ended = await running.finished();
@@ -156,7 +172,7 @@ describe("the notice of a run's end", () => {
   });
 
   test("is refused before the start when its secret is missing", async () => {
-    const refused = await workspace.weir(["run", "spec.json"]);
+    const refused = await workspace.weir(["run", "spec.json", ...OWN]);
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toContain("WEIR_SECRET_WEBHOOK");
     expect((await target.stats()).calls).toBe(0);

@@ -7,7 +7,7 @@ import type { RunView } from "../../../src/core/run/runView.ts";
 import type { FaultRule } from "../../support/faults.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
-import { idLines, parseRows, type TestRow, Workspace } from "../../support/weir.ts";
+import { idLines, parseRows, type TestRow, type WeirProcess, Workspace } from "../../support/weir.ts";
 
 const ITEMS = 300;
 const RULES: FaultRule[] = [
@@ -21,9 +21,11 @@ describe("failures", () => {
   let workspace: Workspace;
   let target: Target;
   let root: RunView;
+  let dev: WeirProcess;
 
   beforeAll(async () => {
     workspace = new Workspace();
+    dev = (await workspace.dev()).process;
     target = await spawnTarget({ rules: RULES });
     workspace.write("ids.txt", idLines(ITEMS));
     const spec = {
@@ -125,6 +127,8 @@ describe("failures", () => {
     ],
     ["whose file was deleted", () => rmSync(databases(), { recursive: true })],
   ])("are there again after weir reindex of a database %s", async (_, lose) => {
+    dev.interrupt();
+    await dev.finished();
     const before = held();
     const calls = (await target.log()).ids.length;
     lose();
@@ -132,10 +136,14 @@ describe("failures", () => {
     expect(done.exitCode, done.stderr).toBe(0);
     expect(JSON.parse(done.stdout)).toMatchObject({ runs: 4, failures: 33 + 30 });
     expect(held()).toEqual(before);
+    expect((await target.log()).ids).toHaveLength(calls);
+  });
+
+  test("are given as before by a database that was made anew", async () => {
+    await workspace.dev();
     expect(await lines("failures", root.id)).toEqual([]);
     expect(indexes(await lines("failures", root.id, "--own"))).toHaveLength(33);
     expect(indexes(await lines("results", root.id, "--merged"))).toEqual(everyItem);
-    expect((await target.log()).ids).toHaveLength(calls);
   });
 
   function sql(statements: string): void {
