@@ -30,6 +30,26 @@ export const runSchema = z
     endedAt: time.nullable(),
     parentRunId: z.string().nullable(),
     eta: time.nullable(),
+    ramp: z
+      .object({
+        share: z.number().openapi({ description: "of rate and lanes, more than 0 up to 1" }),
+        ratePerSecond: z.number().nullable(),
+        lanes: count,
+        isDone: z.boolean(),
+        nextStepAt: time.nullable(),
+        steps: z
+          .array(
+            z.object({
+              at: time,
+              share: z.number(),
+              because: z.string().nullable().openapi({ description: "what stopped the step before" }),
+            }),
+          )
+          .readonly(),
+      })
+      .nullable()
+      .optional()
+      .openapi({ description: "null where all limits are in force from the beginning" }),
     deadline: z
       .object({
         at: time,

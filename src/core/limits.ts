@@ -198,6 +198,12 @@ export const QUICK_GROWTH = 0.05;
 export const SLOW_GROWTH = 0.001;
 /** Seconds without a 429 after which the slow step doubles: back from half the rate in under a minute. */
 export const GROWTH_DOUBLES_S = 5;
+/** With fewer calls in an interval of a ramp their mean duration says little. */
+export const RAMP_LATENCY_CALLS = 20;
+/** An interval of a ramp that was dirty again and again: an hour later the target may be another. */
+export const RAMP_MOST_MS = 3_600_000;
+/** Steps of a ramp that a run remembers: from 1 % to all in steps of 1 % is twice as many, and nobody reads them. */
+export const RAMP_STEPS_KEPT = 50;
 /** Different items in a row that ended down: fewer are a list's bad ids more often than a target that is down. */
 export const CIRCUIT_OPENS_AFTER = 10;
 /** Doubled up to this by false alarms: where every first try fails, retries come in between by then. */

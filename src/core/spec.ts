@@ -22,6 +22,8 @@ export interface Spec {
   readonly budget?: BudgetSpec | null;
   /** The hours in which calls may leave; null or absent: all. */
   readonly window?: WindowSpec | null;
+  /** Begins with a share of rate and lanes; null or absent: with all of them. */
+  readonly ramp?: RampSpec | null;
   /** When it is to be done, as the user wrote it: an instant, or a duration; null or absent: nobody says. */
   readonly deadline?: string | null;
   readonly pacing: PacingSpec;
@@ -88,6 +90,17 @@ export interface WindowSpec {
   readonly timeZone: string;
   /** Days on which it begins; null: every day. */
   readonly days: readonly ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[] | null;
+}
+
+/** Shares are percentages as the user wrote them: "50%". */
+export interface RampSpec {
+  readonly from: string;
+  readonly step: string;
+  readonly everyMs: number;
+  /** Share of calls, 0 to 1. */
+  readonly maxFailureRate: number;
+  /** Mean duration of a call against that of the quickest clean interval. */
+  readonly maxLatencyGrowth: number;
 }
 
 /** Per lane: at least `minIntervalMs` plus a random part of `jitterMs` between the starts of two items. */
@@ -163,6 +176,7 @@ export const SPEC_DEFAULTS = {
   quota: null,
   budget: null,
   window: null,
+  ramp: null,
   deadline: null,
   pacing: { minIntervalMs: 0, jitterMs: 0 },
   retry: {
@@ -195,6 +209,15 @@ export const WINDOW_DEFAULTS = {
   timeZone: "UTC",
   days: null,
 } as const satisfies WindowSpec;
+
+/** What a ramp that says only `{}` gets. */
+export const RAMP_DEFAULTS = {
+  from: "50%",
+  step: "10%",
+  everyMs: 30_000,
+  maxFailureRate: 0.01,
+  maxLatencyGrowth: 1.5,
+} as const satisfies RampSpec;
 
 /** What a smoke stage that says only `{}` gets. */
 export const SMOKE_DEFAULTS = { items: 20, gate: "auto", maxFailureRate: 0.1 } as const satisfies SmokeSpec;

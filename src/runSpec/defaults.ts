@@ -2,6 +2,8 @@
 import {
   type BudgetSpec,
   type QuotaSpec,
+  RAMP_DEFAULTS,
+  type RampSpec,
   type RetrySpec,
   SMOKE_DEFAULTS,
   type SmokeSpec,
@@ -26,6 +28,7 @@ export function fillDefaults(outside: SpecInput, source: SourceSpec, task: TaskS
     ...(outside.share?.weight != null && { share: { weight: outside.share.weight } }),
     budget: fillBudget(outside.budget),
     window: outside.window ? fill<WindowSpec>(WINDOW_DEFAULTS, outside.window) : null,
+    ramp: outside.ramp ? fill<RampSpec>(RAMP_DEFAULTS, outside.ramp) : null,
     deadline: outside.deadline ?? null,
     pacing: fill(SPEC_DEFAULTS.pacing, outside.pacing),
     retry: fillRetry(outside.retry),

@@ -6,7 +6,7 @@
  * describes (a rate, a template). Nowhere stricter.
  */
 import { z } from "zod";
-import { type Json, SMOKE_DEFAULTS, SPEC_DEFAULTS, WINDOW_DEFAULTS } from "../core/spec.ts";
+import { type Json, RAMP_DEFAULTS, SMOKE_DEFAULTS, SPEC_DEFAULTS, WINDOW_DEFAULTS } from "../core/spec.ts";
 import { complaintOf } from "../schema/complaint.ts";
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
@@ -22,7 +22,7 @@ export interface SpecSchemas {
 }
 
 /** What a spec gets that leaves a key out, key by key. */
-const DEFAULTS = { ...SPEC_DEFAULTS, smoke: SMOKE_DEFAULTS, window: WINDOW_DEFAULTS };
+const DEFAULTS = { ...SPEC_DEFAULTS, smoke: SMOKE_DEFAULTS, window: WINDOW_DEFAULTS, ramp: RAMP_DEFAULTS };
 
 /** The schema of a whole spec; kinds of task and source are referred to as `place` says. */
 export function specSchemas(place: (name: string) => string): SpecSchemas {

@@ -8,6 +8,8 @@
 import type { ErrorKind } from "../core/row.ts";
 import type { PatchRun } from "../core/run/run.ts";
 import {
+  RAMP_DEFAULTS,
+  type RampSpec,
   RETRY_TOLERATE,
   type SourceSpec,
   SPEC_DEFAULTS,
@@ -144,13 +146,15 @@ function withoutNulls(settings: object): object {
 export function parsePatch(input: unknown): Result<"patch", PatchRun> {
   const outside = patchSchema.safeParse(input);
   if (!outside.success) return complaintOf(outside.error, patchSchema, input);
-  const { quota, share, budget, maxParallelism, window, deadline, pacing, retry, tolerate } = outside.data;
+  const { quota, share, budget, maxParallelism, window, ramp, deadline, pacing, retry, tolerate } =
+    outside.data;
   const patch = {
     share: share && (share.weight == null ? null : { weight: share.weight }),
     quota: quota && (withoutUndefined(quota) as NonNullable<PatchRun["quota"]>),
     budget: budget && (withoutUndefined(budget) as NonNullable<PatchRun["budget"]>),
     maxParallelism,
     window: window && restoreNulls<WindowSpec>(WINDOW_DEFAULTS, window),
+    ramp: ramp && restoreNulls<RampSpec>(RAMP_DEFAULTS, ramp),
     deadline,
     pacing: pacing && restoreNulls(SPEC_DEFAULTS.pacing, pacing),
     retry: retry && restoreNulls(SPEC_DEFAULTS.retry, retry),

@@ -20,7 +20,7 @@ import { line, oneOf, positive, rate, share, webAddress, wholeNumber } from "../
 import { sourceSchemas } from "../sources/schemas.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
 import { reduceSchema } from "./reduceSchema.ts";
-import { deadlineSchema, windowSchema } from "./whenSchema.ts";
+import { deadlineSchema, rampSchema, windowSchema } from "./whenSchema.ts";
 
 /** A pause between two items that is longer would be a schedule. */
 const MAX_INTERVAL_MS = 86_400_000;
@@ -309,6 +309,7 @@ export const specSchema = z.strictObject({
       ),
     ),
   window: windowSchema,
+  ramp: rampSchema,
   deadline: deadlineSchema,
   pacing: z
     .strictObject(pacing)
@@ -380,6 +381,7 @@ export const patchSchema = z.strictObject({
   budget: specSchema.shape.budget,
   maxParallelism: specSchema.shape.maxParallelism,
   window: specSchema.shape.window,
+  ramp: specSchema.shape.ramp,
   deadline: specSchema.shape.deadline,
   pacing: specSchema.shape.pacing,
   retry: specSchema.shape.retry,

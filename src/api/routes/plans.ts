@@ -1,11 +1,12 @@
 /** Plans: what a spec would do, how long it would take and what limits it. Starts nothing, calls no target. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { itemsPerCall } from "../../core/batch.ts";
+import { rampSettings } from "../../core/limiter/ramp.ts";
 import { reservationOf } from "../../core/limiter/tokenQuota.ts";
 import { MAX_CALL_TIMEOUT_MS } from "../../core/limits.ts";
 import { estimateCost } from "../../core/plan/cost.ts";
 import { estimatePlan, PLANNED_CALL_MS } from "../../core/plan/estimate.ts";
-import { planWhen, type When } from "../../core/plan/when.ts";
+import { planWhen, rampSteps, type When } from "../../core/plan/when.ts";
 import { sharesChunks } from "../../core/run/dispatch.ts";
 import { configuredPerSecond, configuredTokensPerSecond } from "../../core/run/run.ts";
 import type { Json, Spec, TaskSpec } from "../../core/spec.ts";
@@ -38,6 +39,17 @@ const planSchema = z
       .object({ isOpen: z.boolean(), changesAt: z.iso.datetime().nullable() })
       .nullable()
       .openapi({ description: "the hours as they are now; null where calls may leave at any time" }),
+    ramp: z
+      .array(
+        z.object({
+          afterSeconds: z.number(),
+          share: z.number(),
+          ratePerSecond: z.number().nullable(),
+          lanes: z.int(),
+        }),
+      )
+      .nullable()
+      .openapi({ description: "the steps of the ramp if each interval is clean; null without one" }),
     deadline: z
       .object({
         at: z.iso.datetime(),
@@ -132,10 +144,12 @@ planRoutes.openapi(plan, async (c) => {
   });
   const { chunks } = estimate;
   const nowMs = Date.now();
+  const ramp = spec.ramp == null ? null : rampSettings(spec.ramp);
   const when = planWhen({
     nowMs,
     window: spec.window ?? null,
     dueMs: spec.deadline == null ? null : deadlineMs(spec.deadline, nowMs),
+    ramp,
     workMs: estimate.etaSeconds * 1000,
     calls: known === null ? null : Math.ceil(known / itemsPerCall(spec)),
     turnMs: Math.max(callMs ?? PLANNED_CALL_MS, spec.pacing.minIntervalMs + spec.pacing.jitterMs / 2),
@@ -156,6 +170,10 @@ planRoutes.openapi(plan, async (c) => {
       when.opening === null
         ? null
         : { isOpen: when.opening.isOpen, changesAt: isoOrNull(when.opening.changesAtMs) },
+    ramp:
+      ramp === null
+        ? null
+        : [...rampSteps(ramp, { ratePerSecond: configuredPerSecond(spec), maxParallelism })],
     deadline: deadlineOf(when),
     callMs: callMs ?? PLANNED_CALL_MS,
     costUsd: Number(cost.usd.toFixed(4)),

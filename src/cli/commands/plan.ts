@@ -1,5 +1,7 @@
 /** `weir plan`: what a spec would do, how long it would take, what it would cost. Starts nothing, calls no target. */
+
 import type { PromptCost } from "../../core/plan/promptCost.ts";
+import type { PlannedStep } from "../../core/plan/when.ts";
 import type { SmokeSpec } from "../../core/spec.ts";
 import { connect } from "../connection.ts";
 import { EXIT } from "../exit.ts";
@@ -19,6 +21,7 @@ interface Plan {
   readonly limitedBy: string;
   readonly etaSeconds: number;
   readonly window: { readonly isOpen: boolean; readonly changesAt: string | null } | null;
+  readonly ramp: readonly PlannedStep[] | null;
   readonly deadline: Deadline | null;
   readonly callMs: number;
   readonly costUsd: number;
@@ -72,6 +75,7 @@ function planLines(plan: Plan): readonly string[] {
     `${counted(plan.items, "item")} in ${counted(plan.chunks, "chunk")}`,
     `about ${duration(plan.etaSeconds * 1000)} if a call takes ${count(plan.callMs)} ms, limited by ${LIMITED_BY[plan.limitedBy] ?? printable(plan.limitedBy)}`,
     ...(plan.window === null ? [] : [windowLine(plan.window)]),
+    ...(plan.ramp === null ? [] : [rampLine(plan.ramp)]),
     ...(plan.deadline === null ? [] : [deadlineLine(plan.deadline, plan.etaSeconds)]),
     `Cloudflare cost: about $${plan.costUsd.toFixed(2)} beyond your plan (local: free)`,
     ...(plan.smoke === null ? [] : [stageLine(plan.smoke)]),
@@ -84,6 +88,21 @@ function planLines(plan: Plan): readonly string[] {
 function windowLine({ isOpen, changesAt }: NonNullable<Plan["window"]>): string {
   if (changesAt === null) return `window: always ${isOpen ? "open" : "shut"}`;
   return isOpen ? `window: open until ${changesAt}` : `window: shut; no call leaves before ${changesAt}`;
+}
+
+/** Steps that are shown one by one. */
+const STEPS_SHOWN = 10;
+
+function rampLine(steps: readonly PlannedStep[]): string {
+  const shown =
+    steps.length <= STEPS_SHOWN ? steps : [...steps.slice(0, STEPS_SHOWN - 1), ...steps.slice(-1)];
+  const texts = shown.map(({ afterSeconds, ratePerSecond, lanes }, at) => {
+    const limits = ratePerSecond === null ? "" : `${rateText(ratePerSecond)}/s with `;
+    const gap = at > 0 && at === shown.length - 1 && shown.length < steps.length ? "… " : "";
+    const after = afterSeconds === 0 ? "" : ` after ${duration(afterSeconds * 1000)}`;
+    return `${gap}${limits}${counted(lanes, "lane")}${after}`;
+  });
+  return `ramp, if each step is clean: ${texts.join(", ")}`;
 }
 
 function deadlineLine(

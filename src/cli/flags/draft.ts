@@ -18,7 +18,7 @@ import { type Flags, shown } from "./arguments.ts";
 import { fieldName, flagFor, mayFollow } from "./fieldName.ts";
 import { RUN_ID } from "./flags.ts";
 import { admitForeignKinds } from "./foreignKinds.ts";
-import { deadlineFlag, windowFlags, withWindowFlags } from "./whenFlags.ts";
+import { deadlineFlag, rampFlag, windowFlags, withRampFlag, withWindowFlags } from "./whenFlags.ts";
 
 export interface Draft {
   /** Checked: `parseSpec` accepts it. As the user wrote it: defaults are the server's to fill. */
@@ -61,6 +61,7 @@ export function draftSpec(
     share: withFlag(objectOf(written?.share), "weight", wholeFlag(flags, "weight")),
     budget: withBudgetFlags(objectOf(written?.budget), flags),
     window: withWindowFlags(objectOf(written?.window), flags),
+    ramp: withRampFlag(objectOf(written?.ramp), flags),
     tolerate: withFlag(objectOf(written?.tolerate), "failureRate", tolerateFlag(flags)),
     smoke: smokeFlag(objectOf(written?.smoke), wholeFlag(flags, "smoke")),
     retry: withRetryFlags(objectOf(written?.retry), flags),
@@ -127,6 +128,7 @@ export function draftPatch(flags: Flags): JsonObject | null {
     budget: withBudgetFlags(null, flags) ?? undefined,
     maxParallelism: wholeFlag(flags, "parallel"),
     window: windowFlags(flags),
+    ramp: rampFlag(flags),
     deadline: deadlineFlag(flags),
     tolerate: withFlag(null, "failureRate", tolerateFlag(flags)) ?? undefined,
     pacing: Object.values(pacing).some((value) => value !== undefined) ? given(pacing) : undefined,

@@ -53,6 +53,7 @@ const FLAG_OF: readonly (readonly [field: string, flag: string])[] = [
   ["window.timeZone", "time-zone"],
   ["window.days", "days"],
   ["window", "window"],
+  ["ramp", "ramp"],
   ["deadline", "deadline"],
   ["share.weight", "weight"],
   ["maxParallelism", "parallel"],

@@ -59,11 +59,17 @@ const COST_FLAGS: readonly Flag[] = [
   { name: "budget-dollars", value: "X", help: "pause before it costs more (needs task.price)" },
 ];
 
-/** When calls may leave, and by when all is to be done: of a new run, and of one that goes on. */
+/** When calls may leave, how they begin, and by when all is to be done: of a new run, and of one that goes on. */
 const WHEN_FLAGS: readonly Flag[] = [
   { name: "window", value: "22:00-06:00", help: "calls leave only in these hours; none: at any time" },
   { name: "time-zone", value: "Europe/Berlin", help: "the zone of --window and --days (default UTC)" },
   { name: "days", value: "mon-fri,sun", help: "days on which the window opens (default all)" },
+  {
+    name: "ramp",
+    value: "50%",
+    help: "begin with half of rate and lanes, and add 10 % after every 30 s without trouble; none: at once",
+    optional: /^(\d.*%|none)$/,
+  },
   {
     name: "deadline",
     value: "6h",

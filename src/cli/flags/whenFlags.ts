@@ -1,4 +1,4 @@
-/** Flags that say when calls may leave and by when all is to be done, as the keys of a spec. */
+/** Flags that say when calls may leave, how they begin, and by when all is to be done, as the keys of a spec. */
 import type { Json } from "../../core/spec.ts";
 import { DAYS } from "../../core/window/window.ts";
 import { type Flags, shown } from "./arguments.ts";
@@ -27,6 +27,20 @@ export function withWindowFlags(written: JsonObject | null, flags: Flags): JsonO
   if (!saysHours && !flags.refused.has("window") && !flags.refused.has("days"))
     flags.refuse("time-zone", "--time-zone needs --window or --days: it is their zone");
   return { ...written, ...given };
+}
+
+/** `--ramp`, `--ramp 20%` or `--ramp none` as `ramp`; null takes it away, undefined: it was not given. */
+export function rampFlag(flags: Flags): JsonObject | null | undefined {
+  const text = flags.get("ramp");
+  if (text === null) return undefined;
+  if (text === "none") return null;
+  return text === "" ? {} : { from: text };
+}
+
+/** The ramp of a spec with the flag over it. */
+export function withRampFlag(written: JsonObject | null, flags: Flags): JsonObject | null {
+  const given = rampFlag(flags);
+  return given === undefined ? written : given === null ? null : { ...written, ...given };
 }
 
 /** Null takes the deadline away; undefined: the flag was not given. */

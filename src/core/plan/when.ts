@@ -1,4 +1,6 @@
 /** When a planned run would be done if it started now: its hours, and whether its deadline would be kept. */
+
+import { cleanShares, lanesUnder, type RampSettings, rampedMs } from "../limiter/ramp.ts";
 import { HEADROOM } from "../limits.ts";
 import type { WindowSpec } from "../spec.ts";
 import { doneAtMs, openMsBetween } from "../window/openTime.ts";
@@ -11,8 +13,10 @@ export interface WhenInput {
   readonly window: WindowSpec | null;
   /** Null: there is no deadline. */
   readonly dueMs: number | null;
-  /** Open time that the run takes. */
+  /** Open time that the run takes with all of its limits. */
   readonly workMs: number;
+  /** Null: all limits are in force from the beginning. */
+  readonly ramp: RampSettings | null;
   /** Null where the number of items is not known. */
   readonly calls: number | null;
   /** From the start of a call to the moment its lane can start another. */
@@ -37,7 +41,8 @@ export interface PlannedDeadline {
 }
 
 export function planWhen(input: WhenInput): When {
-  const { nowMs, window, workMs } = input;
+  const { nowMs, window, ramp } = input;
+  const workMs = ramp === null ? input.workMs : rampedMs(ramp, ramp.from, input.workMs);
   const endMs = doneAtMs(window, nowMs, workMs);
   return {
     etaMs: endMs === null ? null : endMs - nowMs,
@@ -70,4 +75,26 @@ function roundUp(perSecond: number): number {
   if (perSecond === 0) return 0;
   const step = 10 ** (Math.floor(Math.log10(perSecond)) - 2);
   return Number((Math.ceil(perSecond / step) * step).toPrecision(3));
+}
+
+export interface PlannedStep {
+  readonly afterSeconds: number;
+  readonly share: number;
+  /** Null without a quota of requests. */
+  readonly ratePerSecond: number | null;
+  readonly lanes: number;
+}
+
+/** The steps of a ramp of which none is dirty. */
+export function rampSteps(
+  ramp: RampSettings,
+  limits: { readonly ratePerSecond: number | null; readonly maxParallelism: number },
+): readonly PlannedStep[] {
+  const { ratePerSecond, maxParallelism } = limits;
+  return cleanShares(ramp).map((share, at) => ({
+    afterSeconds: (at * ramp.everyMs) / 1000,
+    share,
+    ratePerSecond: ratePerSecond === null ? null : Number((ratePerSecond * share).toPrecision(6)),
+    lanes: lanesUnder(maxParallelism, share),
+  }));
 }

@@ -10,6 +10,7 @@ import { pace } from "../plan/estimate.ts";
 import { lasting, number } from "../sentence.ts";
 import { doneAtMs, openMsBetween } from "../window/openTime.ts";
 import { activeForMs } from "./activity.ts";
+import { afterRampMs, shareOfLimits } from "./rampCap.ts";
 import { configuredPerSecond, configuredTokensPerSecond, isWorking, type Run } from "./run.ts";
 import { type DeadlineView, isEnded } from "./runView.ts";
 import { moment } from "./waiting.ts";
@@ -49,7 +50,8 @@ function lateByMs(run: Run, dueMs: number, reader: Reading & { readonly etaMs: n
   const { nowMs, wallMs, etaMs } = reader;
   const window = run.state.spec.window ?? null;
   const best = bestPerSecond(run);
-  const leastMs = best === null ? 0 : (callsLeft(run) / best) * 1000;
+  const share = shareOfLimits(run);
+  const leastMs = best === null ? 0 : afterRampMs(run, (callsLeft(run) / (best * share)) * 1000);
   const certainMs = doneAtMs(window, wallMs, leastMs) ?? Number.POSITIVE_INFINITY;
   const certain = beyond(certainMs, dueMs, wallMs, CERTAIN_FROM_MS, CERTAIN_FROM_SHARE);
   const isMeasured = activeForMs(run.activity, nowMs) >= FORECAST_AFTER_MS;

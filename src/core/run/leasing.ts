@@ -11,6 +11,7 @@ import type { ChunkWork, Lease, SyncRequest } from "../protocol.ts";
 import { callTimeMs } from "./activity.ts";
 import { usefulLanes, willHave } from "./dispatch.ts";
 import { type ChunkRecord, suspectOf, toWork } from "./ledger.ts";
+import { shareOfLimits } from "./rampCap.ts";
 import { configuredPerSecond, type Run } from "./run.ts";
 import { acquire, type LeaseRecord } from "./semaphore.ts";
 import { isSmoking, smokeBorder, smokeChunks } from "./smoke.ts";
@@ -273,7 +274,9 @@ function usefulPerSecond(run: Run): number | null {
 
 /** Calls per second that the run could reach if it were alone: its own limit, and the target's; null: no limit. */
 export function attainablePerSecond({ state, target }: Run): number | null {
-  return smaller(configuredPerSecond(state.spec), target?.configuredPerSecond ?? null);
+  const own = configuredPerSecond(state.spec);
+  const ramped = own === null ? null : own * shareOfLimits({ state });
+  return smaller(ramped, target?.configuredPerSecond ?? null);
 }
 
 function workOf({ state }: Run, record: ChunkRecord, nowMs: number): ChunkWork {

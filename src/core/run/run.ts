@@ -14,14 +14,17 @@ import { type Calendar, createCalendar } from "../limiter/calendar.ts";
 import { type Costed, createCosted } from "../limiter/costed.ts";
 import { createHostBook, forgetHosts, type HostBook } from "../limiter/hostQuota.ts";
 import { configureQuota, createQuota, forfeitIssued, type Quota, restoreQuota } from "../limiter/quota.ts";
+import { createRamp, observeRamp, type Ramp, rampSettings } from "../limiter/ramp.ts";
 import { parseRate } from "../limiter/rate.ts";
 import type { TokenSettings } from "../limiter/tokenQuota.ts";
-import type { ChunkPlan, Operations, SyncAnswer } from "../protocol.ts";
+import type { ChunkPlan, Operations, Report, SyncAnswer } from "../protocol.ts";
 import { noTotals, type Totals } from "../reduce/reduce.ts";
 import {
   type BudgetSpec,
   type PacingSpec,
   type QuotaSpec,
+  RAMP_DEFAULTS,
+  type RampSpec,
   RETRY_TOLERATE,
   type RetrySpec,
   type ShareSpec,
@@ -40,6 +43,7 @@ import { createHours, type Hours } from "./hours.ts";
 import { createFaultBook, type FaultBook } from "./lastFault.ts";
 import { bringForward, type Ledger, newChunk } from "./ledger.ts";
 import { type Notice, startNotice } from "./notice.ts";
+import { lanesUnderRamp, underRamp } from "./rampCap.ts";
 import { noRefusals, type Refusals, resumeRefusals } from "./refusals.ts";
 import { isEnded, type RunStatus } from "./runView.ts";
 import { renewAll, type Semaphore, shedAbove } from "./semaphore.ts";
@@ -67,6 +71,8 @@ export interface RunState {
   readonly lingerMs: number;
   /** The schedule that started it, to be told of its end. */
   readonly schedule?: string;
+  /** How far the ramp is; null or absent: there is none. */
+  ramp?: Ramp | null;
   /** The instant that `spec.deadline` means (wall clock); null or absent: there is none. */
   deadlineMs?: number | null;
   spec: Spec;
@@ -174,6 +180,7 @@ export interface CreateRun {
 
 /** The state of a run that was just created; `nowMs` is the run clock. */
 export function createState({ runId, ...input }: CreateRun, nowMs: number): RunState {
+  const ramp = rampOf(input.spec, nowMs);
   return {
     ...input,
     id: runId,
@@ -196,7 +203,8 @@ export function createState({ runId, ...input }: CreateRun, nowMs: number): RunS
     coordinatorRequests: 0,
     operations: { queue: 0, object: 0, rowsWritten: 0, r2ClassA: 0, r2ClassB: 0, d1RowsWritten: 0 },
     usage: noRunUsage(),
-    quota: createQuota(ownQuota(input.spec), nowMs),
+    ramp,
+    quota: createQuota(underRamp(ownQuota(input.spec), { state: { spec: input.spec, ramp } }), nowMs),
     tolerance: createTolerance(),
     refused: noRefusals(input.wasRefused),
     trouble: null,
@@ -204,6 +212,36 @@ export function createState({ runId, ...input }: CreateRun, nowMs: number): RunS
     smokePassed: input.spec.smoke === null,
     notice: null,
   };
+}
+
+function rampOf({ ramp }: Spec, nowMs: number): Ramp | null {
+  return ramp == null ? null : createRamp(rampSettings(ramp), nowMs);
+}
+
+/** The ramp follows a report; another share is in force at once. */
+export function climb(run: Run, seen: Report, nowMs: number): void {
+  const { state } = run;
+  if (state.ramp == null || state.spec.ramp == null) return;
+  const { share } = state.ramp;
+  state.ramp = observeRamp(state.ramp, rampSettings(state.spec.ramp), seen, nowMs);
+  if (state.ramp.share !== share) limitAnew(run, nowMs);
+}
+
+/** The limits of the spec, under ramp and share. */
+function limitsOf(run: Run): QuotaSettings {
+  return underShare(underRamp(ownQuota(run.state.spec), run), run.target);
+}
+
+/** A run that has no share yet keeps its lanes: the target's answer decides. */
+function shedLanes(run: Run): void {
+  shedAbove(run.semaphore, run.target?.share == null ? lanesUnderRamp(run) : lanesAllowed(run));
+}
+
+/** Puts the limits in force that spec and ramp come to now. */
+function limitAnew(run: Run, nowMs: number): void {
+  const { state } = run;
+  state.quota = configureQuota(state.quota, limitsOf(run), nowMs);
+  shedLanes(run);
 }
 
 /** The run around a new state. */
@@ -240,7 +278,7 @@ export function restartRun(state: RunState, tables: Tables, nowMs: number): Run 
   forgetHosts(run.hosts, nowMs);
   renewAll(run.semaphore, nowMs);
   // A share of lanes that is smaller comes with the target's next answer.
-  shedAbove(run.semaphore, state.spec.maxParallelism);
+  shedAbove(run.semaphore, lanesUnderRamp(run));
   for (const { invocation } of run.semaphore.live.values()) {
     seeInvocation(run.dispatch, { invocation, queue: 0, capacity: 1, nowMs });
   }
@@ -330,6 +368,8 @@ export interface PatchRun {
   readonly budget?: Partial<BudgetSpec> | null;
   readonly maxParallelism?: number | null;
   readonly window?: Partial<WindowSpec> | null;
+  /** It begins anew with what is given. */
+  readonly ramp?: Partial<RampSpec> | null;
   /** A duration counts from now. */
   readonly deadline?: string | null;
   readonly pacing?: Partial<PacingSpec> | null;
@@ -383,6 +423,9 @@ export function patch(
     ...(change.share !== undefined && { share: change.share }),
     budget,
     window,
+    ...(change.ramp !== undefined && {
+      ramp: change.ramp === null ? null : { ...RAMP_DEFAULTS, ...state.spec.ramp, ...change.ramp },
+    }),
     ...(change.deadline !== undefined && { deadline: change.deadline }),
     maxParallelism:
       change.maxParallelism === undefined
@@ -393,8 +436,7 @@ export function patch(
     tolerate: merge(state.spec.tolerate, change.tolerate, defaults.tolerate),
   };
   state.settingsVersion += 1;
-  if (change.quota !== undefined)
-    state.quota = configureQuota(state.quota, underShare(ownQuota(state.spec), run.target), nowMs);
+  if (change.ramp !== undefined) state.ramp = rampOf(state.spec, nowMs);
   if (change.deadline !== undefined) state.deadlineMs = dueMs;
   // What was given out may lie beyond the end of the new hours.
   if (change.window !== undefined) state.quota = forfeitIssued(state.quota);
@@ -404,7 +446,8 @@ export function patch(
     bringForward(run.ledger, toMs);
     state.asked = shorten(state.asked ?? null, toMs);
   }
-  shedAbove(run.semaphore, run.target?.share == null ? state.spec.maxParallelism : lanesAllowed(run));
+  if (change.quota !== undefined || change.ramp !== undefined) limitAnew(run, nowMs);
+  else shedLanes(run);
   return OK;
 }
 

@@ -27,6 +27,20 @@ export interface DeadlineView {
   readonly neededPerSecond: number | null;
 }
 
+export interface RampView {
+  /** Of rate and lanes, more than 0 up to 1. */
+  readonly share: number;
+  /** Null without a quota of requests. */
+  readonly ratePerSecond: number | null;
+  readonly lanes: number;
+  /** All limits are in force, and an interval with them was clean. */
+  readonly isDone: boolean;
+  /** Null where no step follows. */
+  readonly nextStepAt: string | null;
+  /** The latest, the newest last. `because`: what stopped the step before; null for a step up. */
+  readonly steps: readonly { readonly at: string; readonly share: number; readonly because: string | null }[];
+}
+
 export interface RunView {
   readonly id: string;
   readonly name: string | null;
@@ -39,6 +53,8 @@ export interface RunView {
   readonly endedAt: string | null;
   readonly parentRunId: string | null;
   readonly eta: string | null;
+  /** How far the ramp is; null without one. Absent where an older Weir answers. */
+  readonly ramp?: RampView | null;
   /** Whether it will be, or was, done in time; null without a deadline. Absent where an older Weir answers. */
   readonly deadline?: DeadlineView | null;
   readonly counts: {

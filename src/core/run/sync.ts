@@ -38,7 +38,7 @@ import { applyCommit, handBack, loseLease, orphan } from "./ledger.ts";
 import { costedPermits, hostPermits, permits } from "./permits.ts";
 import { pauseRefusals, refusalSentence, seeRefusals } from "./refusals.ts";
 import { rowsWaitMs } from "./rowsWait.ts";
-import { fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
+import { climb, fail, finishWhenDone, isWorking, markIndexed, pause, type Run } from "./run.ts";
 import { expire, heldBy, type LeaseRecord, release, renew } from "./semaphore.ts";
 import { judgeSmoke, parkAtBorder } from "./smoke.ts";
 import { spend } from "./spend.ts";
@@ -264,6 +264,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
   const itemsLeft = state.plan.complete ? state.items - state.counts.done : Number.POSITIVE_INFINITY;
   noteShared(run, seen, nowMs);
   state.quota = observe(state.quota, seen, { nowMs, holder, itemsLeft });
+  climb(run, seen, nowMs);
   hearFaults(run.faults, seen, { nowMs, holder });
   state.asked = latestAsked(state.asked ?? null, seen, nowMs);
   countRefused(run, seen);

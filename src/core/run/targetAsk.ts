@@ -5,6 +5,7 @@ import { TARGET_ASK_MS, TARGET_SILENT_MS } from "../limits.ts";
 import type { Limits, TargetAnswer, TargetAsk, Want } from "../target/targetProtocol.ts";
 import { openForMs } from "./hours.ts";
 import { lanesOfUse } from "./leasing.ts";
+import { lanesUnderRamp, underRamp } from "./rampCap.ts";
 import { isWorking, ownQuota, pause, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
 import {
@@ -121,7 +122,7 @@ export function wakeToAskMs(run: Run, nowMs: number): number | null {
 }
 
 export function quotaUnderShare(run: Run, target: TargetShare | null): QuotaSettings {
-  return underShare(ownQuota(run.state.spec), target);
+  return underShare(underRamp(ownQuota(run.state.spec), run), target);
 }
 
 function giveBackReport(target: TargetShare): void {
@@ -136,7 +137,7 @@ const LEAST_OF_EVEN = 0.02;
 
 function wantsOf(run: Run, target: TargetShare, nowMs: number): TargetAsk["wants"] {
   const { spec, plan, items, counts } = run.state;
-  const own = ownQuota(spec);
+  const own = underRamp(ownQuota(spec), run);
   const rate = (dimension: "perSecond" | "tokensPerSecond", most: number | null): Want => {
     const now = target.share?.[dimension] ?? null;
     if (now === null) return { want: null, most };
@@ -152,7 +153,7 @@ function wantsOf(run: Run, target: TargetShare, nowMs: number): TargetAsk["wants
     return { want: wanted(target.meters[dimension], { perSecond, tatMs, least }, nowMs), most };
   };
   const left = plan.complete ? items - counts.done : Number.POSITIVE_INFINITY;
-  const lanes = Math.max(1, lanesOfUse(run, left, spec.maxParallelism));
+  const lanes = Math.max(1, lanesOfUse(run, left, lanesUnderRamp(run)));
   return {
     perSecond: rate("perSecond", own.ratePerSecond),
     tokensPerSecond:

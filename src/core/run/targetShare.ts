@@ -26,6 +26,7 @@ import {
 } from "../limits.ts";
 import type { Grant, Report } from "../protocol.ts";
 import type { Limits, SharedReport, TargetAnswer } from "../target/targetProtocol.ts";
+import { lanesUnderRamp } from "./rampCap.ts";
 import type { Run, RunState } from "./run.ts";
 import { shedAbove } from "./semaphore.ts";
 import { createMeter, noteLine, noteShort, startMeasuring, type UseMeter } from "./useMeter.ts";
@@ -101,11 +102,17 @@ export function createTargetShare(
 export function underShare(own: QuotaSettings, target: TargetShare | null): QuotaSettings {
   const share = target?.share ?? null;
   if (target === null || share === null) return own;
-  const ratePerSecond = smaller(own.ratePerSecond, share.perSecond);
+  // A share of nothing is held by not issuing (`shareWaitMs`): no limiter runs at 0.
+  const ratePerSecond = smaller(own.ratePerSecond, share.perSecond || null);
   const tokens =
     own.tokens === undefined
       ? {}
-      : { tokens: { ...own.tokens, perSecond: smaller(own.tokens.perSecond, share.tokensPerSecond) ?? 0 } };
+      : {
+          tokens: {
+            ...own.tokens,
+            perSecond: smaller(own.tokens.perSecond, share.tokensPerSecond || null) ?? 0,
+          },
+        };
   return { ...own, ratePerSecond, burst: smaller(own.burst, burstOfShare(target, ratePerSecond)), ...tokens };
 }
 
@@ -136,17 +143,17 @@ function isEmpty(run: Run, share: Limits): boolean {
 /** An ask takes a few milliseconds. */
 const MIN_WAIT_MS = 30;
 
-/** Calls per second: its own limit or its share, whichever is smaller; null: neither limits it. */
+/** Calls per second that are in force: its own limit under its ramp, or its share; null: neither limits it. */
 export function limitPerSecondOf({ state }: Run): number | null {
   return state.quota.settings.ratePerSecond;
 }
 
-/** Lanes that the run may have: its own limit, its share, and none while it has no share. */
-export function lanesAllowed({ state, target }: Run): number {
-  const { maxParallelism } = state.spec;
-  if (target === null) return maxParallelism;
-  if (target.share === null) return 0;
-  return Math.min(maxParallelism, target.share.lanes ?? maxParallelism);
+/** Lanes that the run may have: its own limit under its ramp, its share, and none while it has no share. */
+export function lanesAllowed(run: Run): number {
+  const own = lanesUnderRamp(run);
+  if (run.target === null) return own;
+  const { share } = run.target;
+  return share === null ? 0 : Math.min(own, share.lanes ?? own);
 }
 
 /** Where the share was not renewed for long the lanes go, for they may be another run's soon. */

@@ -11,17 +11,18 @@ import { deadlineNote, judgeDeadline } from "./deadline.ts";
 import { foreseenPerSecond } from "./forecast.ts";
 import { keepHours, openForMs } from "./hours.ts";
 import { itemsRetrying } from "./lastFault.ts";
-import { isWorking, type Run } from "./run.ts";
+import { afterRampMs, rampView } from "./rampCap.ts";
+import { configuredPerSecond, isWorking, type Run } from "./run.ts";
 import type { RunView } from "./runView.ts";
-import { lanesAllowed, limitPerSecondOf } from "./targetShare.ts";
+import { lanesAllowed } from "./targetShare.ts";
 import { remainingMs } from "./waiting.ts";
-import { type Reader, why } from "./why.ts";
+import { fullPerSecond, type Reader, why } from "./why.ts";
 import { whyUnreadable } from "./whyUnreadable.ts";
 
 export function view(run: Run, reader: Reader): RunView {
   const { state, target } = run;
   keepHours(run, reader.nowMs, reader.wallMs);
-  const limitPerSecond = limitPerSecondOf(run);
+  const limitPerSecond = fullPerSecond(run);
   const perSecond = isWorking(run) && reader.driven ? currentPerSecond(run.activity, reader.nowMs) : 0;
   const doneMs = etaMs(run, perSecond, reader);
   const deadline = judgeDeadline(run, doneMs, reader);
@@ -38,6 +39,7 @@ export function view(run: Run, reader: Reader): RunView {
     endedAt: isoOrNull(state.endedAtMs),
     parentRunId: state.parentRunId,
     eta: isoOrNull(doneMs),
+    ramp: rampView(run, configuredPerSecond(state.spec), reader),
     deadline,
     counts: {
       items: state.plan.complete ? state.items : null,
@@ -84,7 +86,8 @@ function etaMs(run: Run, perSecond: number, reader: Reader): number | null {
   const pacePerSecond = isShut ? foreseenPerSecond(run) : perSecond;
   const remaining = { left, perSecond: (pacePerSecond ?? 0) * carried, itemsPerCall: carried };
   const ms = remainingMs(run, remaining, reader.nowMs);
-  return ms === null ? null : doneAtMs(state.spec.window ?? null, reader.wallMs, ms);
+  if (ms === null) return null;
+  return doneAtMs(state.spec.window ?? null, reader.wallMs, afterRampMs(run, ms));
 }
 
 function usageOf(run: Run): RunView["usage"] {

@@ -10,10 +10,11 @@ import { counted, number, seconds } from "../sentence.ts";
 import { callTimeMs, currentPerSecond } from "./activity.ts";
 import { keepHours, openForMs } from "./hours.ts";
 import { itemsRetrying } from "./lastFault.ts";
+import { shareOfLimits, whyRamping } from "./rampCap.ts";
 import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
-import { limitPerSecondOf } from "./targetShare.ts";
+import { limitPerSecondOf, smaller } from "./targetShare.ts";
 import { whyShut, whyThrottled, whyWaiting } from "./waiting.ts";
 import { retryNote, whyDown } from "./whyDown.ts";
 import { whyShared, whyShareless } from "./whyShared.ts";
@@ -154,7 +155,7 @@ function whyTokens(run: Run, reader: Reader): string | null {
   if (configured === null || tokens === null) return null;
   const [amount, unit] = (spec.quota?.tokens ?? "").split("/");
   const rate = `${number(Number(amount))} tokens/${unit?.trim()}`;
-  if (tokenRate(tokens) < configured) {
+  if (tokenRate(tokens) < configured * shareOfLimits(run)) {
     const share = Math.floor((100 * tokenRate(tokens)) / configured);
     return `throttled by the target: calling at ${share} % of ${rate} and growing`;
   }
@@ -162,20 +163,28 @@ function whyTokens(run: Run, reader: Reader): string | null {
   return !isRequests && tokens.tat.tatMs > reader.nowMs ? `quota: ${rate} are the limit` : null;
 }
 
+/** Calls per second of its own limit or its share, whichever is smaller, with all steps of a ramp taken. */
+export function fullPerSecond({ state, target }: Run): number | null {
+  return smaller(configuredPerSecond(state.spec), target?.share?.perSecond || null);
+}
+
 function whySlow(run: Run, reader: Reader): string {
   const byTokens = whyTokens(run, reader);
-  if (byTokens !== null) return byTokens;
-  const configured = limitPerSecondOf(run);
+  const configured = fullPerSecond(run);
+  const ramping = whyRamping(run, configuredPerSecond(run.state.spec), reader.nowMs);
+  if (byTokens !== null) return ramping === null ? byTokens : `${byTokens}; ${ramping}`;
   const { minIntervalMs, jitterMs } = run.state.spec.pacing;
   const callMs = Math.max(callTimeMs(run.activity), minIntervalMs + jitterMs / 2);
   const lanes = run.semaphore.live.size;
   const expected = pace({ ratePerSecond: configured, lanes, callMs });
   const giving = `${counted(lanes, "lane")} × ${Math.round(callMs)} ms`;
   const effective = effectiveRate(run.state.quota);
-  if (effective !== null && effective < (configured ?? Number.POSITIVE_INFINITY)) {
+  if (effective !== null && effective < (limitPerSecondOf(run) ?? Number.POSITIVE_INFINITY)) {
     const of = configured === null ? "" : ` of ${number(configured)}/s`;
-    return `throttled by the target: calling at ${number(effective)}/s${of} and growing`;
+    const also = ramping === null ? "" : `; ${ramping}`;
+    return `throttled by the target: calling at ${number(effective)}/s${of} and growing${also}`;
   }
+  if (ramping !== null) return [whyShared(run), ramping].filter((one) => one !== null).join("; ");
   if (run.activity.callMs === null && expected.limitedBy === "lanes") return "the first calls are under way";
   if (configured === null) {
     const quota =

@@ -53,6 +53,16 @@ describe("a draft from flags", () => {
     expect(made.input).toEqual({ file: at("ids.txt"), name: "ids.txt", limit: null, isCsv: false });
   });
 
+  test("begins with a share of the limits, and takes the spec that follows the flag for a spec", () => {
+    expect(flagsAlone("--ramp").spec.ramp).toEqual({});
+    expect(flagsAlone("--ramp", "20%").spec.ramp).toEqual({ from: "20%" });
+    const file = spec("ramp.json", {
+      source: { kind: "items", items: [1] },
+      task: { kind: "http", url: URL },
+    });
+    expect(draft("--ramp", file).spec.ramp).toEqual({});
+  });
+
   test("says in which hours calls leave, and by when all is done", () => {
     const hours = ["--window", "22:00 - 06:00", "--time-zone", "Europe/Berlin", "--days", "fri-mon,wed"];
     expect(flagsAlone(...hours, "--deadline", "2026-01-01T06:00Z").spec).toMatchObject({
@@ -74,6 +84,7 @@ describe("a draft from flags", () => {
     [["--window", "22:00-06:00", "--time-zone", "Berlin"], /^--time-zone: must be an IANA name/],
     [["--time-zone", "Europe/Berlin"], /^--time-zone needs --window or --days: it is their zone$/],
     [["--days", "mon-funday"], /^--days: "mon-funday" are no days; accepted: sun, mon, /],
+    [["--ramp", "0%"], /^--ramp: must be a share such as "50%"/],
     [["--deadline", "soon"], /^--deadline: must be an instant such as .*, or a duration/],
     [["--deadline", "0s"], /^--deadline: must be/],
   ])("refuses %j", (argv, line) => expect(() => flagsAlone(...argv)).toThrow(line));
@@ -370,6 +381,9 @@ describe("a change of limits", () => {
     [["--window", "22:00-06:00"], { window: { from: "22:00", to: "06:00" } }],
     [["--window", "none"], { window: null }],
     [["--time-zone", "UTC"], { window: { timeZone: "UTC" } }],
+    [["--ramp"], { ramp: {} }],
+    [["--ramp", "20%"], { ramp: { from: "20%" } }],
+    [["--ramp", "none"], { ramp: null }],
     [["--deadline", "6h"], { deadline: "6h" }],
     [["--deadline", "none"], { deadline: null }],
     [["--min-interval", "1s", "--jitter", "50ms"], { pacing: { minIntervalMs: 1000, jitterMs: 50 } }],

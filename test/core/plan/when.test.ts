@@ -7,7 +7,15 @@ import { WINDOW_DEFAULTS } from "../../../src/core/spec.ts";
 const HOUR_MS = 3_600_000;
 const NOON = Date.UTC(2026, 0, 1, 12);
 const NIGHT = { ...WINDOW_DEFAULTS, from: "22:00", to: "02:00" };
-const plain = { nowMs: NOON, window: null, dueMs: null, workMs: 6 * HOUR_MS, calls: 1000, turnMs: 200 };
+const plain = {
+  nowMs: NOON,
+  window: null,
+  dueMs: null,
+  workMs: 6 * HOUR_MS,
+  calls: 1000,
+  turnMs: 200,
+  ramp: null,
+};
 
 describe("when a planned run is done", () => {
   it("is after its work, or after as many nights as it takes", () => {

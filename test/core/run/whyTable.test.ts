@@ -10,9 +10,15 @@ const table = readFileSync(resolve(ROOT, "docs/why.md"), "utf8");
 /** What is said of a run that waits, is refused, or was stopped comes from these. */
 const FILES = [
   ...globSync("src/core/run/why*.ts", { cwd: ROOT }),
-  ...["run/waiting", "run/refusals", "run/smoke", "run/deadline", "limiter/budget"].map(
-    (name) => `src/core/${name}.ts`,
-  ),
+  ...[
+    "run/waiting",
+    "run/refusals",
+    "run/smoke",
+    "run/deadline",
+    "run/rampCap",
+    "limiter/ramp",
+    "limiter/budget",
+  ].map((name) => `src/core/${name}.ts`),
 ];
 const sentences = FILES.flatMap((file) =>
   sentencesIn(resolve(ROOT, file)).map((sentence) => ({ file, sentence })),
