@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { answerOf } from "./test/support/site.ts";
@@ -47,12 +48,16 @@ const inWorkerd = (entry: { readonly main?: string }) =>
  */
 const SHARED = { isolate: false } as const;
 
+/** What examples import by the name of the package. */
+const OWN_NAME = { "weir-run": resolve(import.meta.dirname, "src/package/weirRun.ts") };
+
 export default defineConfig({
   test: {
     // Vitest leaves one core free, which is half of a machine with two.
     maxWorkers: "100%",
     projects: [
       {
+        resolve: { alias: OWN_NAME },
         test: {
           name: "node",
           ...SHARED,

@@ -38,6 +38,7 @@ for (const part of ["cli", "lib", "types"]) rmSync(join(DIST, part), { recursive
 await buildEmbedded();
 await buildCommand();
 await buildParts();
+await buildClients();
 declare();
 
 async function buildCommand(): Promise<void> {
@@ -76,6 +77,18 @@ async function buildParts(): Promise<void> {
   });
 }
 
+/** What browsers and tests import: apart from the Worker's parts, and from Node where it does not need it. */
+async function buildClients(): Promise<void> {
+  const options = { ...shared(), target: "es2022", splitting: false, outdir: join(DIST, "lib") };
+  await build({ ...options, platform: "browser", entryPoints: { client: "src/package/client.ts" } });
+  await build({
+    ...options,
+    platform: "node",
+    target: "node20",
+    entryPoints: { testing: "src/package/testing.ts" },
+  });
+}
+
 function shared(): BuildOptions {
   return {
     absWorkingDir: PROJECT,
@@ -95,7 +108,7 @@ function declare(): void {
   rmSync(all, { recursive: true, force: true });
   const tsc = join(PROJECT, "node_modules/.bin/tsc");
   execFileSync(tsc, ["-p", "tsconfig.types.json", "--outDir", all], { cwd: PROJECT, stdio: "inherit" });
-  const found = new Set(["package/weirRun.d.ts", "package/worker.d.ts"]);
+  const found = new Set(["weirRun", "worker", "client", "testing"].map((name) => `package/${name}.d.ts`));
   for (const path of found) {
     const text = readFileSync(join(all, path), "utf8");
     const built = text.replace(/(from|import)(\s*\(?)"(\.[^"]*)\.ts"/g, '$1$2"$3.js"');

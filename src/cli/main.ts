@@ -45,6 +45,7 @@ const RUN: Readonly<Record<string, () => Promise<Run>>> = {
   "target remove": async () => (await import("./commands/target.ts")).removeCommand,
   delete: async () => (await import("./commands/steer.ts")).deleteCommand,
   reindex: async () => (await import("./commands/reindex.ts")).reindexCommand,
+  init: async () => (await import("./commands/init.ts")).initCommand,
   dev: async () => (await import("./commands/dev.ts")).devCommand,
 };
 

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import ownTask from "../../docs/examples/own-task/weir.config.ts";
+import { extendApi } from "../../src/package/extendApi.ts";
 import { parseSpec } from "../../src/runSpec/schema.ts";
 import { fillPlaceholders } from "../../src/schedule/placeholders.ts";
 
@@ -34,6 +36,8 @@ describe("the commands of the examples", () => {
     expect(lines.filter((line) => /^node .*\.(?:ts|js)\b/.test(line))).toEqual([]);
   });
 });
+
+extendApi(ownTask);
 
 describe("the example specs", () => {
   test.each(specs)("%s is accepted", (path) => {

@@ -1,12 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { copySchema, copyTask } from "../../docs/examples/own-task/copy.ts";
+import { z } from "zod";
+import { copy } from "../../docs/examples/own-task/tasks/copy.ts";
+import { taskOf } from "../../src/package/ownTask.ts";
 import { createEgress } from "../../src/tasks/calls/egress.ts";
 import type { Task } from "../../src/tasks/task.ts";
 import { OpenPermits, type Server, startServer } from "../support/oneTry.ts";
 
 const read = (path: string): string => readFileSync(join(import.meta.dirname, "../../docs", path), "utf8");
+
+const copyTask = taskOf("copy", copy) as unknown as Task<unknown, unknown>;
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -21,31 +25,25 @@ async function run(item: string, permits = new OpenPermits()) {
   });
   const to = await startServer((_arrival, response) => void response.writeHead(201).end("kept"));
   servers.push(from, to);
-  const settings = copySchema.parse({
-    kind: "copy",
-    from: `${from.origin}/records`,
-    to: `${to.origin}/records`,
-    secret: "KEY",
-  });
+  const given = { from: `${from.origin}/records`, to: `${to.origin}/records`, secret: "KEY" };
+  const settings = { kind: "copy", ...copy.settings?.(z).parse(given) };
   const source = { kind: "range", from: 0, to: 1 };
   const spec = { source, task: settings, allowPrivate: false } as never;
   const egress = createEgress({
     env: { WEIR_SECRET_KEY: "hunter22" },
     settings: { version: 1, run: "run", root: "run", spec, itemSource: source, child: false },
-    task: copyTask as Task<unknown, unknown>,
+    task: copyTask,
   });
   const signal = new AbortController().signal;
-  const task = copyTask as Task<unknown, unknown>;
+  const task = copyTask;
   const outcome = await egress.run({ task, client: undefined, item, index: 0, permits, signal });
   return { outcome, from, to, permits, settings };
 }
 
 describe("the documented task", () => {
   it("stands in the document as it is tested", () => {
-    const code = read("examples/own-task/copy.ts")
-      .replaceAll("../../../src/tasks/", "./")
-      .replaceAll("../../../src/core/", "../core/");
-    expect(read("own-task.md")).toContain(`\`\`\`ts\n${code}\`\`\``);
+    for (const file of ["tasks/copy.ts", "weir.config.ts", "test/copy.test.ts"])
+      expect(read("own-task.md")).toContain(`\`\`\`ts\n${read(`examples/own-task/${file}`)}\`\`\``);
   });
 
   it("turns an item into a value with two calls, each with its permit and its secret", async () => {

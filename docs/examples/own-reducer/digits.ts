@@ -1,20 +1,20 @@
 /** How many values have 1, 2, 3, … digits before the point. */
-import type { Reducer } from "../../../src/core/reduce/reducer.ts";
-import type { Json } from "../../../src/core/spec.ts";
+import { defineReducer } from "weir-run";
 
-export const digits: Reducer<Json> = {
+export const digits = defineReducer<number[]>({
   empty: [],
   add(state, value) {
     if (value === undefined || value === null) return { kind: "missing" };
     if (typeof value !== "number") return { kind: "unusable" };
     const length = String(Math.trunc(Math.abs(value))).length;
     const one = Array.from({ length }, (_, i) => (i === length - 1 ? 1 : 0));
-    return { kind: "added", state: digits.merge(state, one) };
+    return { kind: "added", state: sums(state, one) };
   },
-  merge(a, b) {
-    const [one, other] = [a as number[], b as number[]];
-    const length = Math.max(one.length, other.length);
-    return Array.from({ length }, (_, i) => (one[i] ?? 0) + (other[i] ?? 0));
-  },
+  merge: sums,
   show: (state) => state,
-};
+});
+
+function sums(a: readonly number[], b: readonly number[]): number[] {
+  const length = Math.max(a.length, b.length);
+  return Array.from({ length }, (_, i) => (a[i] ?? 0) + (b[i] ?? 0));
+}

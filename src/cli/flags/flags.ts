@@ -311,6 +311,13 @@ export const COMMANDS: readonly Command[] = [
     words: [0, 0],
   },
   {
+    name: "init",
+    arguments: "[DIR]",
+    help: "make a small project with tasks of its own; overwrites nothing",
+    flags: [],
+    words: [0, 1],
+  },
+  {
     name: "dev",
     arguments: "",
     help: "keep Weir running here, with its API",

@@ -1,0 +1,107 @@
+/**
+ * Answers of the API as the client types them. A test holds them to the schemas that the API answers by
+ * (test/package/client.test.ts).
+ */
+import type { FireOutcome, Overlap } from "../core/schedule/scheduleState.ts";
+import type { Json } from "../core/spec.ts";
+
+export interface Input {
+  readonly name: string;
+  readonly bytes: number;
+  readonly items: number;
+  /** An instant, as all times here: ISO 8601 in UTC. */
+  readonly createdAt: string;
+}
+
+/** What a run would do. */
+export interface Plan {
+  readonly items: number;
+  readonly chunks: number;
+  readonly limitedBy: "quota" | "lanes" | "items";
+  readonly etaSeconds: number;
+  readonly window: { readonly isOpen: boolean; readonly changesAt: string | null } | null;
+  readonly deadline: {
+    readonly at: string;
+    readonly missedBySeconds: number | null;
+    readonly isKnown: boolean;
+    readonly perSecond: number | null;
+    readonly lanes: number | null;
+  } | null;
+  /** How long a call is taken to be; milliseconds. */
+  readonly callMs: number;
+  readonly costUsd: number;
+  readonly smoke: {
+    readonly items: number;
+    readonly gate: "auto" | "manual";
+    readonly maxFailureRate: number;
+  } | null;
+  readonly prompts: {
+    readonly counted: number;
+    readonly inputTokens: number;
+    readonly outputTokensMost: number | null;
+    readonly dollarsLeast: number | null;
+    readonly dollarsMost: number | null;
+  } | null;
+  readonly warnings: readonly string[];
+  readonly firstRequest: {
+    readonly method: string;
+    readonly url: string;
+    readonly headers: { readonly [name: string]: string };
+    readonly body: string | null;
+  } | null;
+}
+
+export interface Report {
+  readonly run: string;
+  readonly status: string;
+  readonly report: { readonly [field: string]: Json };
+  readonly coverage: {
+    readonly items: number | null;
+    readonly ok: number;
+    readonly failed: number;
+    readonly text: string;
+  };
+  readonly fields: {
+    readonly [field: string]: {
+      readonly values: number;
+      readonly missing: number;
+      readonly unusable: number;
+      readonly note: string | null;
+    };
+  };
+}
+
+/** One instant of a schedule and what came of it. */
+export interface Fire {
+  readonly scheduledAt: string;
+  readonly cause: "cron" | "manual";
+  readonly outcome: FireOutcome;
+  readonly why: string | null;
+  readonly run: string | null;
+  readonly watermark: string | null;
+  readonly firedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+}
+
+export interface Schedule {
+  readonly id: string;
+  readonly name: string | null;
+  readonly task: string;
+  readonly status: "active" | "paused";
+  readonly why: string;
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly overlap: Overlap;
+  readonly catchUpMs: number;
+  readonly pauseAfterFailures: number;
+  readonly advanceWithFailures: boolean;
+  readonly watermark: string | null;
+  readonly failuresInRow: number;
+  readonly createdAt: string;
+  readonly next: readonly string[];
+  readonly open: readonly Fire[];
+  readonly last: Fire | null;
+  /** Absent in lists. */
+  readonly spec?: { readonly [key: string]: Json };
+}
