@@ -23,7 +23,7 @@ export interface RowError {
   readonly detail?: string;
 }
 
-interface RowBase {
+export interface RowBase {
   /** Position in the whole source of the root run, from 0. */
   readonly index: number;
   /** The item as text (or parsed JSON for jsonl), cut at `MAX_ROW_ITEM_BYTES`. */

@@ -6,26 +6,27 @@ import { ownReducers } from "../core/reduce/ownReducers.ts";
 import { addSource } from "../sources/registry.ts";
 import { addTask } from "../tasks/registry.ts";
 import type { WeirConfig } from "./config.ts";
-import { sourceOf } from "./ownSource.ts";
-import { taskOf } from "./ownTask.ts";
+import { type OwnSource, sourceOf } from "./ownSource.ts";
+import { type OwnTask, taskOf } from "./ownTask.ts";
 
 const KIND = /^[a-z][a-z0-9-]{0,39}$/;
 
 /** For the lanes, which take settings that were checked. Throws what is wrong with the config. */
 export function extendLanes(config: WeirConfig): void {
   refuseUnknown(config);
-  for (const [kind, task] of entries(config, "tasks")) addTask(taskOf(kind, task));
-  for (const [kind, source] of entries(config, "sources")) addSource(sourceOf(kind, source));
-  for (const [name, reducer] of entries(config, "reducers"))
-    ownReducers[name] = reducer as unknown as (typeof ownReducers)[string];
+  for (const [kind, task] of entries(config, "tasks")) addTask(taskOf(kind, task as OwnTask<unknown, never>));
+  for (const [kind, source] of entries(config, "sources"))
+    addSource(sourceOf(kind, source as OwnSource<object>));
+  for (const [name, reducer] of entries(config, "reducers")) ownReducers[name] = reducer;
 }
 
 const PARTS = { tasks: "run", sources: "read", reducers: "merge" } as const;
 
-type Entries<Part extends keyof WeirConfig> = [string, NonNullable<WeirConfig[Part]>[string]][];
-
-function entries<Part extends keyof typeof PARTS>(config: WeirConfig, part: Part): Entries<Part> {
-  const found = Object.entries(config[part] ?? {}) as unknown as Entries<Part>;
+function entries<Part extends keyof typeof PARTS>(
+  config: WeirConfig,
+  part: Part,
+): [string, NonNullable<WeirConfig[Part]>[string]][] {
+  const found = Object.entries(config[part] ?? {}) as [string, NonNullable<WeirConfig[Part]>[string]][];
   for (const [kind, one] of found) {
     if (!KIND.test(kind))
       throw new Error(

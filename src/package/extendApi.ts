@@ -4,7 +4,6 @@ import { sourceSchemas } from "../sources/schemas.ts";
 import { taskSchemas } from "../tasks/schemas.ts";
 import type { WeirConfig } from "./config.ts";
 import { extendLanes } from "./extend.ts";
-import type { SettingsMaker } from "./ownTask.ts";
 
 /** For the Worker with the API. Throws what is wrong with the config. */
 export function extendApi(config: WeirConfig): void {
@@ -19,7 +18,11 @@ export function extendApi(config: WeirConfig): void {
 }
 
 /** Keys that it does not name are refused, as in every spec. */
-function schemaOf(part: string, kind: string, settings: SettingsMaker<never> | undefined): z.ZodObject {
+function schemaOf(
+  part: string,
+  kind: string,
+  settings: ((zod: typeof z) => z.ZodObject) | undefined,
+): z.ZodObject {
   const own: unknown = settings?.(z) ?? z.object({});
   if (!(own instanceof z.ZodObject))
     throw new Error(`weir.config: ${part}.${kind}.settings must return z.object({ … })`);

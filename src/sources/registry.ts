@@ -37,7 +37,7 @@ async function* readItems(
 }
 
 /** Adds a source under its kind. Throws for one that there is. */
-export function addSource(source: Source<never>): void {
+export function addSource<Settings>(source: Source<Settings>): void {
   if (sourceRegistry[source.kind] !== undefined) throw new Error(`there is a source ${source.kind} already`);
   sourceRegistry[source.kind] = source as unknown as Source<SourceSpec>;
 }
