@@ -71,3 +71,18 @@ describe("the documented task", () => {
     });
   });
 });
+
+describe("the project's wrangler.jsonc", () => {
+  it("declares the bindings, classes, queues and limits that Weir's own wrangler.toml does", () => {
+    const own = read("examples/own-task/wrangler.jsonc");
+    const weirs = readFileSync(join(import.meta.dirname, "../../wrangler.toml"), "utf8");
+    const texts = /^(?:binding|queue|class_name|bucket_name|database_name|compatibility_date) = "(.*)"$/gm;
+    for (const [, value] of weirs.matchAll(texts)) expect(own).toContain(`"${value}"`);
+    for (const [, key, value] of weirs.matchAll(/^(cpu_ms|subrequests|max_\w+) = (\d+)$/gm))
+      expect(own).toContain(`"${key}": ${value}`);
+    for (const [, name = ""] of weirs.matchAll(/^\[exports\.(\w+)\]$/gm)) {
+      expect(own).toContain(`"${name}"`);
+      expect(read("examples/own-task/worker.ts")).toContain(name);
+    }
+  });
+});

@@ -2,6 +2,6 @@
 import { createWorker } from "weir-run/worker";
 import config from "./weir.config.ts";
 
-export { RunObject, ScheduleObject } from "weir-run/worker";
+export { RunObject, ScheduleObject, TargetObject } from "weir-run/worker";
 
 export default createWorker(config);
