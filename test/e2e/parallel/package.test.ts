@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const PROJECT = resolve(import.meta.dirname, "../../..");
-const INSTALLING_MS = 240_000;
+const INSTALLING_MS = 600_000;
 const run = promisify(execFile);
 
 /** The machine's own Node and npm: what the project brings is not there. */
