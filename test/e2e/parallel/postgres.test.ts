@@ -5,17 +5,23 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type PostgresServer, startPostgres, watchConnections } from "../../support/postgres.ts";
 import { isAlive, killAll } from "../../support/processTree.ts";
 import { until } from "../../support/until.ts";
-import { Workspace } from "../../support/weir.ts";
+import { type Dev, Workspace } from "../../support/weir.ts";
 
 const ROWS = 200_000;
 const LANES = 5;
 const RANGES = 40;
+/** For commands that have to work on their run themselves. */
+const OWN = ["--state", "own"];
 
 describe("ranges of a table", () => {
   let server: PostgresServer;
+  /** Its `weir dev` works on the runs; each test has a folder of its own. */
+  let home: Workspace;
+  let dev: Dev;
   let workspace: Workspace;
 
   beforeAll(async () => {
+    home = new Workspace();
     server = await startPostgres({ connections: LANES });
     await server.query(
       "CREATE TABLE orders (id bigint PRIMARY KEY, amount numeric NOT NULL, at timestamptz)",
@@ -25,10 +31,14 @@ describe("ranges of a table", () => {
        FROM generate_series(1, ${ROWS}) AS i`,
     );
     await server.query("CREATE TABLE broken (id bigint)");
+    dev = await home.dev(env());
   });
-  afterAll(() => server.close());
+  afterAll(async () => {
+    await home.close();
+    await server.close();
+  });
   beforeEach(() => {
-    workspace = new Workspace();
+    workspace = home.beside();
   });
   afterEach(() => workspace.close());
 
@@ -58,7 +68,7 @@ describe("ranges of a table", () => {
     );
   const env = () => ({ WEIR_SECRET_ORDERS_DB: server.connectionString });
   const reportOf = async (run: string, ...flags: string[]) => {
-    const { exitCode, stdout, stderr } = await workspace.weir(["report", run, "--json", ...flags], env());
+    const { exitCode, stdout, stderr } = await workspace.weir(["report", run, "--json", ...flags]);
     expect(exitCode, stderr).toBe(0);
     return JSON.parse(stdout) as { report: Record<string, unknown>; coverage: { text: string } };
   };
@@ -75,7 +85,7 @@ describe("ranges of a table", () => {
     await server.query("INSERT INTO broken VALUES (7), (77777), (199999)");
     writeSpec();
     const watch = watchConnections(server);
-    const running = workspace.start(["run", "spec.json", "--out", "rows.jsonl"], env());
+    const running = workspace.start(["run", "spec.json", "--out", "rows.jsonl", ...OWN], env());
     const run = await running.runId();
     await until("the middle of the run", () => watch.statements > RANGES);
     const tree = running.tree();
@@ -83,18 +93,18 @@ describe("ranges of a table", () => {
     killAll(tree);
     await until("the tree to be gone", () => tree.every((pid) => !isAlive(pid)));
 
-    const resumed = await workspace.weir(["run", "--resume", run, "--out", "rows.jsonl"], env());
+    const resumed = await workspace.weir(["run", "--resume", run, "--out", "rows.jsonl", ...OWN], env());
     expect(resumed.exitCode, resumed.stderr).toBe(3);
     expect(workspace.rows("rows.jsonl").map(({ index }) => index)).toEqual(
       Array.from({ length: RANGES }, (_, i) => i),
     );
-    expect((await reportOf(run)).coverage.text).toBe("37 of 40 items");
+    expect((await reportOf(run, ...OWN)).coverage.text).toBe("37 of 40 items");
 
     await server.query("DELETE FROM broken");
-    const retried = await workspace.weir(["retry", run], env());
+    const retried = await workspace.weir(["retry", run, ...OWN], env());
     expect(retried.exitCode, retried.stderr).toBe(0);
     expect(retried.stderr).toContain("3 ok");
-    const merged = await reportOf(run, "--merged");
+    const merged = await reportOf(run, "--merged", ...OWN);
     expect(merged.report).toEqual(await inOneStatement());
     expect(merged.coverage.text).toBe("40 of 40 items");
 
@@ -107,7 +117,7 @@ describe("ranges of a table", () => {
   test("go on when the server ends their connections, and no range fails for it", async () => {
     writeSpec();
     const watch = watchConnections(server);
-    const running = workspace.start(["run", "spec.json"], env());
+    const running = workspace.start(["run", "spec.json"]);
     const run = await running.runId();
     for (const statements of [RANGES / 4, RANGES / 2, RANGES]) {
       await until("some statements", () => watch.statements > statements);
@@ -131,7 +141,7 @@ describe("ranges of a table", () => {
         task,
         reduce: { n: "sum" },
       });
-      const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env());
+      const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"]);
       expect(ended.exitCode, ended.stderr).toBe(0);
       return workspace.rows("rows.jsonl").map(({ value }) => (value as { n: number }).n);
     };
@@ -156,7 +166,7 @@ describe("ranges of a table", () => {
     const task = { kind: "postgres-range", connection: "ORDERS_DB", statement };
     const odd = source({ table: 'Odd "Name', column: "Select", rowsPerRange: 30 });
     writeSpec({ source: odd, task, reduce: { rowCount: "sum" } });
-    const refused = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env());
+    const refused = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"]);
     expect(refused.exitCode).toBe(3);
     expect(workspace.rows("rows.jsonl")[0]?.error).toEqual({
       kind: "task",
@@ -165,7 +175,7 @@ describe("ranges of a table", () => {
       retryable: false,
     });
     writeSpec({ source: odd, task: { ...task, write: true }, reduce: { rowCount: "sum" } });
-    const written = await workspace.weir(["run", "spec.json"], env());
+    const written = await workspace.weir(["run", "spec.json"]);
     expect(written.exitCode, written.stderr).toBe(0);
     expect((await reportOf(await firstRun())).report).toEqual({ rowCount: 100 });
     expect(await server.query('SELECT DISTINCT seen FROM "Odd ""Name"')).toEqual([{ seen: 1 }]);
@@ -181,7 +191,7 @@ describe("ranges of a table", () => {
     const task = { kind: "postgres-range", connection: "ORDERS_DB", statement, timeoutMs: 200 };
     const retry = { maxAttempts: 2, baseDelayMs: 10 };
     writeSpec({ task, retry, source: source({ rowsPerRange: ROWS / 2 }), reduce: null });
-    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env());
+    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"]);
     expect(ended.exitCode, ended.stderr).toBe(3);
     expect(workspace.rows("rows.jsonl")[0]).toMatchObject({
       attempts: 2,
@@ -194,15 +204,11 @@ describe("ranges of a table", () => {
     await server.query("CREATE TABLE bare (id int NOT NULL)");
     await server.query("CREATE TABLE holes (id int UNIQUE)");
     await server.query("INSERT INTO holes VALUES (NULL), (1)");
-    const dev = workspace.start(["dev", "--port", "0"], env());
-    const [, address, token] = await until("the API's address", () =>
-      /(http:\/\/127\.0\.0\.1:\d+)\/#token=(\S+)/.exec(dev.stdout + dev.stderr),
-    );
     const complaint = async (changes: object): Promise<string> => {
       const task = { kind: "postgres-range", connection: "ORDERS_DB", statement: STATEMENT };
-      const answer = await fetch(`${address}/v1/plans`, {
+      const answer = await fetch(`${dev.address}/v1/plans`, {
         method: "POST",
-        headers: { authorization: `Bearer ${token}` },
+        headers: { authorization: `Bearer ${dev.token}` },
         body: JSON.stringify({ source: source(changes), task }),
       });
       return `${answer.status} ${((await answer.json()) as { error?: { message: string } }).error?.message}`;
@@ -242,7 +248,7 @@ describe("ranges of a table", () => {
     await server.query("RESET search_path");
     await server.query("ALTER ROLE lanes SET search_path = example");
     workspace.write("spec.json", example("spec.json"));
-    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env());
+    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"]);
     await server.query("ALTER ROLE lanes RESET search_path");
     expect(ended.exitCode, ended.stderr).toBe(0);
     const [, shown] = /```\n(report of[^`]+)```/.exec(example("README.md")) ?? [];
@@ -253,10 +259,10 @@ describe("ranges of a table", () => {
   test("tell nobody the password, whatever goes wrong", async () => {
     const wrong = server.connectionString.replace("lanes:", "nobody:");
     writeSpec();
-    const refused = await workspace.weir(["run", "spec.json"], { WEIR_SECRET_ORDERS_DB: wrong });
+    const refused = await workspace.weir(["run", "spec.json", ...OWN], { WEIR_SECRET_ORDERS_DB: wrong });
     expect(refused.exitCode).toBe(2);
     expect(refused.stderr).toMatch(/password authentication failed for user "nobody" \(SQLSTATE 28P01\)/);
-    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl"], env());
+    const ended = await workspace.weir(["run", "spec.json", "--out", "rows.jsonl", ...OWN], env());
     expect(ended.exitCode, ended.stderr).toBe(0);
     const files = readdirSync(workspace.folder, { recursive: true, withFileTypes: true }).filter((file) =>
       file.isFile(),
