@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { answerOf } from "./test/support/site.ts";
 
 const siteLog: string[] = [];
@@ -51,8 +52,25 @@ const SHARED = { isolate: false } as const;
 /** What examples import by the name of the package. */
 const OWN_NAME = { "weir-run": resolve(import.meta.dirname, "src/package/weirRun.ts") };
 
+/**
+ * Files that take minutes, because a runtime hangs again and again, a minute has to come round or a wait to pass. They
+ * begin first, so that the others fill the time: on a fresh checkout Vitest knows no durations and goes by size.
+ */
+const LONG = ["trap", "schedules", "waiting", "outage", "command"].map(
+  (name) => `/test/e2e/parallel/${name}.test.ts`,
+);
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => LONG.some((path) => moduleId.endsWith(path));
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongFirst },
     // Vitest leaves one core free, which is half of a machine with two.
     maxWorkers: "100%",
     projects: [
