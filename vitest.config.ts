@@ -3,6 +3,9 @@ import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { answerOf } from "./test/support/site.ts";
+import { silenceWorkerd } from "./test/support/workerdLines.ts";
+
+silenceWorkerd();
 
 const siteLog: string[] = [];
 

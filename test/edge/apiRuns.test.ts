@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Row } from "../../src/core/row.ts";
 import { isEnded } from "../../src/core/run/runView.ts";
 import { resultsKey } from "../../src/storage/runRecord.ts";
-import { answer, call, rowsOf } from "./callApi.ts";
+import { answer, call, rowsOf, textOf } from "./callApi.ts";
 import { fifty, numbers, SLOW, start, USERS, view } from "./runsOverApi.ts";
 
 describe("a run", () => {
@@ -32,10 +32,10 @@ describe("a run", () => {
 
   it("gives a follower who lost the stream the rest of the rows, whether it goes on or has ended", async () => {
     const { id } = await fifty();
-    const all = await (await call("GET", `/v1/runs/${id}/results?order=commits`)).text();
+    const all = await textOf(await call("GET", `/v1/runs/${id}/results?order=commits`));
     const lines = all.trimEnd().split("\n");
     for (const query of ["order=commits&skip=17", "follow=true&skip=17", "follow=true&skip=50"]) {
-      const rest = await (await call("GET", `/v1/runs/${id}/results?${query}`)).text();
+      const rest = await textOf(await call("GET", `/v1/runs/${id}/results?${query}`));
       const skipped = query.endsWith("50") ? 50 : 17;
       expect(rest.split("\n").filter((line) => line !== "")).toEqual(lines.slice(skipped));
     }

@@ -36,9 +36,14 @@ export interface Answer {
   readonly id: string;
 }
 
+/** workerd warns of `text()` where a body's type is not one of text, as that of rows. */
+export async function textOf(response: Response): Promise<string> {
+  return new TextDecoder().decode(await response.bytes());
+}
+
 /** The rows of an NDJSON answer. */
 export async function rowsOf(response: Response): Promise<Row[]> {
-  const text = new TextDecoder().decode(await response.bytes());
+  const text = await textOf(response);
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Row]));
 }
 

@@ -3,9 +3,9 @@ import { env as bindings } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunView } from "../../src/core/run/runView.ts";
 import type { Env } from "../../src/objects/env.ts";
+import { silence } from "../support/silenced.ts";
 import { answer, call, rowsOf, until } from "./callApi.ts";
 import { ended, numbers, start, USERS, view } from "./runsOverApi.ts";
-import { silence } from "./silenced.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 

@@ -9,9 +9,9 @@ import type { Env } from "../../src/objects/env.ts";
 import { encodePart, partKey } from "../../src/storage/rows/parts.ts";
 import { deletePrefix, recordedRuns, writeRunRecord } from "../../src/storage/runRecord.ts";
 import { spec } from "../support/coreRun.ts";
+import { silence } from "../support/silenced.ts";
 import { answer, call, rowsOf } from "./callApi.ts";
 import { fifty, SLOW, start, ended as untilEnded } from "./runsOverApi.ts";
-import { silence } from "./silenced.ts";
 import { type HandRun, handRun, rowOf, untilCataloged } from "./workByHand.ts";
 
 vi.setConfig({ testTimeout: 60_000 });

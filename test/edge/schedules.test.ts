@@ -5,9 +5,9 @@ import type { RunView } from "../../src/core/run/runView.ts";
 import worker from "../../src/index.ts";
 import type { Env } from "../../src/objects/env.ts";
 import type { FireView, ScheduleView } from "../../src/objects/schedule.ts";
+import { silence } from "../support/silenced.ts";
 import { type Answer, answer, call, until } from "./callApi.ts";
 import { USERS } from "./runsOverApi.ts";
-import { silence } from "./silenced.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -6,9 +6,12 @@ import { isEnded, type RunView } from "../../src/core/run/runView.ts";
 import type { Env } from "../../src/objects/env.ts";
 import { call, rowsOf, until } from "../edge/callApi.ts";
 import { numbers, start, USERS, view } from "../edge/runsOverApi.ts";
+import { silence } from "../support/silenced.ts";
 import { clearUp, oneInFive, seen, unreliable, weather } from "./weather.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
+// What `weather.ts` makes of a call.
+silence(/(?:queue|bucket|database): (?:network connection lost|internal error, please try again)/);
 
 const env = bindings as unknown as Env;
 const ITEMS = 300;
