@@ -1,6 +1,6 @@
 /** Items that end the runtime: each costs one failed row, and nothing else. Requests that do cost none. */
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { copyWithTask } from "../../support/ownWeir.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import { until } from "../../support/until.ts";
@@ -13,13 +13,17 @@ const TRAPS: Readonly<Record<number, string>> = {
 };
 const NOT_JSON = "the task's value is not JSON: it";
 
+/** A copy of the project whose command knows the task `trap`. */
+let places: Workspace;
+let command: string;
+beforeAll(() => {
+  places = new Workspace();
+  const trap = join(import.meta.dirname, "../../support/trapTask.ts");
+  command = copyWithTask(join(places.folder, "own"), "trap", trap);
+});
+afterAll(() => places.close());
+
 test("an item on which the task throws, returns what is not JSON, never yields or exhausts memory costs one failed row", async () => {
-  const places = new Workspace();
-  const command = copyWithTask(
-    join(places.folder, "own"),
-    "trap",
-    join(import.meta.dirname, "../../support/trapTask.ts"),
-  );
   const workspace = new Workspace(command);
   const target = await spawnTarget({ latencyMs: [5, 20] });
   try {
@@ -56,22 +60,16 @@ test("an item on which the task throws, returns what is not JSON, never yields o
     expect(ended.stderr).toContain("task: it may be wrong\n");
   } finally {
     await workspace.close();
-    await places.close();
     await target.close();
   }
 });
 
 test("a request that hangs the runtime again and again costs no item a row", async () => {
-  const places = new Workspace();
-  const trap = join(import.meta.dirname, "../../support/trapTask.ts");
-  const workspace = new Workspace(copyWithTask(join(places.folder, "own"), "trap", trap));
+  const workspace = new Workspace(command);
   // So slow that every restart finds the same items under way.
   const target = await spawnTarget({ latencyMs: [9000, 9000] });
   try {
-    const dev = workspace.start(["dev", "--port", "0"]);
-    const [, address = "", token = ""] = await until("weir dev to be ready", () =>
-      dev.stderr.includes("ready") ? /^(\S+)\/#token=(\S+)/.exec(dev.stdout) : null,
-    );
+    const { process: dev, address, token } = await workspace.dev();
     const spec = (url: string) => ({
       source: { kind: "items", items: ["a", "b", "c", "d"] },
       task: { kind: "trap", url },
@@ -100,7 +98,6 @@ test("a request that hangs the runtime again and again costs no item a row", asy
     expect(workspace.rows("rows.jsonl").map((row) => row.ok)).toEqual([true, true, true, true]);
   } finally {
     await workspace.close();
-    await places.close();
     await target.close();
   }
 });
