@@ -103,5 +103,5 @@ export interface Schedule {
   readonly open: readonly Fire[];
   readonly last: Fire | null;
   /** Absent in lists. */
-  readonly spec?: { readonly [key: string]: Json };
+  readonly spec?: { readonly [key: string]: Json } | undefined;
 }

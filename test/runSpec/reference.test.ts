@@ -47,8 +47,10 @@ describe("the reference that is checked in", () => {
 
 describe("the JSON Schema", () => {
   const validator = new Validator(specDocument() as object, "2020-12", false);
-  const examples = readdirSync(join(DOCS, "examples"), { recursive: true, encoding: "utf8" }).filter((path) =>
-    path.endsWith("spec.json"),
+  const examples = readdirSync(join(DOCS, "examples"), { recursive: true, encoding: "utf8" }).filter(
+    (path) =>
+      // A schema that lists Weir's own kinds refuses those of a project.
+      path.endsWith("spec.json") && !path.startsWith("own-task"),
   );
 
   test.each(examples)("accepts docs/examples/%s, which names it", (path) => {

@@ -27,7 +27,7 @@ import { describedBody, json } from "../schemas.ts";
 
 export const planRoutes = newApi();
 
-const planSchema = z
+export const planSchema = z
   .object({
     items: z.int(),
     chunks: z.int(),

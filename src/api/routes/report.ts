@@ -19,7 +19,7 @@ export const reportRoutes = newApi();
 
 const count = z.int().min(0);
 
-const reportSchema = z
+export const reportSchema = z
   .object({
     run: z.string(),
     status: z.string(),

@@ -18,7 +18,8 @@ const health = createRoute({
 });
 systemRoutes.openapi(health, (c) => c.json({ ok: true } as const, 200));
 
-const specSchemaDocument = specDocument();
+/** Made when it is first asked for: kinds of a project's own come after this module. */
+let specSchemaDocument: ReturnType<typeof specDocument> | null = null;
 const specSchemaRoute = createRoute({
   method: "get",
   path: "/spec.schema.json",
@@ -28,7 +29,10 @@ const specSchemaRoute = createRoute({
   security: [],
   responses: { 200: json(z.record(z.string(), jsonSchema), "The schema.") },
 });
-systemRoutes.openapi(specSchemaRoute, (c) => c.json(specSchemaDocument, 200));
+systemRoutes.openapi(specSchemaRoute, (c) => {
+  specSchemaDocument ??= specDocument();
+  return c.json(specSchemaDocument, 200);
+});
 
 systemRoutes.get("/", (c) => c.html(HOME_PAGE, 200, PAGE_HEADERS));
 
