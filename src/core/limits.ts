@@ -200,6 +200,8 @@ export const SLOW_GROWTH = 0.001;
 export const GROWTH_DOUBLES_S = 5;
 /** With fewer calls in an interval of a ramp their mean duration says little. */
 export const RAMP_LATENCY_CALLS = 20;
+/** Calls that take this much longer say more of the machine that makes them than of the target. */
+export const RAMP_LATENCY_LEAST_MS = 25;
 /** An interval of a ramp that was dirty again and again: an hour later the target may be another. */
 export const RAMP_MOST_MS = 3_600_000;
 /** Steps of a ramp that a run remembers: from 1 % to all in steps of 1 % is twice as many, and nobody reads them. */

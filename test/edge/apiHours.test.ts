@@ -1,4 +1,6 @@
 /** Hours and deadlines over REST: refused by the field's name, planned, kept by a real Run, and changed while it goes. */
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { RunView } from "../../src/core/run/runView.ts";
 import { answer, call, until } from "./callApi.ts";
@@ -28,6 +30,22 @@ describe("a run with hours", () => {
     const changed = await answer<RunView>(await call("PATCH", `/v1/runs/${id}`, { window: open() }));
     expect([changed.status, changed.body.spec.window?.from]).toEqual([200, open().from]);
     expect((await ended(id)).counts).toMatchObject({ done: 20, ok: 18 });
+  });
+
+  it("sleeps until they begin: its alarm rings then, and not before", async () => {
+    const window = shut();
+    const { id } = await start({ source, task, window });
+    const stub = env.RUN.getByName(id);
+    await until(async () => (await view(id)).why.startsWith("outside its window"));
+    // What the run was made with: a look that somebody works on it.
+    await runDurableObjectAlarm(stub);
+    const alarmMs = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+    const opens = new Date(alarmMs ?? 0);
+    expect(`${String(opens.getUTCHours()).padStart(2, "0")}:${opens.getUTCMinutes()}`).toBe(
+      window.from.replace(":00", ":0"),
+    );
+    expect((alarmMs ?? 0) - Date.now()).toBeGreaterThan(4 * 3_600_000);
+    await call("POST", `/v1/runs/${id}/cancel`);
   });
 
   it("can be told to call at any time", async () => {

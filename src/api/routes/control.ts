@@ -81,7 +81,7 @@ const patch = createRoute({
   operationId: "changeRun",
   tags: ["Runs"],
   summary:
-    "Change quota, budget, maxParallelism, pacing or tolerate: merged key by key, null restores the default",
+    "Change limits, hours, ramp, deadline, retry or tolerate: merged key by key, null restores the default",
   request: { ...request, body: describedBody("Patch") },
   responses,
 });

@@ -12,7 +12,7 @@
  *
  * A failure is a call that was throttled, ended down or was refused. A 404 is an answer.
  */
-import { RAMP_LATENCY_CALLS, RAMP_MOST_MS, RAMP_STEPS_KEPT } from "../limits.ts";
+import { RAMP_LATENCY_CALLS, RAMP_LATENCY_LEAST_MS, RAMP_MOST_MS, RAMP_STEPS_KEPT } from "../limits.ts";
 import type { Report } from "../protocol.ts";
 import { number } from "../sentence.ts";
 import type { RampSpec } from "../spec.ts";
@@ -163,8 +163,9 @@ function added(seen: Seen, more: Seen): Seen {
 function dirtyBy({ seen, quickestMs }: Ramp, settings: RampSettings): string | null {
   if (seen.failed > settings.maxFailureRate * seen.ended) return tooManyFailed(seen, settings);
   const meanMs = seen.callMs / seen.ended;
-  const mostMs = (quickestMs ?? Number.POSITIVE_INFINITY) * settings.maxLatencyGrowth;
-  if (seen.ended < RAMP_LATENCY_CALLS || meanMs <= mostMs || quickestMs === null) return null;
+  if (quickestMs === null || seen.ended < RAMP_LATENCY_CALLS) return null;
+  const mostMs = Math.max(quickestMs * settings.maxLatencyGrowth, quickestMs + RAMP_LATENCY_LEAST_MS);
+  if (meanMs <= mostMs) return null;
   const times = number(meanMs / quickestMs);
   return `calls took ${number(meanMs)} ms, ${times} times the ${number(quickestMs)} ms before, and ramp.maxLatencyGrowth allows ${settings.maxLatencyGrowth}`;
 }

@@ -129,6 +129,14 @@ describe("a ramp", () => {
     );
   });
 
+  it("makes nothing of some milliseconds more, which are the machine's", () => {
+    const ramp = play(createRamp(SETTINGS, 0), 0, 91, (share) => ({
+      ok: 100,
+      callMs: share > 0.55 ? 30 : 7,
+    }));
+    expect(shares(ramp)).toEqual([0.5, 0.6, 0.7, 0.8]);
+  });
+
   it("makes nothing of the duration of few calls", () => {
     const ramp = play(createRamp(SETTINGS, 0), 0, 62, (_, s) => ({
       ok: s % 10 === 0 ? 1 : 0,
