@@ -91,6 +91,8 @@ export type Bug = (typeof BUGS)[number];
 
 export interface SimOptions {
   readonly seed: number;
+  /** The time of day when it begins, milliseconds since 1970; absent: a day in 2026. */
+  readonly epochMs?: number;
   readonly items: number;
   readonly spec: Spec;
   readonly place: "embedded" | "deployed";

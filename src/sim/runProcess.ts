@@ -21,7 +21,7 @@ import { MemoryStore } from "./memoryStore.ts";
 import { lanesOfOne, type SimOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 
-/** The time of day when a simulation begins. */
+/** The time of day when a simulation begins that names none. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
 /** An alarm rings this late at most. */
 const ALARM_LATE_MS = 50;
@@ -63,8 +63,12 @@ export class RunProcess {
       spec,
       itemSource: spec.source,
       generation: this.#generation,
-      createdAtMs: EPOCH_MS,
+      createdAtMs: this.#epochMs,
     });
+  }
+
+  get #epochMs(): number {
+    return this.#options.epochMs ?? EPOCH_MS;
   }
 
   get run(): core.Run {
@@ -199,7 +203,7 @@ export class RunProcess {
 
   #reading(): ClockReading {
     return {
-      wallMs: EPOCH_MS + this.#loop.nowMs + this.#wallOffsetMs,
+      wallMs: this.#epochMs + this.#loop.nowMs + this.#wallOffsetMs,
       monotonicMs: this.#loop.nowMs - this.#startedMs,
     };
   }

@@ -9,6 +9,7 @@ import { estimateCost } from "../../core/plan/cost.ts";
 import { configuredPerSecond } from "../../core/run/run.ts";
 import type { Spec } from "../../core/spec.ts";
 import { parseDuration } from "../../core/time.ts";
+import { deadlineMs } from "../../core/window/deadline.ts";
 import { parseSpec } from "../../runSpec/schema.ts";
 import { type Played, playedByCalls } from "../../sim/batches.ts";
 import { chart } from "../../sim/chart.ts";
@@ -42,17 +43,23 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
   const target = targetOf(said, spec);
   const items = await itemsOf(draft, spec, flags);
   const played = playedByCalls(spec, items);
-  const report = ofItems(simulate(optionsOf({ spec: played.spec, items: played.items, seed, target })), {
-    spec,
-    items,
-    played,
-  });
+  // Hours are those of today; without them the same seed plays the same at any time.
+  const nowMs = Date.now();
+  const begins = spec.window == null ? {} : { epochMs: nowMs };
+  const report = ofItems(
+    simulate(optionsOf({ spec: played.spec, items: played.items, seed, target, ...begins })),
+    {
+      spec,
+      items,
+      played,
+    },
+  );
   if (report.violation !== null && report.violation.rule !== "liveness")
     throw new CommandError(
       `the simulation broke a rule, ${report.violation.rule}: ${report.violation.message}`,
     );
-  if (flags.has("json")) printJson(summary(report));
-  else print(`${lines(report).join("\n")}\n`);
+  if (flags.has("json")) printJson({ ...summary(report), deadline: deadlineOf(report, nowMs) });
+  else print(`${[...lines(report), ...deadlineLines(report, nowMs)].join("\n")}\n`);
   return EXIT.ok;
 }
 
@@ -85,7 +92,7 @@ function withoutTokens(spec: Spec): Spec {
   return { ...spec, quota: requests, budget: null };
 }
 
-function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target">): SimOptions {
+function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target" | "epochMs">): SimOptions {
   const faults = FAIR_WEATHER;
   const safetyMs = MOST_DAYS * DAY_MS;
   return {
@@ -237,6 +244,25 @@ function lines(report: SimReport): readonly string[] {
     `rate     ${count(perSecond(report))}/s on average${of}, at most ${count(timeline.worstSecond)} in any second`,
     `calls    ${count(report.calls)}, ${count(report.throttled)} of them answered 429, at most ${count(report.mostUnderWay)} at once`,
     `cost     Cloudflare: about $${costUsd(report).toFixed(2)} beyond your plan (local: free)`,
+  ];
+}
+
+/** Whether the deadline is kept by a run that starts now; null without one. */
+function deadlineOf({ options, tookMs, violation }: SimReport, nowMs: number) {
+  const { deadline } = options.spec;
+  const dueMs = deadline == null ? null : deadlineMs(deadline, nowMs);
+  if (dueMs === null) return null;
+  const lateMs = nowMs + tookMs - dueMs;
+  const isMissed = lateMs > 0 || violation !== null;
+  return { at: new Date(dueMs).toISOString(), missedBySeconds: isMissed ? Math.ceil(lateMs / 1000) : null };
+}
+
+function deadlineLines(report: SimReport, nowMs: number): readonly string[] {
+  const deadline = deadlineOf(report, nowMs);
+  if (deadline === null) return [];
+  const { at, missedBySeconds } = deadline;
+  return [
+    `deadline ${at}: ${missedBySeconds === null ? "met" : `missed by ${duration(missedBySeconds * 1000)}`}`,
   ];
 }
 

@@ -117,6 +117,18 @@ describe("a deadline", () => {
   });
 });
 
+describe("a simulation", () => {
+  test("begins now, waits for the hours, and judges the deadline", async () => {
+    const given = ["simulate", "--items", "300", "--rate", "10/s", "--deadline", "1h"];
+    const held = await workspace.weir([...given, "--window", hours(3, 9)]);
+    expect(held.exitCode, held.stderr).toBe(0);
+    expect(held.stdout).toMatch(/^completed after [23] h/m);
+    expect(held.stdout).toMatch(/^deadline .*Z: missed by [12] h/m);
+    const free = await workspace.weir(given);
+    expect(free.stdout).toMatch(/^deadline .*Z: met$/m);
+  });
+});
+
 describe("a ramp", () => {
   test("begins with a share of the rate and climbs to all of it", async () => {
     const spec = {
