@@ -48,6 +48,25 @@ describe("a run with hours", () => {
     await call("POST", `/v1/runs/${id}/cancel`);
   });
 
+  it("keeps them whichever instant its schedule starts it at, and its deadline counts from then", async () => {
+    const spec = { source, task, window: shut(), deadline: "2h" };
+    const made = await answer<{ id: string }>(
+      await call("POST", "/v1/schedules", { cron: "0 0 1 1 *", spec }),
+    );
+    expect(made.status).toBe(201);
+    const fired = await answer<{ run: string }>(await call("POST", `/v1/schedules/${made.body.id}/fire`, {}));
+    const run = await until(async () => {
+      const seen = await view(fired.body.run);
+      return seen.why.startsWith("outside its window") && seen;
+    });
+    expect(run.counts.calls).toBe(0);
+    expect(Date.parse(run.deadline?.at ?? "") - Date.parse(run.createdAt)).toBe(2 * 3_600_000);
+    expect(run.deadline?.missedBySeconds).toBeGreaterThan(2 * 3600);
+    await call("POST", `/v1/runs/${run.id}/cancel`);
+    await ended(run.id);
+    await call("DELETE", `/v1/schedules/${made.body.id}`);
+  });
+
   it("can be told to call at any time", async () => {
     const { id } = await start({ source, task, window: { ...shut(), timeZone: "UTC" } });
     const changed = await answer<RunView>(await call("PATCH", `/v1/runs/${id}`, { window: null }));
