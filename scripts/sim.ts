@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --seeds 500`: simulates worlds, one a seed, with every kind of weather in some of them.
+ * `npm run sim -- --seeds 500`: simulates worlds, one a seed, with every kind of fault in some of them.
  *
  *   --seeds N   how many, from --seed on (default 100 from 0); --seed N alone: this one, with its options
  *   --bug NAME  with a mistake planted into the Run
@@ -7,7 +7,9 @@
  * A seed that shows a violation ends with the one command that shows it again.
  */
 import { parseArgs } from "node:util";
-import { BUGS, type Bug, optionsOfSeed } from "../src/sim/options.ts";
+import { FEATURES, type Feature } from "../src/sim/coverage.ts";
+import { BUGS, type Bug } from "../src/sim/options.ts";
+import { optionsOfSeed } from "../src/sim/seeds.ts";
 import { type SimReport, simulate } from "../src/sim/simulate.ts";
 
 const { values } = parseArgs({
@@ -18,13 +20,27 @@ const seeds = wholeNumber("seeds", values.seeds) ?? (values.seed === undefined ?
 const bug = bugNamed(values.bug);
 
 const violations: number[] = [];
+const coverage = new Map<Feature, { times: number; seeds: number }>(
+  FEATURES.map((feature) => [feature, { times: 0, seeds: 0 }]),
+);
+let calls = 0;
 for (let seed = first; seed < first + seeds; seed++) {
   const options = optionsOfSeed(seed, bug);
   if (seeds === 1) console.log(JSON.stringify(options, null, 2));
-  const report = simulate(options);
+  const report = await simulate(options);
   if (seeds === 1 || report.violation !== null) tell(report);
   if (report.violation !== null) violations.push(seed);
+  calls += report.calls;
+  for (const [feature, sum] of coverage) {
+    sum.times += report.coverage[feature];
+    sum.seeds += report.coverage[feature] > 0 ? 1 : 0;
+  }
 }
+const seconds = process.cpuUsage().user / 1e6;
+console.log(
+  `${calls} calls in ${seconds.toFixed(1)} s of processor time, ${Math.round(calls / seconds)} a second`,
+);
+for (const [feature, { times, seeds: met }] of coverage) console.log(`${feature}: ${times}, in ${met} seeds`);
 console.log(
   violations.length === 0
     ? `${seeds} ${seeds === 1 ? "seed" : "seeds"}, no violation`

@@ -1,6 +1,6 @@
 /** A deployed run in fair weather, simulated with the core, and what the target and the coordinator saw of it. */
 import { SPEC_DEFAULTS } from "../../src/core/spec.ts";
-import { FAIR_WEATHER } from "../../src/sim/options.ts";
+import { NO_FAULTS } from "../../src/sim/options.ts";
 import { type SimReport, simulate } from "../../src/sim/simulate.ts";
 
 const DAY_MS = 86_400_000;
@@ -14,7 +14,7 @@ export interface Simulated {
 }
 
 /** Timers late in 0.2 % and answers of the coordinator stalled in 1 %, as on a working platform. */
-export function simulateDeployed(of: {
+export async function simulateDeployed(of: {
   readonly seed: number;
   readonly items: number;
   readonly chunkSize: number;
@@ -23,11 +23,11 @@ export function simulateDeployed(of: {
   readonly latencyMs: number;
   /** Absent: as deployed. */
   readonly lanesPerInvocation?: number;
-}): Simulated {
+}): Promise<Simulated> {
   const atMs: number[] = [];
   const asked: number[] = [];
   const { seed, items, chunkSize, lanes, ratePerSecond, latencyMs, lanesPerInvocation } = of;
-  const report = simulate(
+  const report = await simulate(
     {
       seed,
       items,
@@ -54,7 +54,7 @@ export function simulateDeployed(of: {
         outages: [],
         poison: [],
       },
-      faults: { ...FAIR_WEATHER, timerLate: 0.002, stalled: 0.01 },
+      faults: { ...NO_FAULTS, timerLate: 0.002, stalled: 0.01 },
       safetyMs: DAY_MS,
       livenessMs: 0,
       bug: null,

@@ -5,7 +5,7 @@ import type { Env } from "../objects/env.ts";
 import { sourceRegistry } from "../sources/registry.ts";
 import { SourceError } from "../sources/source.ts";
 import { indexPart } from "../storage/index/failures.ts";
-import { readPart, writePart } from "../storage/rows/parts.ts";
+import { readPart, sha256Hex, writePart } from "../storage/rows/parts.ts";
 import { createEgress, type Egress } from "../tasks/calls/egress.ts";
 import { closeInTime, openInTime } from "../tasks/calls/patience.ts";
 import { lookBy } from "../tasks/calls/reach.ts";
@@ -17,6 +17,7 @@ import type { CountOperation, LanePorts, OpenTask } from "./ports.ts";
 export function platformPorts(env: Env, count: CountOperation): LanePorts {
   const egressOf = egressPerSettings(env);
   return {
+    hash: sha256Hex,
     writePart: (key, bytes) => writePart(env.BUCKET, key, bytes, count),
     readPart: (key) => readPart(env.BUCKET, key, count),
     async indexPart(settings, part, rows) {

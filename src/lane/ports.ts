@@ -10,11 +10,14 @@ import type { BatchOutcome, TaskOutcome } from "../tasks/task.ts";
 export interface StoredPart {
   readonly rows: readonly PartRow[];
   readonly bytes: number;
+  /** As `LanePorts.hash` gives it. */
   readonly sha256: string;
 }
 
 /** Every method may throw when the platform refuses, and may be called again. */
 export interface LanePorts {
+  /** The hash of a part's bytes that its commit names: the same for the same bytes, whoever asks. */
+  hash(bytes: Uint8Array): Promise<string>;
   /** Writes a part unless its key is taken. */
   writePart(
     key: string,

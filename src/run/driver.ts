@@ -234,7 +234,7 @@ export class RunDriver {
   }
 
   #load({ state, leases, totals }: StoredRun): void {
-    const nowMs = this.now();
+    const nowMs = this.#clock.lastMs;
     const semaphore = createSemaphore(state.nextFence, state.lingerMs);
     for (const { fence, chunk, invocation, generation, helps } of leases) {
       const lease = { fence, chunk, invocation, generation, helps };

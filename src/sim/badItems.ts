@@ -28,6 +28,9 @@ export function isBad({ share, place }: BadItems, item: number, items: number): 
   }
 }
 
+/** An outcome that is no success. */
+export type Failed = Exclude<TaskOutcome, { readonly kind: "ok" }>;
+
 /** A refused or cut connection comes back fast. */
 const FAST_MS = 5;
 /** The time limit of a call. */
@@ -35,7 +38,7 @@ const HANG_MS = 1000;
 
 /** How a call ends that fails like this, and after how long; null: after the target's usual time. */
 export function failure(fault: FaultKind): {
-  readonly outcome: TaskOutcome;
+  readonly outcome: Failed;
   readonly latencyMs: number | null;
 } {
   const lost = { kind: "transient", errorKind: "network", retryAfterMs: null } as const;

@@ -11,39 +11,42 @@ import type { Bug } from "./options.ts";
 export interface Bugs {
   sync(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced;
   afterEvent(run: Run): void;
+  /** How far the run clock may go at once while leases are live; absent: as the product says. */
+  readonly forwardLimitMs?: number;
 }
 
 const NONE: Bugs = { sync, afterEvent: () => {} };
 
+/** Those of the Run; the others are planted where they belong (`calls.ts`, `network.ts`, `process.ts`, `storage.ts`). */
+const PLANTED: Partial<Record<Bug, Partial<Bugs>>> = {
+  "extra-permit": { sync: withExtraPermit },
+  "unfenced-lease": { sync: withoutFence },
+  "unchecked-part": { sync: withoutPartCheck },
+  "lost-redispatch": { afterEvent: neverRepeatingOffers },
+  "unheeded-outage": { sync: withoutOutage },
+  "endless-outage": { afterEvent: neverLifting },
+  "unmarked-side-lane": { sync: withoutHelps },
+  "crowded-host": { sync: withHostPermitsTwice },
+  "free-tokens": { sync: withFreeTokens },
+  "uncounted-spending": { afterEvent: neverSpending },
+  "leaping-run": { forwardLimitMs: Number.POSITIVE_INFINITY },
+  "late-permits": { sync: withLongGrace },
+  "overlong-lease": { sync: withLongLeases },
+};
+
 export function planted(bug: Bug | null): Bugs {
-  switch (bug) {
-    case null:
-      return NONE;
-    case "extra-permit":
-      return { ...NONE, sync: withExtraPermit };
-    case "unfenced-lease":
-      return { ...NONE, sync: withoutFence };
-    case "unchecked-part":
-      return { ...NONE, sync: withoutPartCheck };
-    case "lost-redispatch":
-      return { ...NONE, afterEvent: neverRepeatingOffers };
-    case "unheeded-outage":
-      return { ...NONE, sync: withoutOutage };
-    case "endless-outage":
-      return { ...NONE, afterEvent: neverLifting };
-    default:
-      bug satisfies never;
-      throw new Error("unknown bug");
-  }
+  return bug === null ? NONE : { ...NONE, ...PLANTED[bug] };
 }
 
 function altered(synced: Synced, change: Partial<SyncAnswer>): Synced {
   return { ...synced, answer: { ...synced.answer, ...change } };
 }
 
-/** Lanes never hear that the circuit is open: every try costs an attempt. */
+/** Lanes do not learn that the circuit is open: every try costs an attempt. */
 function withoutOutage(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
-  return altered(sync(run, request, nowMs, wallMs), { circuit: "closed" });
+  const { answer, isDurable } = sync(run, request, nowMs, wallMs);
+  const { openedIn: _, ...rest } = answer;
+  return { answer: { ...rest, circuit: "closed" }, isDurable };
 }
 
 /** Bad items that are left keep the circuit open for ever. */
@@ -102,4 +105,50 @@ function withoutPartCheck(run: Run, request: SyncRequest, nowMs: number, wallMs:
 /** An offer that was sent counts as taken for ever, and is forgotten by no restart. */
 function neverRepeatingOffers(run: Run): void {
   run.dispatch.repeatMs = Number.POSITIVE_INFINITY;
+}
+
+/** Instants stay usable long after their time. */
+function withLongGrace(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const synced = sync(run, request, nowMs, wallMs);
+  const { grant } = synced.answer;
+  if (grant.kind !== "granted") return synced;
+  return altered(synced, { grant: { ...grant, graceMs: 20 * grant.graceMs } });
+}
+
+/** A side lane takes the chunk for its own. */
+function withoutHelps(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const synced = sync(run, request, nowMs, wallMs);
+  const leases = synced.answer.leases.map(({ fence, work }) => ({ fence, work }));
+  return altered(synced, { leases });
+}
+
+/** Every instant for a host is given out twice. */
+function withHostPermitsTwice(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const synced = sync(run, request, nowMs, wallMs);
+  const { hosts } = synced.answer;
+  if (hosts === undefined) return synced;
+  const twice = hosts.map((host) => ({ ...host, sendInMs: host.sendInMs.flatMap((ms) => [ms, ms]) }));
+  return altered(synced, { hosts: twice });
+}
+
+/** Calls cost nothing, before and after. */
+function withFreeTokens(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const { costed } = request;
+  if (costed === undefined) return sync(run, request, nowMs, wallMs);
+  const waiting = costed.waiting.map((call) => ({ ...call, input: 0, output: 0 }));
+  const free = { usage: { inputTokens: 0, outputTokens: 0 } };
+  const settled = costed.settled.map((call) => ({ ...call, ...free, reserved: 0 }));
+  return sync(run, { ...request, costed: { ...costed, waiting, settled } }, nowMs, wallMs);
+}
+
+/** What was spent is forgotten. */
+function neverSpending(run: Run): void {
+  const { spent } = run.state.usage;
+  run.state.usage.spent = { ...spent, calls: 0, inputTokens: 0, outputTokens: 0, unreportedTokens: 0 };
+}
+
+/** Holders believe in a lease for longer than it lasts. */
+function withLongLeases(run: Run, request: SyncRequest, nowMs: number, wallMs: number): Synced {
+  const synced = sync(run, request, nowMs, wallMs);
+  return altered(synced, { leaseTtlMs: 4 * synced.answer.leaseTtlMs });
 }

@@ -2,8 +2,7 @@
 import { PARTS_PER_INDEX_CALL } from "../core/limits.ts";
 import type { Errand } from "../core/run/run.ts";
 import type { Network } from "./network.ts";
-import { type Process, type Routine, until } from "./process.ts";
-import type { Message } from "./queues.ts";
+import type { Process } from "./process.ts";
 import type { RunProcess } from "./runProcess.ts";
 import type { Storage } from "./storage.ts";
 
@@ -11,49 +10,50 @@ const PLAN_STEP_MS = 100;
 const JOIN_MS = 100;
 
 export class Errands {
-  readonly #host: RunProcess;
+  readonly #run: RunProcess;
   readonly #storage: Storage;
   readonly #network: Network;
 
-  constructor(host: RunProcess, storage: Storage, network: Network) {
-    this.#host = host;
+  constructor(run: RunProcess, storage: Storage, network: Network) {
+    this.#run = run;
     this.#storage = storage;
     this.#network = network;
   }
 
-  run(kind: Message["kind"], process: Process): Routine<void> {
-    switch (kind as Errand) {
+  /** Rejects when the platform refuses: the Run sends for it again. */
+  work(errand: Errand, process: Process): Promise<void> {
+    switch (errand) {
       case "plan":
         return this.#plan(process);
       case "index":
-        return this.#index();
+        return this.#index(process);
       case "finish":
         return this.#finish(process);
       default:
-        throw new Error("work is not an errand");
+        return errand satisfies never;
     }
   }
 
-  *#plan(process: Process): Routine<void> {
-    do yield* until(process.sleep(PLAN_STEP_MS));
-    while (this.#network.reaches() && this.#host.plan());
+  async #plan(process: Process): Promise<void> {
+    do await process.sleep(PLAN_STEP_MS);
+    while (this.#network.reaches() && this.#run.plan());
   }
 
-  *#index(): Routine<void> {
+  async #index(process: Process): Promise<void> {
     for (;;) {
       if (!this.#network.reaches()) return;
-      const parts = this.#host.unindexed(PARTS_PER_INDEX_CALL);
+      const parts = this.#run.unindexed(PARTS_PER_INDEX_CALL);
       if (parts.length === 0) return;
-      if ((yield* until(this.#storage.index())).kind === "refused") return;
+      await this.#storage.index(process);
       if (!this.#network.reaches()) return;
-      this.#host.markIndexed(parts);
+      this.#run.markIndexed(parts);
     }
   }
 
-  *#finish(process: Process): Routine<void> {
-    if (!this.#network.reaches() || !this.#host.canFinish()) return;
-    yield* until(process.sleep(JOIN_MS));
-    if ((yield* until(this.#storage.read("results"))).kind === "refused") return;
-    if (this.#network.reaches() && this.#host.canFinish()) this.#host.finished();
+  async #finish(process: Process): Promise<void> {
+    if (!this.#network.reaches() || !this.#run.canFinish()) return;
+    await process.sleep(JOIN_MS);
+    await this.#storage.touch(process);
+    if (this.#network.reaches() && this.#run.canFinish()) this.#run.finished();
   }
 }

@@ -1,8 +1,10 @@
 /**
  * Time: one heap of events ordered by (at, sequence), and nothing else moves the clock.
  *
- * What an event wakes runs after it, in order, at the same instant. Every event is folded into the trace hash: two
- * simulations with the same hash went the same way.
+ * Between two events every promise that can go on does, in an order that the language defines: what an event wakes runs
+ * at the same instant. So the product's asynchronous code runs here as it is, as long as it waits for nothing but
+ * promises and this clock. What happens is folded into the trace hash: two simulations with the same hash went the same
+ * way.
  */
 
 interface Event {
@@ -18,9 +20,9 @@ export class EventLoop {
   nowMs = 0;
   events = 0;
   readonly #heap: Event[] = [];
-  #soon: (() => void)[] = [];
   #sequence = 0;
   #hash = 0x811c9dc5;
+  #fault: { readonly fault: unknown } | null = null;
 
   at(atMs: number, act: () => void): Cancel {
     const event: Event = { atMs: Math.max(this.nowMs, atMs), sequence: this.#sequence++, act };
@@ -34,9 +36,9 @@ export class EventLoop {
     return this.at(this.nowMs + ms, act);
   }
 
-  /** At this same instant, after what is running now. */
-  soon(act: () => void): void {
-    this.#soon.push(act);
+  /** The simulation is over: a rule does not hold, or something failed that never may. The first fault stands. */
+  fail(fault: unknown): void {
+    this.#fault ??= { fault };
   }
 
   /** Folds something that happened into the trace. */
@@ -50,10 +52,21 @@ export class EventLoop {
     return (this.#hash >>> 0).toString(16).padStart(8, "0");
   }
 
-  /** Runs until `isOver` or `untilMs`. False: nothing is left that could happen. */
-  run(untilMs: number, isOver: () => boolean): boolean {
-    this.#drain();
+  /** A fault of `act` ends the simulation, whatever becomes of the error: the lanes would take it for the platform's. */
+  guard<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (fault) {
+      this.fail(fault);
+      throw fault;
+    }
+  }
+
+  /** Runs until `isOver` or `untilMs`. False: nothing is left that could happen. Rejects with what `fail` was given. */
+  async run(untilMs: number, isOver: () => boolean): Promise<boolean> {
+    await settled();
     while (!isOver()) {
+      if (this.#fault !== null) throw this.#fault.fault;
       const next = this.#heap[0];
       if (next === undefined) return false;
       if (next.atMs > untilMs) {
@@ -66,18 +79,16 @@ export class EventLoop {
       this.nowMs = next.atMs;
       this.events += 1;
       act();
-      this.#drain();
+      await settled();
     }
+    if (this.#fault !== null) throw this.#fault.fault;
     return true;
   }
+}
 
-  #drain(): void {
-    while (this.#soon.length > 0) {
-      const acts = this.#soon;
-      this.#soon = [];
-      for (const act of acts) act();
-    }
-  }
+/** Resolves when no promise can go on any more: Node runs a tick when the queue of microtasks is empty. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 function isBefore(a: Event, b: Event): boolean {

@@ -1,16 +1,14 @@
 /**
- * What is simulated: a run, a target, and the weather. One seed decides all of it, and the options are printed
+ * What is simulated: a run, a target, and the faults. One seed decides all of it, and the options are printed
  * before anything happens.
  *
  * A fault has a probability (or a mean time between two) and a dwell time. Faults end with the safety phase; what
  * follows must lead to an end state.
  */
 
-import { CHUNK_QUEUES } from "../core/limits.ts";
 import { lanesPerInvocation } from "../core/run/dispatch.ts";
-import { SPEC_DEFAULTS, type Spec } from "../core/spec.ts";
-import { type BadItems, FAULTS, type FaultKind, failure } from "./badItems.ts";
-import { Random } from "./random.ts";
+import type { Spec } from "../core/spec.ts";
+import type { BadItems, FaultKind } from "./badItems.ts";
 
 export interface TargetOptions {
   /** What it truly allows: a bucket of its own, whatever the run was told. Null: everything. */
@@ -40,7 +38,7 @@ export interface Span {
 }
 
 /** Comes about every `everyMs`, and lasts up to `dwellMs`; null: never. */
-export interface Spell {
+export interface FaultWindow {
   readonly everyMs: number;
   readonly dwellMs: number;
 }
@@ -52,22 +50,33 @@ export interface FaultOptions {
   /** Requests that arrive long after their sender has given them up. */
   readonly requestLate: number;
   readonly stalled: number;
+  /** Answers that come long after they were made. */
+  readonly answerLate: number;
+  /** The Run refuses requests because it has too much to do. */
+  readonly overloads: FaultWindow | null;
   readonly offerLost: number;
   readonly offerDoubled: number;
   readonly offerLateMs: number;
   readonly timerLate: number;
   /** R2 refuses one call in so many, and whole for a while. */
   readonly storageRefuses: number;
-  readonly storageAway: Spell | null;
-  readonly indexAway: Spell | null;
-  readonly runAway: Spell | null;
-  readonly runRestarts: Spell | null;
+  readonly storageAway: FaultWindow | null;
+  /** It leaves one call in so many without an answer. */
+  readonly storageHangs: number;
+  readonly indexAway: FaultWindow | null;
+  readonly runAway: FaultWindow | null;
+  readonly runRestarts: FaultWindow | null;
   /** The whole embedding process dies and the run is resumed in the next one. */
-  readonly crashes: Spell | null;
-  readonly deaths: Spell | null;
-  readonly freezes: Spell | null;
+  readonly crashes: FaultWindow | null;
+  readonly deaths: FaultWindow | null;
+  readonly freezes: FaultWindow | null;
+  /** The event loop of a process stands still, embedded that of all processes: garbage collection, a busy machine. */
+  readonly stalls: FaultWindow | null;
+  /** Somebody sets the clock of a machine, by up to `clockStepMs` in either direction. */
+  readonly clockSteps: FaultWindow | null;
+  readonly clockStepMs: number;
   /** People pause, resume and change the limits. */
-  readonly steering: Spell | null;
+  readonly steering: FaultWindow | null;
   /** Offsets of clocks, their drift, and how long they stand still. */
   readonly clockOffsetMs: number;
   readonly clockDrift: number;
@@ -85,8 +94,19 @@ export const BUGS = [
   "lost-redispatch",
   "unheeded-outage",
   "endless-outage",
+  "unmarked-side-lane",
+  "shifted-outcomes",
+  "crowded-host",
+  "free-tokens",
+  "uncounted-spending",
+  "late-permits",
+  "leaping-run",
+  "raw-clock",
+  "overlong-lease",
+  "unmarked-overload",
+  "endless-hang",
 ] as const;
-/** A mistake planted into the Run, to see whether the checkers would find it. */
+/** A mistake planted into the Run or what is around the lanes, to see whether the checkers would find it. */
 export type Bug = (typeof BUGS)[number];
 
 export interface SimOptions {
@@ -101,6 +121,8 @@ export interface SimOptions {
   /** Deployed: lanes of one invocation at most; absent: as many as there really are. */
   readonly lanesPerInvocation?: number;
   readonly target: TargetOptions;
+  /** Hosts that the items are spread over, one after the other; absent: calls are for no host of their own. */
+  readonly hosts?: { readonly count: number; readonly areApart: boolean };
   readonly faults: FaultOptions;
   /** Faults end here. */
   readonly safetyMs: number;
@@ -118,23 +140,29 @@ export function lanesOfOne(options: SimOptions, generation: string, maxParalleli
   return lanesPerInvocation(generation, maxParallelism, invocations);
 }
 
-export const FAIR_WEATHER: FaultOptions = {
+export const NO_FAULTS: FaultOptions = {
   requestLost: 0,
   answerLost: 0,
   requestLate: 0,
   stalled: 0,
+  answerLate: 0,
+  overloads: null,
   offerLost: 0,
   offerDoubled: 0,
   offerLateMs: 50,
   timerLate: 0,
   storageRefuses: 0,
   storageAway: null,
+  storageHangs: 0,
   indexAway: null,
   runAway: null,
   runRestarts: null,
   crashes: null,
   deaths: null,
   freezes: null,
+  stalls: null,
+  clockSteps: null,
+  clockStepMs: 0,
   steering: null,
   clockOffsetMs: 3_600_000,
   clockDrift: 0,
@@ -142,132 +170,3 @@ export const FAIR_WEATHER: FaultOptions = {
   wallStepMs: 0,
   distanceMs: 0,
 };
-
-/** A world from a seed: small enough to end in a moment, and every kind of weather in some of them. */
-export function optionsOfSeed(seed: number, bug: Bug | null = null): SimOptions {
-  const random = new Random(Math.imul(seed + 1, 0x85ebca6b));
-  const safetyMs = random.between(20_000, 120_000);
-  const place = random.pick(["embedded", "deployed"] as const);
-  const perSecond = random.pick([3, 20, 50, 100, 200, null]);
-  const items = Math.round(random.between(0.3, 1.2) * (safetyMs / 1000) * (perSecond ?? 60)) + 1;
-  const spec = specOf(random, items, perSecond);
-  // From a chance of its own: what older seeds play stays as it was.
-  const badly = new Random(Math.imul(seed + 1, 0xc2b2ae35));
-  const target = failing(badly, targetOf(random, { items, perSecond, safetyMs }));
-  return {
-    seed,
-    items,
-    place,
-    // One as the product does, and several as where lanes are in several processes.
-    invocations: seed % 2 === 0 ? 1 : CHUNK_QUEUES,
-    spec,
-    target,
-    faults: faultsOf(random, place),
-    safetyMs,
-    livenessMs: SURELY_DONE_MS + SURELY_DONE_TIMES * workMs(items, spec, target),
-    bug,
-    isForPeople: false,
-  };
-}
-
-/** A target with bad items in two seeds of five, and outages of other kinds than refused connections in some. */
-function failing(random: Random, target: TargetOptions): TargetOptions {
-  const outages = target.outages.map((outage) => {
-    return random.chance(0.3) ? { ...outage, fault: random.pick(FAULTS.filter(isOutage)) } : outage;
-  });
-  if (!random.chance(0.4)) return { ...target, outages };
-  const share = random.pick([0.005, 0.03, 0.2, 0.5]);
-  const place = random.pick(["head", "tail", "scattered"] as const);
-  const fault = random.pick(FAULTS.filter((kind) => kind !== "refused"));
-  return { ...target, outages, bad: { share, place, fault } };
-}
-
-/** A target that refuses what it is asked is not away. */
-function isOutage(fault: FaultKind): boolean {
-  return fault !== "400";
-}
-
-/** Waits, backoffs and offers that are repeated late, whatever the size of the run. */
-const SURELY_DONE_MS = 2 * 3_600_000;
-/** Retries, and limits that were lowered. */
-const SURELY_DONE_TIMES = 12;
-
-/** How long the calls of a run take, one for each item and all tries of bad ones. */
-function workMs(items: number, spec: Spec, target: TargetOptions): number {
-  const callMs = target.latencyMs * Math.exp(target.latencySpread ** 2 / 2);
-  const lanes = Math.min(spec.maxParallelism, Math.ceil(items / spec.chunkSize));
-  const apartMs = spec.pacing.minIntervalMs + spec.pacing.jitterMs;
-  const { bad } = target;
-  const failedMs = bad === undefined ? null : failure(bad.fault).latencyMs;
-  const triesMs = spec.retry.maxAttempts * ((failedMs ?? callMs) + apartMs);
-  return (items * (callMs + apartMs + (bad?.share ?? 0) * triesMs)) / lanes;
-}
-
-function specOf(random: Random, items: number, perSecond: number | null): Spec {
-  const chunkSize = random.pick([1, 7, 50, 200, 1000]);
-  return {
-    ...SPEC_DEFAULTS,
-    name: null,
-    source: { kind: "range", from: 0, to: items, step: 1 },
-    task: { kind: "http", url: "https://target.example/{{item}}" },
-    chunkSize: Math.max(chunkSize, Math.ceil(items / 400)),
-    maxParallelism: random.pick([1, 2, 5, 12, 40]),
-    quota: perSecond === null ? null : { requests: `${perSecond}/s`, burst: random.chance(0.2) ? 10 : null },
-    pacing: random.chance(0.15) ? { minIntervalMs: 100, jitterMs: 50 } : SPEC_DEFAULTS.pacing,
-    checkpoint: { ...SPEC_DEFAULTS.checkpoint, items: random.pick([5, 20, 100]) },
-    // A paused run waits for people: what tolerance does is checked by tables, not here.
-    tolerate: { ...SPEC_DEFAULTS.tolerate, failureRate: 1 },
-  };
-}
-
-function targetOf(
-  random: Random,
-  of: { readonly items: number; readonly perSecond: number | null; readonly safetyMs: number },
-): TargetOptions {
-  const told = of.perSecond ?? 100;
-  const limit = random.pick([null, { perSecond: told, burst: 100 }, { perSecond: told / 2, burst: 20 }]);
-  return {
-    limit,
-    latencyMs: random.pick([5, 50, 300, 2000]),
-    latencySpread: random.pick([0.1, 0.5, 1]),
-    mostLatencyMs: 30_000,
-    missing: random.pick([0, 0.01, 0.2]),
-    errors: random.pick([0, 0, 0.02, 0.3]),
-    saysRetryAfter: random.chance(0.5),
-    outages: Array.from({ length: random.whole(0, 2) }, () => {
-      const fromMs = random.between(0, of.safetyMs);
-      return { fromMs, toMs: Math.min(of.safetyMs, fromMs + random.between(500, 30_000)) };
-    }),
-    poison: random.chance(0.15) ? [random.whole(0, of.items - 1)] : [],
-  };
-}
-
-function faultsOf(random: Random, place: SimOptions["place"]): FaultOptions {
-  const some = (most: number) => (random.chance(0.5) ? random.between(0, most) : 0);
-  const spell = (everyMs: number, dwellMs: number): Spell | null =>
-    random.chance(0.35) ? { everyMs: random.between(everyMs / 3, everyMs), dwellMs } : null;
-  return {
-    requestLost: some(0.05),
-    answerLost: some(0.1),
-    requestLate: some(0.03),
-    stalled: some(0.05),
-    offerLost: some(0.4),
-    offerDoubled: some(0.3),
-    offerLateMs: random.pick([20, 200, 5000, 40_000]),
-    timerLate: some(0.02),
-    storageRefuses: some(0.2),
-    storageAway: spell(40_000, 20_000),
-    indexAway: spell(40_000, 20_000),
-    runAway: spell(30_000, 10_000),
-    runRestarts: spell(15_000, 3000),
-    crashes: place === "embedded" ? spell(30_000, 3000) : null,
-    deaths: spell(15_000, 0),
-    freezes: spell(20_000, 60_000),
-    steering: spell(15_000, 10_000),
-    clockOffsetMs: 3_600_000,
-    clockDrift: random.pick([0, 0.00001, 0.00008]),
-    clockLagMs: some(5),
-    wallStepMs: random.pick([0, 0, 100, 3_600_000]),
-    distanceMs: place === "deployed" ? random.pick([0, 0, 10, 70]) : 0,
-  };
-}

@@ -1,23 +1,13 @@
 /**
- * A process of the simulated world: its clock, its timers, and the routines that run in it.
+ * A process of the simulated world: its clock, and everything that reaches it.
  *
- * Its clock has an offset and a drift of its own and stands still while the processor works, so it may lag; its
- * timers are late. It can be frozen (everything that happens to it waits until it is let go, its clock goes on) and
- * it can die (nothing happens to it any more, at once).
- *
- * A routine is a generator that yields what it waits for: code that reads like the asynchronous code it models and
- * still runs synchronously, in an order that only the event loop decides.
+ * Its clock has an offset and a drift of its own, stands still while the processor works, so it may lag, and may be set;
+ * its timers are late. It can be frozen (everything that happens to it waits until it is let go, its clock goes on: a
+ * stall of the event loop is a short one) and it can die (nothing happens to it any more, at once).
  */
+import { type Clock, steadyClock } from "../lane/clock.ts";
 import type { Cancel, EventLoop } from "./eventLoop.ts";
-
-/** Something to wait for: calls `resume` once, now or later. */
-export type Wait<T> = (resume: (value: T) => void) => void;
-export type Routine<T> = Generator<Wait<unknown>, T, unknown>;
-
-/** Waits inside a routine: `const answer = yield* until(call(…))`. */
-export function* until<T>(wait: Wait<T>): Routine<T> {
-  return (yield wait) as T;
-}
+import type { Random } from "./random.ts";
 
 export interface ProcessOptions {
   readonly offsetMs: number;
@@ -27,26 +17,33 @@ export interface ProcessOptions {
   readonly timerLateMs: () => number;
   /** How long the processor works unseen by the clock before the next call leaves. */
   readonly lagMs: () => number;
+  /** Readings go back where the clock is set back: a planted bug. */
+  readonly isRaw?: boolean;
 }
 
 export class Process {
-  readonly loop: EventLoop;
-  readonly options: ProcessOptions;
+  readonly clock: Clock;
+  readonly #loop: EventLoop;
+  readonly #options: ProcessOptions;
   #isAlive = true;
   #frozenUntilMs = 0;
+  #setByMs = 0;
 
-  constructor(loop: EventLoop, options: ProcessOptions) {
-    this.loop = loop;
-    this.options = options;
+  constructor(loop: EventLoop, random: Random, options: ProcessOptions) {
+    this.#loop = loop;
+    this.#options = options;
+    const read = () => loop.nowMs * (1 + options.drift) + options.offsetMs + this.#setByMs;
+    const timer = (ms: number, act: () => void) => this.after(ms, act);
+    const steady = steadyClock({ read, timer, random: () => random.next() });
+    this.clock = options.isRaw === true ? { ...steady, now: read, after: timer } : steady;
   }
 
   get isAlive(): boolean {
     return this.#isAlive;
   }
 
-  /** Its own clock: comparing two of them is always wrong. */
-  now(): number {
-    return this.loop.nowMs * (1 + this.options.drift) + this.options.offsetMs;
+  get lagMs(): number {
+    return this.#options.lagMs();
   }
 
   kill(): void {
@@ -61,47 +58,31 @@ export class Process {
     this.#frozenUntilMs = 0;
   }
 
-  /** A timer: never early, usually a little late. */
+  /** Somebody sets the clock of its machine. */
+  setClock(byMs: number): void {
+    this.#setByMs += byMs;
+  }
+
+  /** A timer, in whole milliseconds: never early, usually a little late. */
   after(ms: number, act: () => void): Cancel {
-    const delayMs = Math.max(0, ms) / (1 + this.options.drift) + this.options.timerLateMs();
-    return this.loop.after(Math.ceil(delayMs * 16) / 16, () => this.deliver(act));
+    let isSet = true;
+    const delayMs = Math.ceil(Math.max(0, ms)) / (1 + this.#options.drift) + this.#options.timerLateMs();
+    const cancel = this.#loop.after(delayMs, () => this.deliver(() => isSet && act()));
+    return () => {
+      isSet = false;
+      cancel();
+    };
   }
 
   /** Something reaches the process: at once, when it is let go, or never. */
   deliver(act: () => void): void {
     if (!this.#isAlive) return;
-    if (this.#frozenUntilMs > this.loop.nowMs) this.loop.at(this.#frozenUntilMs, () => this.deliver(act));
+    if (this.#frozenUntilMs > this.#loop.nowMs) this.#loop.at(this.#frozenUntilMs, () => this.deliver(act));
     else act();
   }
 
-  sleep(ms: number): Wait<void> {
-    return (resume) => this.after(ms, () => resume());
-  }
-
-  /** Runs a routine in this process; `done` hears of its end unless the process dies first. */
-  spawn(routine: Routine<void>, done: () => void = () => {}): void {
-    const step = (value: unknown): void => {
-      if (!this.#isAlive) return;
-      const { done: isDone, value: wait } = routine.next(value);
-      if (isDone) done();
-      else wait((result) => this.deliver(() => this.loop.soon(() => step(result))));
-    };
-    this.loop.soon(() => step(undefined));
-  }
-}
-
-/** Somebody waits for something to change; every `fire` wakes all who wait at that moment. */
-export class Signal {
-  #waiting: (() => void)[] = [];
-
-  readonly wait: Wait<void> = (resume) => {
-    this.#waiting.push(() => resume());
-  };
-
-  fire(): void {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
-    for (const resume of waiting) resume();
+  /** Never resolves in a process that dies before. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.after(ms, resolve));
   }
 }

@@ -5,9 +5,9 @@
 import { CHUNK_QUEUES } from "../core/limits.ts";
 import type { Errand } from "../core/run/run.ts";
 import type { EventLoop } from "./eventLoop.ts";
+import type { Faults } from "./faults.ts";
 import type { SimOptions } from "./options.ts";
 import type { Random } from "./random.ts";
-import type { Weather } from "./weather.ts";
 
 export interface Message {
   readonly queue: number;
@@ -22,7 +22,7 @@ const AGAIN_MS = 30_000;
 
 export class Queues {
   readonly #loop: EventLoop;
-  readonly #weather: Weather;
+  readonly #faults: Faults;
   readonly #random: Random;
   readonly #atOnce: number;
   readonly #consume: (message: Message, done: (consumed: Consumed) => void) => void;
@@ -33,13 +33,13 @@ export class Queues {
 
   constructor(
     loop: EventLoop,
-    weather: Weather,
+    faults: Faults,
     random: Random,
     options: SimOptions,
     consume: (message: Message, done: (consumed: Consumed) => void) => void,
   ) {
     this.#loop = loop;
-    this.#weather = weather;
+    this.#faults = faults;
     this.#random = random;
     this.#atOnce = options.place === "deployed" ? AT_ONCE_DEPLOYED : 1;
     this.#consume = consume;
@@ -48,10 +48,15 @@ export class Queues {
   }
 
   send(message: Message): void {
-    const { offerLost, offerDoubled } = this.#weather.faults;
+    const { offerLost, offerDoubled } = this.#faults.now;
     if (this.#random.chance(offerLost)) return;
     this.#deliver(message);
     if (this.#random.chance(offerDoubled)) this.#deliver(message);
+  }
+
+  /** Messages that wait for a consumer. */
+  backlog(queue: number): number {
+    return this.#waiting[queue]?.length ?? 0;
   }
 
   /** The process that kept the queues is gone, and everything in them. */
@@ -63,7 +68,7 @@ export class Queues {
 
   #deliver(message: Message): void {
     const era = this.#era;
-    this.#loop.after(this.#random.between(0, this.#weather.faults.offerLateMs), () => {
+    this.#loop.after(this.#random.between(0, this.#faults.now.offerLateMs), () => {
       if (era !== this.#era) return;
       this.#waiting[message.queue]!.push(message);
       this.#serve(message.queue);

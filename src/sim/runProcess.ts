@@ -1,8 +1,7 @@
 /**
  * The process that the Run lives in: the real driver on a ledger in memory, with an alarm and clocks of its own.
  *
- * What the driver stores survives a restart; everything else is lost whenever that comes. Its wall clock may be set,
- * and what a process calls monotonic follows it where the platform has no better clock.
+ * What the driver stores survives a restart; everything else is lost whenever that comes. Its clock may be set.
  */
 import { CHUNKS_PER_PLAN_CALL, ERRANDS_QUEUE } from "../core/limits.ts";
 import type { ChunkPlan, PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
@@ -15,7 +14,7 @@ import { errandMoved } from "../core/run/work.ts";
 import type { ClockReading } from "../core/time.ts";
 import { type DriverPorts, RunDriver } from "../run/driver.ts";
 import type { Bugs } from "./bugs.ts";
-import type { Checks } from "./checks.ts";
+import type { Checks } from "./checks/checks.ts";
 import type { Cancel, EventLoop } from "./eventLoop.ts";
 import { MemoryStore } from "./memoryStore.ts";
 import { lanesOfOne, type SimOptions } from "./options.ts";
@@ -162,10 +161,10 @@ export class RunProcess {
     this.#driver = this.#drive();
   }
 
-  /** Somebody sets the clock of the machine; `isMonotonic`: the process has a clock that nobody can set. */
-  setClock(byMs: number, isMonotonic: boolean): void {
+  /** Somebody sets the clock of the machine. Where the product runs, what is called monotonic follows it. */
+  setClock(byMs: number): void {
     this.#wallOffsetMs += byMs;
-    if (!isMonotonic) this.#startedMs -= byMs;
+    this.#startedMs -= byMs;
   }
 
   /** Why the run has not ended, for people. */
@@ -216,6 +215,11 @@ class WatchedDriver extends RunDriver {
   constructor(ports: DriverPorts, store: MemoryStore, around: Around) {
     super(ports, store.load());
     this.#around = around;
+  }
+
+  protected override get forwardLimit(): Pick<ClockReading, "forwardLimitMs"> {
+    const { forwardLimitMs } = this.#around.bugs;
+    return forwardLimitMs === undefined ? super.forwardLimit : { forwardLimitMs };
   }
 
   protected override answer(run: core.Run, request: SyncRequest, nowMs: number): Synced {

@@ -1,11 +1,14 @@
 /**
- * A simulation: the real core in a small world. Faults first (nothing bad may ever happen), then fair weather (the run
- * must come to an end, or say what is pending). Synchronous; one seed decides everything.
+ * A simulation: the product's own lanes and the driver of its Run in a small world. Faults first (nothing bad may ever
+ * happen), then none (the run must come to an end, or report what is pending). One seed decides everything, and no real
+ * time passes: between two events only promises go on.
  */
 
+import { Violation } from "./checks/violation.ts";
+import type { Feature } from "./coverage.ts";
+import { scheduleFaults } from "./faultSchedule.ts";
 import type { SimOptions } from "./options.ts";
 import type { Timeline } from "./timeline.ts";
-import { Violation } from "./violation.ts";
 import type { Watch } from "./watch.ts";
 import { World } from "./world.ts";
 
@@ -29,6 +32,7 @@ export interface SimReport {
   readonly mostUnderWay: number;
   readonly coordinatorRequests: number;
   readonly timeline: Timeline;
+  readonly coverage: Readonly<Record<Feature, number>>;
 }
 
 /** The rate may take so long to grow back before turns are judged. */
@@ -37,11 +41,12 @@ const SETTLED_MS = 120_000;
 const EVENTS_PER_ITEM = 400;
 const EVENTS_BESIDES = 20_000_000;
 
-export function simulate(options: SimOptions, watch: Watch = {}): SimReport {
+export async function simulate(options: SimOptions, watch: Watch = {}): Promise<SimReport> {
   const world = new World(options, watch);
+  scheduleFaults(world);
   let violation: SimReport["violation"] = null;
   try {
-    play(world);
+    await play(world);
   } catch (fault) {
     const { rule, message } =
       fault instanceof Violation ? fault : { rule: "assertion", message: String((fault as Error).stack) };
@@ -50,14 +55,14 @@ export function simulate(options: SimOptions, watch: Watch = {}): SimReport {
   return reportOf(world, violation);
 }
 
-function play(world: World): void {
-  const { options, loop, host, checks } = world;
+async function play(world: World): Promise<void> {
+  const { options, loop, run, checks } = world;
   const mostEvents = EVENTS_BESIDES + EVENTS_PER_ITEM * options.items;
   const isOver = (): boolean => {
-    if (loop.events > mostEvents) throw new Violation("progress", `it spins: ${host.pending()}`);
-    return host.isEnded || (options.isForPeople && host.isWaiting);
+    if (loop.events > mostEvents) throw new Violation("progress", `no progress: ${run.pending()}`);
+    return run.isEnded || (options.isForPeople && run.isWaiting);
   };
-  loop.run(options.safetyMs, isOver);
+  await loop.run(options.safetyMs, isOver);
   if (!isOver()) {
     world.clear();
     const settledMs =
@@ -65,20 +70,20 @@ function play(world: World): void {
     loop.at(settledMs, () => {
       checks.fairness.isJudging = !options.isForPeople;
     });
-    const goesOn = loop.run(options.safetyMs + options.livenessMs, isOver);
+    const goesOn = await loop.run(options.safetyMs + options.livenessMs, isOver);
     if (!isOver()) {
       const how = goesOn
         ? `not ended ${options.livenessMs / 1000} s after the faults`
         : "nothing is scheduled";
-      throw new Violation("liveness", `${how}: ${host.pending()}`);
+      throw new Violation("liveness", `${how}: ${run.pending()}`);
     }
   }
-  if (host.isEnded) checks.rows.completed(host.ledger, (item) => world.target.mayFail(item));
+  if (run.isEnded) checks.rows.completed(run.ledger);
 }
 
 function reportOf(world: World, violation: SimReport["violation"]): SimReport {
-  const { options, loop, host, checks, target, timeline } = world;
-  const { counts, status, coordinatorRequests } = host.run.state;
+  const { options, loop, run, checks, target, timeline, coverage } = world;
+  const { counts, status, coordinatorRequests } = run.run.state;
   return {
     options,
     hash: loop.hash,
@@ -86,7 +91,7 @@ function reportOf(world: World, violation: SimReport["violation"]): SimReport {
     tookMs: loop.nowMs,
     events: loop.events,
     status,
-    why: host.why(),
+    why: run.why(),
     calls: target.calls,
     throttled: target.throttled,
     ok: counts.ok,
@@ -95,5 +100,6 @@ function reportOf(world: World, violation: SimReport["violation"]): SimReport {
     mostUnderWay: checks.parallelism.most,
     coordinatorRequests,
     timeline,
+    coverage: coverage.counts,
   };
 }

@@ -2,68 +2,132 @@
  * The outside system: a limit of its own, latency, missing items, errors, outages. It knows nothing of the quota that
  * the run was told, and counts what reaches it: the checkers judge by that.
  */
-import type { TaskOutcome } from "../tasks/task.ts";
-import { type FaultKind, failure, isBad } from "./badItems.ts";
+import { tokensOf, type Usage } from "../core/usage.ts";
+import type { BatchOutcome, TaskOutcome } from "../tasks/task.ts";
+import { type Failed, type FaultKind, failure, isBad } from "./badItems.ts";
 import type { TargetOptions } from "./options.ts";
 import { chanceOf, type Random } from "./random.ts";
 
-/** What becomes of a call. */
-export interface Fate {
-  readonly outcome: TaskOutcome;
+/** How a call ends, and what comes of it for the caller. */
+export interface Fate<T> {
+  readonly outcome: T;
   readonly latencyMs: number;
   /** The caller does not survive it. */
   readonly kills: boolean;
 }
 
 const MISSING_SALT = 0x51ed27;
+const INPUT_SALT = 0x3c6ef3;
+const OUTPUT_SALT = 0x7a1b5d;
+/** Tokens of a call: prompts vary tenfold. */
+const LEAST_INPUT = 100;
+export const MOST_INPUT = 1000;
+/** What a call asks for; its answer may be any length up to that. */
+export const MOST_OUTPUT = 400;
+
+/** Input tokens of the call for an item. */
+export function inputOf(item: number): number {
+  return Math.round(LEAST_INPUT + chanceOf(item, INPUT_SALT) * (MOST_INPUT - LEAST_INPUT));
+}
+
 /** A refused connection and a 429 come back fast. */
 const REFUSAL_MS = 5;
 
 export class Target {
   calls = 0;
   throttled = 0;
+  /** Tokens of the calls that it answered. */
+  tokens = 0;
   readonly #options: TargetOptions;
   readonly #items: number;
   readonly #random: Random;
+  readonly #countsTokens: boolean;
   #tokens: number;
   #filledMs = 0;
   #window = { at: -1, calls: 0 };
 
-  constructor(options: TargetOptions, items: number, random: Random) {
+  constructor(options: TargetOptions, items: number, random: Random, countsTokens = false) {
+    this.#countsTokens = countsTokens;
     this.#options = options;
     this.#items = items;
     this.#random = random;
     this.#tokens = options.limit?.burst ?? 0;
   }
 
-  /** A call arrives; time never goes back from one to the next. */
-  call(item: number, nowMs: number): Fate {
-    this.calls += 1;
-    const { outages, poison, missing, errors } = this.#options;
-    const outage = outages.find(({ fromMs, toMs }) => nowMs >= fromMs && nowMs < toMs);
-    if (outage !== undefined) return this.#fail(outage.fault ?? "refused");
-    const waitMs = this.#admitInWindow(nowMs) ?? this.#admit(nowMs);
-    if (waitMs !== null) return this.#refuse(waitMs);
-    if (poison.includes(item)) return { outcome: OK, latencyMs: REFUSAL_MS, kills: true };
-    const { bad } = this.#options;
-    if (bad !== undefined && isBad(bad, item, this.#items)) return this.#fail(bad.fault);
-    const latencyMs = this.#latencyMs();
-    if (this.#random.chance(errors)) return { outcome: ERROR, latencyMs, kills: false };
-    const isMissing = missing > 0 && chanceOf(item, MISSING_SALT) < missing;
-    return { outcome: isMissing ? MISSING : OK, latencyMs, kills: false };
+  /** A call for one item arrives; time never goes back from one to the next. */
+  call(item: number, nowMs: number): Fate<TaskOutcome> {
+    const refused = this.#refusal(nowMs);
+    if (refused !== null) return refused;
+    if (this.#options.poison.includes(item)) return { outcome: OK, latencyMs: REFUSAL_MS, kills: true };
+    if (this.#isBad(item)) return this.#fail(this.#options.bad!.fault);
+    return { outcome: this.#answer(item), latencyMs: this.#latencyMs(), kills: false };
+  }
+
+  /** A call for several items: it is refused as a whole for one that is not understood, else each has its own answer. */
+  callForAll(items: readonly number[], nowMs: number): Fate<BatchOutcome> {
+    const whole = (fate: Fate<Failed>): Fate<BatchOutcome> => {
+      return { ...fate, outcome: { kind: "whole", outcome: fate.outcome } };
+    };
+    const refused = this.#refusal(nowMs);
+    if (refused !== null) return whole(refused);
+    const kills = items.some((item) => this.#options.poison.includes(item));
+    const fault = this.#options.bad?.fault;
+    if (fault === "400" && items.some((item) => this.#isBad(item))) return whole(this.#fail(fault));
+    const outcomes = items.map((item) => {
+      return fault !== undefined && this.#isBad(item) ? failure(fault).outcome : this.#answer(item);
+    });
+    return { outcome: { kind: "each", outcomes }, latencyMs: this.#latencyMs(), kills };
+  }
+
+  /** Tokens of a call for an item that was answered; undefined where none are counted. */
+  usageOf(item: number): Usage | undefined {
+    if (!this.#countsTokens) return undefined;
+    return { inputTokens: inputOf(item), outputTokens: Math.ceil(chanceOf(item, OUTPUT_SALT) * MOST_OUTPUT) };
+  }
+
+  /** Whether it can have answered an item with success. */
+  mayServe(item: number): boolean {
+    return !this.#isMissing(item) && !this.#isBad(item);
   }
 
   /** Whether an item's failure may be the target's doing; else whoever failed it was wrong. */
   mayFail(item: number): boolean {
-    const { bad, missing, errors, poison, limit, outages } = this.#options;
-    if (errors > 0 || limit !== null || poison.length > 0) return true;
+    const { errors, poison, limit, window, outages } = this.#options;
+    if (errors > 0 || limit !== null || window !== undefined || poison.length > 0) return true;
     // What took connections and answered nobody for long is not told from bad items.
     if (outages.some(({ fault }) => (fault ?? "refused") !== "refused")) return true;
-    const isMissing = missing > 0 && chanceOf(item, MISSING_SALT) < missing;
-    return isMissing || (bad !== undefined && isBad(bad, item, this.#items));
+    return !this.mayServe(item);
   }
 
-  #fail(fault: FaultKind): Fate {
+  /** What becomes of a call whatever it is for; null: it is looked at. */
+  #refusal(nowMs: number): Fate<Failed> | null {
+    this.calls += 1;
+    const outage = this.#options.outages.find(({ fromMs, toMs }) => nowMs >= fromMs && nowMs < toMs);
+    if (outage !== undefined) return this.#fail(outage.fault ?? "refused");
+    const waitMs = this.#admitInWindow(nowMs) ?? this.#admit(nowMs);
+    return waitMs === null ? null : this.#refuse(waitMs);
+  }
+
+  #answer(item: number): TaskOutcome {
+    if (this.#random.chance(this.#options.errors)) return ERROR;
+    if (this.#isMissing(item)) return MISSING;
+    const usage = this.usageOf(item);
+    if (usage === undefined) return OK;
+    this.tokens += tokensOf(usage);
+    return { ...OK, usage };
+  }
+
+  #isMissing(item: number): boolean {
+    const { missing } = this.#options;
+    return missing > 0 && chanceOf(item, MISSING_SALT) < missing;
+  }
+
+  #isBad(item: number): boolean {
+    const { bad } = this.#options;
+    return bad !== undefined && isBad(bad, item, this.#items);
+  }
+
+  #fail(fault: FaultKind): Fate<Failed> {
     const { outcome, latencyMs } = failure(fault);
     return { outcome, latencyMs: latencyMs ?? this.#latencyMs(), kills: false };
   }
@@ -90,10 +154,10 @@ export class Target {
     return null;
   }
 
-  #refuse(waitMs: number): Fate {
+  #refuse(waitMs: number): Fate<Failed> {
     this.throttled += 1;
     const retryAfterMs = this.#options.saysRetryAfter ? Math.ceil(waitMs / 1000) * 1000 : null;
-    const outcome: TaskOutcome = {
+    const outcome: Failed = {
       kind: "throttled",
       status: 429,
       message: "429 Too Many Requests",
@@ -108,7 +172,7 @@ export class Target {
   }
 }
 
-const OK: TaskOutcome = { kind: "ok", status: 200, value: null };
+const OK = { kind: "ok", status: 200, value: null } as const satisfies TaskOutcome;
 const ERROR: TaskOutcome = {
   kind: "transient",
   errorKind: "http",

@@ -1,174 +1,214 @@
-/**
- * The simulated world: the Run, the queues, the invocations that consume them, the target; and what befalls them.
- */
-import { SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS } from "../core/limits.ts";
-import type { SyncRequest } from "../core/protocol.ts";
-import { isWorking, patch, pause, resume } from "../core/run/run.ts";
-import { SPEC_DEFAULTS } from "../core/spec.ts";
-import type { TaskOutcome } from "../tasks/task.ts";
+/** The simulated world: the Run, the queues, the invocations that consume them, the target; and what happens to them. */
+import { isCosted } from "../core/limiter/budget.ts";
+import { effectiveRate } from "../core/limiter/quota.ts";
+import { SLICE_FIRST_MS, SLICE_LOCAL_MS, SLICE_MAX_MS, SLICES_LOCAL_MOST } from "../core/limits.ts";
+import type { SyncAnswer, SyncRequest } from "../core/protocol.ts";
+import { limitDefaults, patch, resume } from "../core/run/run.ts";
+import { Invocation } from "../lane/invocation.ts";
+import { Tally } from "../lane/report.ts";
 import { planted } from "./bugs.ts";
-import { Checks } from "./checks.ts";
+import { Calls } from "./calls.ts";
+import { Checks } from "./checks/checks.ts";
+import { Coverage } from "./coverage.ts";
 import { Errands } from "./errands.ts";
 import { EventLoop } from "./eventLoop.ts";
-import { Invocation } from "./invocation.ts";
-import { type Heard, Network } from "./network.ts";
-import type { SimOptions } from "./options.ts";
-import { Process, type Wait } from "./process.ts";
+import { Faults } from "./faults.ts";
+import { lanePorts } from "./lanePorts.ts";
+import { Network } from "./network.ts";
+import { lanesOfOne, type SimOptions } from "./options.ts";
+import { Process } from "./process.ts";
 import { type Consumed, type Message, Queues } from "./queues.ts";
 import { Random } from "./random.ts";
 import { RunProcess } from "./runProcess.ts";
 import { Storage } from "./storage.ts";
-import { Target } from "./target.ts";
+import { inputOf, MOST_OUTPUT, Target } from "./target.ts";
 import { Timeline } from "./timeline.ts";
+import { MARK } from "./trace.ts";
 import type { Watch } from "./watch.ts";
-import { Weather } from "./weather.ts";
-
-/** What is folded into the trace. */
-const MARK = {
-  call: 1,
-  sync: 2,
-  answer: 3,
-  restart: 4,
-  death: 5,
-  crash: 6,
-  steering: 7,
-  message: 8,
-} as const;
 
 /** A timer is late by this when it is late at all; a busy processor's share of a timer otherwise. */
 const LATE_MS = 200;
 const TIMER_LATE_MS = 1;
 
 interface Consumer {
-  readonly process: Process;
+  readonly calls: Calls;
+  /** The queue learns that the process is gone. */
   readonly died: () => void;
-  /** Ends the calls under way. */
-  readonly calls: Set<() => void>;
 }
 
 export class World {
   readonly loop = new EventLoop();
   readonly options: SimOptions;
-  readonly weather: Weather;
+  readonly faults: Faults;
   readonly storage: Storage;
   readonly checks: Checks;
-  readonly host: RunProcess;
+  readonly run: RunProcess;
   readonly target: Target;
   readonly timeline = new Timeline();
+  readonly coverage = new Coverage();
+  readonly queues: Queues;
   readonly #watch: Watch;
   readonly #random: Random;
   readonly #network: Network;
-  readonly #queues: Queues;
   readonly #errands: Errands;
   readonly #consumers = new Map<Process, Consumer>();
   #invocations = 0;
-  #generation = 1;
   #sliceMs = SLICE_FIRST_MS;
 
   constructor(options: SimOptions, watch: Watch = {}) {
+    const { loop, coverage } = this;
     const random = new Random(options.seed);
     this.options = options;
     this.#watch = watch;
     this.#random = random.fork();
-    this.weather = new Weather(this.loop, random.fork(), options.faults);
-    this.storage = new Storage(this.loop, this.weather, random.fork(), options);
-    this.checks = new Checks(this.loop, options, this.storage);
-    this.target = new Target(options.target, options.items, random.fork());
-    this.#network = new Network(this.loop, this.weather, random.fork(), options);
-    this.#queues = new Queues(this.loop, this.weather, random.fork(), options, (message, done) =>
+    this.faults = new Faults(loop, random.fork(), options.faults);
+    this.target = new Target(options.target, options.items, random.fork(), isCosted(options.spec));
+    const usageOf = (item: number) => this.target.usageOf(item);
+    this.storage = new Storage(loop, this.faults, random.fork(), options, { coverage, usageOf });
+    this.checks = new Checks(loop, options, this);
+    this.#network = new Network(loop, this.faults, random.fork(), options, {
+      coverage,
+      checks: this.checks,
+    });
+    this.queues = new Queues(loop, this.faults, random.fork(), options, (message, done) =>
       this.#consume(message, done),
     );
-    this.host = new RunProcess(this.loop, random.fork(), options, {
+    this.run = new RunProcess(loop, random.fork(), options, {
       checks: this.checks,
       bugs: planted(options.bug),
-      send: (queue, kind) => this.#queues.send({ queue, kind }),
+      send: (queue, kind) => this.queues.send({ queue, kind }),
     });
-    this.#errands = new Errands(this.host, this.storage, this.#network);
-    this.#befall();
+    this.#errands = new Errands(this.run, this.storage, this.#network);
   }
 
-  /** Ends the bad weather; people let a paused run go on. */
+  /** Faults end; people let a paused run go on, and give it more where its budget is used up. */
   clear(): void {
-    this.weather.clear();
-    for (const { process } of this.#consumers.values()) process.thaw();
-    if (this.host.run.state.status === "paused") this.#resume();
+    this.faults.end();
+    for (const process of this.processes) process.thaw();
+    const { status, reason } = this.run.run.state;
+    if (status === "paused" && reason?.startsWith("the budget") === true) this.coverage.count("budgetPauses");
+    if (this.options.spec.budget != null) this.#liftBudget();
+    if (status === "paused") this.resume();
   }
 
-  lanesLive(): number {
-    return this.host.run.semaphore.live.size;
+  get processes(): readonly Process[] {
+    return [...this.#consumers.keys()];
   }
 
-  ask(request: SyncRequest): Wait<Heard> {
-    return this.#network.ask(request, (heard) => {
-      this.loop.mark(MARK.sync, heard.seq);
-      this.#watch.asked?.(this.loop.nowMs);
-      const answer = this.host.sync(heard);
-      this.loop.mark(MARK.answer, answer.grant.kind === "granted" ? answer.grant.count : -1);
-      return answer;
+  /** The process ends without a word, and its calls with it. */
+  kill(process: Process): void {
+    const consumer = this.#consumers.get(process);
+    if (consumer === undefined) return;
+    this.loop.mark(MARK.death, 0);
+    process.kill();
+    consumer.calls.cut();
+    this.checks.budget.disturbed();
+    consumer.died();
+  }
+
+  resume(): void {
+    this.run.change((run, nowMs) => {
+      resume(run, this.run.generation, nowMs);
     });
   }
 
-  /** A call leaves; the result cuts it. `end` hears the outcome in the caller's process. */
-  call(caller: Invocation, item: number, end: (outcome: TaskOutcome) => void): () => void {
-    const { process } = caller;
-    const calls = this.#consumers.get(process)?.calls;
-    let isOpen = false;
-    let isCut = false;
-    const close = (): void => {
-      isCut = true;
-      calls?.delete(close);
-      if (isOpen) this.checks.parallelism.ended();
-      isOpen = false;
-    };
-    const leave = (): void => {
-      if (isCut || !process.isAlive) return;
-      isOpen = true;
-      this.checks.rate.called();
-      this.checks.parallelism.called();
-      const { outcome, latencyMs, kills } = this.target.call(item, this.loop.nowMs);
-      const isThrottled = outcome.kind === "throttled";
-      this.timeline.called(this.loop.nowMs, isThrottled);
-      this.#watch.called?.(this.loop.nowMs);
-      if (isThrottled) this.checks.fairness.refused(this.loop.nowMs);
-      this.loop.mark(MARK.call, item);
-      this.loop.after(latencyMs, () => {
-        if (isOpen) this.checks.parallelism.ended();
-        isOpen = false;
-        calls?.delete(close);
-        if (kills) this.#kill(process);
-        else process.deliver(() => isCut || end(outcome));
-      });
-    };
-    calls?.add(close);
-    const lagMs = process.options.lagMs();
-    if (lagMs > 0) this.loop.after(lagMs, leave);
-    else leave();
-    return close;
+  #liftBudget(): void {
+    this.run.change((run, nowMs) => {
+      patch(run, { budget: null }, limitDefaults(run), { nowMs, wallMs: nowMs });
+    });
+    this.checks.configured(this.run.run);
   }
 
   #consume(message: Message, done: (consumed: Consumed) => void): void {
     this.loop.mark(MARK.message, message.queue);
     const process = this.#process();
+    const calls = this.#calls(process);
     const end = (consumed: Consumed) => {
       this.#consumers.delete(process);
       done(consumed);
     };
-    this.#consumers.set(process, { process, died: () => end("died"), calls: new Set() });
-    const work = message.kind === "work" ? this.#invocation(process, message.queue).run() : null;
-    process.spawn(work ?? this.#errands.run(message.kind, process), () => end("acked"));
+    this.#consumers.set(process, { calls, died: () => end("died") });
+    const acked = () => {
+      if (process.isAlive) end("acked");
+    };
+    if (message.kind === "work")
+      this.#invocation(process, calls, message.queue).run().then(acked, this.#failed);
+    else this.#errands.work(message.kind, process).then(acked, acked);
   }
 
-  #invocation(process: Process, queue: number): Invocation {
+  readonly #failed = (fault: unknown): void => this.loop.fail(fault);
+
+  #invocation(process: Process, calls: Calls, queue: number): Invocation {
     this.#invocations += 1;
+    const { generation } = this.run;
     return new Invocation({
-      world: this,
-      process,
-      random: this.#random.fork(),
+      clock: process.clock,
+      sync: (request) => this.#network.ask(process, request, (heard) => this.#answer(heard)),
+      ports: lanePorts(process, this.storage, calls),
       id: `i${this.#invocations}`,
       queue,
-      generation: this.host.generation,
+      generation,
+      lanes: (maxParallelism) => lanesOfOne(this.options, generation, maxParallelism),
       sliceMs: this.#nextSliceMs(),
+      mayStay: this.#staysWhileAlone(queue),
+      tally: new Tally(),
     });
+  }
+
+  #answer(request: SyncRequest): SyncAnswer {
+    this.loop.mark(MARK.sync, request.seq);
+    this.#watch.asked?.(this.loop.nowMs);
+    const answer = this.loop.guard(() => this.run.sync(request));
+    this.loop.mark(MARK.answer, answer.grant.kind === "granted" ? answer.grant.count : -1);
+    if (answer.leases.some(({ helps }) => helps !== undefined)) this.coverage.count("sideLanes");
+    return answer;
+  }
+
+  #calls(process: Process): Calls {
+    const { loop, target, checks, options } = this;
+    const { hosts, spec } = options;
+    const hasCost = isCosted(spec);
+    return new Calls({
+      ...{ loop, process, target, checks },
+      needOf: (item) => hosts && { host: `h${item % hosts.count}`, spacingMs: 0, isApart: hosts.areApart },
+      costOf: (item) => (hasCost ? { input: inputOf(item), output: MOST_OUTPUT } : undefined),
+      waited: (ms) => this.#waited(ms),
+      arrived: (items, cost) => this.#arrived(items, cost),
+      kill: () => this.kill(process),
+      bug: options.bug,
+    });
+  }
+
+  #waited(ms: number): void {
+    const perSecond = effectiveRate(this.run.run.state.quota);
+    const everyMs = perSecond === null ? 0 : 1000 / perSecond;
+    this.loop.guard(() => {
+      this.checks.fairness.waited(ms, everyMs * this.run.run.semaphore.live.size, this.loop.nowMs);
+    });
+  }
+
+  #arrived(
+    items: readonly number[],
+    { isThrottled, tokens }: { isThrottled: boolean; tokens: number },
+  ): void {
+    const { nowMs } = this.loop;
+    this.loop.mark(MARK.call, items[0] ?? -1);
+    this.loop.guard(() => this.checks.called(items[0] ?? -1, tokens));
+    if (isThrottled) this.checks.fairness.disturbed(nowMs);
+    if (items.length > 1) this.coverage.count("batchCalls");
+    if (this.options.hosts !== undefined) this.coverage.count("hostCalls");
+    if (isCosted(this.options.spec)) this.coverage.count("costedCalls");
+    this.timeline.called(nowMs, isThrottled);
+    this.#watch.called?.(nowMs);
+  }
+
+  #staysWhileAlone(queue: number): () => Promise<boolean> {
+    let slices = 1;
+    return async () => {
+      slices += 1;
+      const isEmbedded = this.options.place === "embedded";
+      return isEmbedded && slices <= SLICES_LOCAL_MOST && this.queues.backlog(queue) === 0;
+    };
   }
 
   #nextSliceMs(): number {
@@ -181,88 +221,15 @@ export class World {
   #process(): Process {
     const random = this.#random.fork();
     const { clockOffsetMs, clockDrift, clockLagMs } = this.options.faults;
-    return new Process(this.loop, {
+    return new Process(this.loop, random, {
       offsetMs: Math.round(random.between(0, 2 * clockOffsetMs)),
       drift: random.between(-clockDrift, clockDrift),
       timerLateMs: () =>
-        random.chance(this.weather.faults.timerLate)
+        random.chance(this.faults.now.timerLate)
           ? random.between(0, LATE_MS)
           : random.between(0, TIMER_LATE_MS),
       lagMs: () => (clockLagMs > 0 ? random.between(0, clockLagMs) : 0),
+      isRaw: this.options.bug === "raw-clock",
     });
-  }
-
-  /** Arranges what befalls the world while the weather lasts. */
-  #befall(): void {
-    const { weather } = this;
-    const { faults } = this.options;
-    weather.every(faults.deaths, () => this.#someConsumer((process) => this.#kill(process)));
-    weather.every(faults.freezes, (dwellMs) =>
-      this.#someConsumer((process) => process.freeze(this.loop.nowMs + dwellMs)),
-    );
-    weather.every(faults.runRestarts, () => {
-      this.loop.mark(MARK.restart, 0);
-      this.host.restart(this.#wallStepMs());
-    });
-    weather.every(faults.crashes, (dwellMs) => this.#crash(dwellMs));
-    weather.every(faults.steering, (dwellMs) => this.#steer(dwellMs));
-  }
-
-  #someConsumer(act: (process: Process) => void): void {
-    const processes = [...this.#consumers.keys()];
-    if (processes.length > 0) act(this.#random.pick(processes));
-  }
-
-  #kill(process: Process): void {
-    const consumer = this.#consumers.get(process);
-    if (consumer === undefined) return;
-    this.loop.mark(MARK.death, 0);
-    process.kill();
-    for (const close of [...consumer.calls]) close();
-    consumer.died();
-  }
-
-  /** Everything on the machine dies; the next process resumes the run after a while. */
-  #crash(dwellMs: number): void {
-    this.loop.mark(MARK.crash, 0);
-    this.#queues.lose();
-    for (const process of [...this.#consumers.keys()]) this.#kill(process);
-    this.#generation += 1;
-    this.host.restart(this.#wallStepMs(), String(this.#generation));
-    this.loop.after(dwellMs, () => this.#resume());
-  }
-
-  #wallStepMs(): number {
-    const { wallStepMs } = this.options.faults;
-    return this.#random.between(-wallStepMs, wallStepMs);
-  }
-
-  #resume(): void {
-    this.host.change((run, nowMs) => {
-      resume(run, this.host.generation, nowMs);
-    });
-  }
-
-  #steer(dwellMs: number): void {
-    if (!isWorking(this.host.run)) return;
-    this.loop.mark(MARK.steering, 0);
-    const act = this.#random.whole(0, 2);
-    if (act === 0) {
-      this.host.change((run) => {
-        pause(run, "by request");
-      });
-      this.loop.after(dwellMs, () => this.host.run.state.status === "paused" && this.#resume());
-      return;
-    }
-    const requests = this.options.spec.quota?.requests ?? null;
-    const factor = this.#random.pick([0.3, 0.5, 1, 2]);
-    const change =
-      act === 1 && requests !== null
-        ? { quota: { requests: `${Math.max(1, Math.round(Number.parseFloat(requests) * factor))}/s` } }
-        : { maxParallelism: Math.max(1, Math.round(this.options.spec.maxParallelism * factor)) };
-    this.host.change((run, nowMs) => {
-      patch(run, change, SPEC_DEFAULTS, { nowMs, wallMs: nowMs });
-    });
-    this.checks.configured(this.host.run);
   }
 }

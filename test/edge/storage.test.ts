@@ -18,7 +18,15 @@ import {
   storePiece,
 } from "../../src/storage/inputs/uploads.ts";
 import { streamParts } from "../../src/storage/rows/partStream.ts";
-import { encodePart, partKey, partMeta, readPart, spanOf, writePart } from "../../src/storage/rows/parts.ts";
+import {
+  encodePart,
+  partKey,
+  partMeta,
+  readPart,
+  sha256Hex,
+  spanOf,
+  writePart,
+} from "../../src/storage/rows/parts.ts";
 import { rowOf } from "./workByHand.ts";
 
 const env = bindings as unknown as Env;
@@ -431,7 +439,7 @@ describe("parts", () => {
     const rows = indexes.map((index) => rowOf(index, index % 3 !== 0));
     const bytes = encodePart(rows);
     await writePart(bucket, key, bytes);
-    return partMeta({ chunk, n: 0, key, span: spanOf(rows), bytes });
+    return partMeta({ chunk, n: 0, key, span: spanOf(rows), bytes, sha256: await sha256Hex(bytes) });
   }
   async function* each(parts: readonly PartMeta[]) {
     yield* parts;

@@ -14,6 +14,7 @@ import {
   type PartRow,
   partKey,
   partMeta,
+  sha256Hex,
   spanOf,
   writePart,
 } from "../../src/storage/rows/parts.ts";
@@ -107,7 +108,8 @@ export async function handRun(
       const key = partKey(id, chunk, n);
       const bytes = encodePart(rows);
       await writePart(env.BUCKET, key, bytes);
-      const part = await partMeta({ chunk, n, key, span: spanOf(rows), bytes });
+      const sha256 = await sha256Hex(bytes);
+      const part = partMeta({ chunk, n, key, span: spanOf(rows), bytes, sha256 });
       const deferred = open.map((ordinal) => ({
         ordinal,
         position: ordinal,

@@ -171,6 +171,7 @@ export class LaneWorld {
 
   #ports(process: Process): LanePorts {
     return {
+      hash: sha256Hex,
       writePart: async (key, bytes) => {
         await process.sleep(3);
         this.#options.store?.("write", this.time.nowMs);

@@ -34,6 +34,8 @@ export const scale: Scene = {
       "",
       "**Simulated with the same core, deployed**: 1,000/s, GCRA burst 100, log-normal latency, at most 250 invocations a queue",
     );
+    const sizes: string[][] = [];
+    for (const size of SIZES) sizes.push(await sizeRow(size));
     journal.table(
       [
         "lanes allowed",
@@ -48,7 +50,7 @@ export const scale: Scene = {
         "requests per call in the middle",
         "in all of the run",
       ],
-      SIZES.map(sizeRow),
+      sizes,
     );
     journal.say(
       "",
@@ -64,13 +66,13 @@ export const scale: Scene = {
         "most in 1 s, % over",
         "coordinator requests/s, each",
       ],
-      [shards(10_000, 10), shards(100_000, 100)],
+      [await shards(10_000, 10), await shards(100_000, 100)],
     );
   },
 };
 
-function sizeRow(size: Size): string[] {
-  const one = simulateDeployed({ ...size, seed: 1, ratePerSecond: 1000 });
+async function sizeRow(size: Size): Promise<string[]> {
+  const one = await simulateDeployed({ ...size, seed: 1, ratePerSecond: 1000 });
   const { report } = one;
   if (report.violation !== null) throw new Error(`${report.violation.rule}: ${report.violation.message}`);
   const middle = middleOf(one);
@@ -109,13 +111,13 @@ function middleOf({ atMs, asked }: Simulated): {
 }
 
 /** A run's items by shard; what the one target sees is all of their calls. */
-function shards(ratePerSecond: number, limiters: number): string[] {
+async function shards(ratePerSecond: number, limiters: number): Promise<string[]> {
   const share = ratePerSecond / limiters;
   const seconds = 8;
   const all: number[] = [];
   let asked = 0;
   for (let seed = 1; seed <= limiters; seed++) {
-    const shard = simulateDeployed({
+    const shard = await simulateDeployed({
       seed,
       items: share * seconds,
       chunkSize: 20,

@@ -1,5 +1,6 @@
 /**
- * `weir simulate`: what a spec would do against a described target, played through by the real core in a moment.
+ * `weir simulate`: what a spec would do against a described target, played through by the product's own lanes and Run
+ * in virtual time.
  * Starts nothing, calls nothing, needs no runtime.
  */
 import { createReadStream, statSync } from "node:fs";
@@ -11,9 +12,8 @@ import type { Spec } from "../../core/spec.ts";
 import { parseDuration } from "../../core/time.ts";
 import { deadlineMs } from "../../core/window/deadline.ts";
 import { parseSpec } from "../../runSpec/schema.ts";
-import { type Played, playedByCalls } from "../../sim/batches.ts";
 import { chart } from "../../sim/chart.ts";
-import { FAIR_WEATHER, type SimOptions, type Span, type TargetOptions } from "../../sim/options.ts";
+import { NO_FAULTS, type SimOptions, type Span, type TargetOptions } from "../../sim/options.ts";
 import { type SimReport, simulate } from "../../sim/simulate.ts";
 import { countLines, countRecords } from "../countItems.ts";
 import { CommandError, EXIT, UsageError } from "../exit.ts";
@@ -42,18 +42,10 @@ export async function simulateCommand({ words, flags }: Arguments): Promise<numb
   const spec = withoutTokens(parsed.spec);
   const target = targetOf(said, spec);
   const items = await itemsOf(draft, spec, flags);
-  const played = playedByCalls(spec, items);
   // Hours are those of today; without them the same seed plays the same at any time.
   const nowMs = Date.now();
   const begins = spec.window == null ? {} : { epochMs: nowMs };
-  const report = ofItems(
-    simulate(optionsOf({ spec: played.spec, items: played.items, seed, target, ...begins })),
-    {
-      spec,
-      items,
-      played,
-    },
-  );
+  const report = await simulate(optionsOf({ spec, items, seed, target, ...begins }));
   if (report.violation !== null && report.violation.rule !== "liveness")
     throw new CommandError(
       `the simulation broke a rule, ${report.violation.rule}: ${report.violation.message}`,
@@ -71,16 +63,6 @@ function itemsAlone(flags: Flags): Draft["spec"] | null {
   return { source, task: { kind: "http", url: "https://target.example/{{item}}" } };
 }
 
-/** The report in items of the run, where a call carries several. */
-function ofItems(
-  report: SimReport,
-  { spec, items, played }: { readonly spec: Spec; readonly items: number; readonly played: Played },
-): SimReport {
-  const { ok, failed } = report;
-  const options = { ...report.options, spec, items };
-  return { ...report, options, ok: played.rows(ok), failed: played.rows(failed) };
-}
-
 /** Tokens and budgets are not simulated: the lanes and requests of the run are. */
 function withoutTokens(spec: Spec): Spec {
   const { quota } = spec;
@@ -93,7 +75,7 @@ function withoutTokens(spec: Spec): Spec {
 }
 
 function optionsOf(of: Pick<SimOptions, "spec" | "items" | "seed" | "target" | "epochMs">): SimOptions {
-  const faults = FAIR_WEATHER;
+  const faults = NO_FAULTS;
   const safetyMs = MOST_DAYS * DAY_MS;
   return {
     ...of,

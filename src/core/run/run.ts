@@ -3,8 +3,8 @@
  *
  * `planning → (smoke → awaiting-approval) → running ⇄ paused → finishing → completed | completed-with-failures | failed | cancelled`.
  * Lanes work while planning goes on. `finishing` waits until no lease is live and every failure is in D1, then
- * the parts are joined. Everything here is `f(run, input, now)`: no I/O, no clock. The Run object loads, asks,
- * stores, then acts on the effects; the simulator drives the same code.
+ * the parts are joined. Everything here is `f(run, input, now)`: no I/O, no clock. The driver (`src/run/driver.ts`)
+ * loads, asks, stores, then acts on the effects, in the Run object and in the simulator.
  */
 
 import { assert } from "../assert.ts";

@@ -173,7 +173,8 @@ export class PartWriter {
     if (span === null) return this.#commit(null, snapshot, end, withinMs, noRows);
     const { ports, work, turns, signal } = this.#context;
     const key = this.#key();
-    const part = await partMeta({ chunk: work.chunk, n: this.#next, key, span, bytes });
+    const sha256 = await ports.hash(bytes);
+    const part = partMeta({ chunk: work.chunk, n: this.#next, key, span, bytes, sha256 });
     const rows = () => rowsOf(cut);
     const written = await this.#insist("object storage", () =>
       turns.take(() => ports.writePart(key, bytes), signal),

@@ -107,15 +107,16 @@ function rowOfLine(line: string): PartRow {
 export type RowSpan = Pick<PartMeta, "firstIndex" | "lastIndex" | "ok" | "failed">;
 
 /** What the commit says of a part; `span` is that of its rows. */
-export async function partMeta(part: {
+export function partMeta(part: {
   readonly chunk: number;
   readonly n: number;
   readonly key: string;
   readonly span: RowSpan;
   readonly bytes: Uint8Array;
-}): Promise<PartMeta> {
-  const { chunk, n, key, span, bytes } = part;
-  return { chunk, n, key, ...span, bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
+  readonly sha256: string;
+}): PartMeta {
+  const { chunk, n, key, span, bytes, sha256 } = part;
+  return { chunk, n, key, ...span, bytes: bytes.byteLength, sha256 };
 }
 
 /** The same for a part that was read back (`readPart` tells its size and hash). */

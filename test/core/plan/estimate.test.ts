@@ -5,8 +5,7 @@ import { estimatePlan } from "../../../src/core/plan/estimate.ts";
 import { sharesChunks } from "../../../src/core/run/dispatch.ts";
 import { configuredPerSecond } from "../../../src/core/run/run.ts";
 import type { Spec } from "../../../src/core/spec.ts";
-import { playedByCalls } from "../../../src/sim/batches.ts";
-import { FAIR_WEATHER } from "../../../src/sim/options.ts";
+import { NO_FAULTS } from "../../../src/sim/options.ts";
 import { simulate } from "../../../src/sim/simulate.ts";
 import { spec as specOf } from "../../support/coreRun.ts";
 
@@ -44,11 +43,11 @@ function planned(of: Case): number {
   }).etaSeconds;
 }
 
-function simulated(of: Case): { readonly seconds: number; readonly lanes: number } {
-  const { spec, items } = playedByCalls(specOfCase(of), of.items);
-  const report = simulate({
+async function simulated(of: Case): Promise<{ readonly seconds: number; readonly lanes: number }> {
+  const { items } = of;
+  const report = await simulate({
     ...{ seed: 1, place: "embedded" as const, invocations: 1, bug: null, isForPeople: true },
-    ...{ spec, items, faults: FAIR_WEATHER, safetyMs: 86_400_000, livenessMs: 0 },
+    ...{ spec: specOfCase(of), items, faults: NO_FAULTS, safetyMs: 86_400_000, livenessMs: 0 },
     target: {
       limit: null,
       // Few calls differ much in how long the longest of them takes: that is chance, and not what is compared.
@@ -78,17 +77,17 @@ describe("a plan and a simulation", () => {
       "lanes that pause",
       { items: 2000, lanes: 20, callMs: 50, pacing: { minIntervalMs: 400, jitterMs: 100 } },
     ],
-  ])("agree within a tenth, or a second of the begin and the end: %s", (_, of) => {
+  ])("agree within a tenth, or a second of the begin and the end: %s", async (_, of) => {
     const plan = planned(of);
-    const { seconds } = simulated(of);
+    const { seconds } = await simulated(of);
     expect(Math.abs(plan - seconds), `planned ${plan} s, simulated ${seconds.toFixed(1)} s`).toBeLessThan(
       Math.max(0.1 * seconds, 1),
     );
   });
 
-  it("both put lanes without a chunk of their own to work", () => {
-    expect(simulated({ items: 2000, lanes: 60, callMs: 200 }).lanes).toBe(60);
-    expect(simulated({ items: 100, lanes: 50, callMs: 1000 }).lanes).toBe(34);
+  it("both put lanes without a chunk of their own to work", async () => {
+    expect((await simulated({ items: 2000, lanes: 60, callMs: 200 })).lanes).toBe(60);
+    expect((await simulated({ items: 100, lanes: 50, callMs: 1000 })).lanes).toBe(34);
     const few = { items: 100, chunkSize: 1000, maxParallelism: 50, ratePerSecond: null, lanesPerChunk: 50 };
     expect(estimatePlan(few).lanes).toBe(34);
   });

@@ -3,9 +3,9 @@
  *
  * After the limit was lowered the former one counts until the calls that began under it are over.
  */
-import { LEASE_MARGIN_MS, LEASE_TTL_MS } from "../core/limits.ts";
-import type { Spec } from "../core/spec.ts";
-import type { EventLoop } from "./eventLoop.ts";
+import { LEASE_MARGIN_MS, LEASE_TTL_MS } from "../../core/limits.ts";
+import type { Spec } from "../../core/spec.ts";
+import type { EventLoop } from "../eventLoop.ts";
 import { Violation } from "./violation.ts";
 
 /** By then every lane above a lowered limit has finished its call or lost its lease. */

@@ -3,12 +3,16 @@
  *
  * Checked as a bucket that is filled at the rate and must never need more than that burst: the same for all windows
  * at once. After a cut the former rate counts until the instants given out under it are over.
+ *
+ * Clocks that are set: the rate is kept by the clock of the Run, so what that is set forward counts as time that passed.
+ * A process that is set forward uses the instants early that it holds and that are not over by then, which are one grace
+ * of them: so much more is allowed until they are used up.
  */
 
-import { parseRate } from "../core/limiter/rate.ts";
-import { CLOCK_ERROR_MS, DEPTH_MS, GRACE_MS } from "../core/limits.ts";
-import type { Spec } from "../core/spec.ts";
-import type { EventLoop } from "./eventLoop.ts";
+import { parseRate } from "../../core/limiter/rate.ts";
+import { CLOCK_ERROR_MS, DEPTH_MS, GRACE_MS } from "../../core/limits.ts";
+import type { Spec } from "../../core/spec.ts";
+import type { EventLoop } from "../eventLoop.ts";
 import { Violation } from "./violation.ts";
 
 /** Instants given out before a change are used up by then. */
@@ -27,6 +31,7 @@ export class RateCheck {
   #limits: Limit[];
   #level = 0;
   #lastMs = 0;
+  #steppedUntilMs = Number.NEGATIVE_INFINITY;
   #perSecond: number | null;
   #untilMs = Number.POSITIVE_INFINITY;
 
@@ -43,6 +48,12 @@ export class RateCheck {
     this.#look();
   }
 
+  /** The clock of a machine was set; `passedMs`: the Run's clock, by so much forward. */
+  clockSet(passedMs: number): void {
+    this.#steppedUntilMs = this.#loop.nowMs + OVER_MS;
+    this.#lastMs -= passedMs;
+  }
+
   /** A call leaves. */
   called(): void {
     const { nowMs } = this.#loop;
@@ -56,7 +67,8 @@ export class RateCheck {
     }
     this.#level = Math.max(0, this.#level - (elapsedMs * perSecond) / 1000) + 1;
     if (this.#level > this.neededBurst) this.neededBurst = this.#level;
-    const most = 1 + (perSecond * (GRACE_MS + CLOCK_ERROR_MS)) / 1000;
+    const earlyMs = nowMs < this.#steppedUntilMs ? GRACE_MS : 0;
+    const most = 1 + (perSecond * (GRACE_MS + CLOCK_ERROR_MS + earlyMs)) / 1000;
     if (this.#level > most + 1e-6) {
       throw new Violation(
         "rate",

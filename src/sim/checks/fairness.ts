@@ -1,8 +1,9 @@
 /**
- * Fairness: lanes get their turns. In fair weather, and while the target has refused nothing for a while, a lane that
- * wants to call gets its turn before it counts as starved, wherever turns come often enough for that.
+ * Fairness: lanes get their turns. Without faults, and while the target has refused nothing and was not taken for down
+ * for a while, a lane that wants to call gets its turn before it counts as starved, wherever turns come often enough for
+ * that.
  */
-import { STARVED_MS } from "../core/limits.ts";
+import { STARVED_MS } from "../../core/limits.ts";
 import { Violation } from "./violation.ts";
 
 /** Turns so long are the quota's doing, not unfairness. */
@@ -12,13 +13,13 @@ const DISTURBED_MS = 60_000;
 
 export class FairnessCheck {
   longestWaitMs = 0;
-  /** Judged only in fair weather that has lasted. */
+  /** Judged only when faults have been over for a while. */
   isJudging = false;
 
   #disturbedMs = Number.NEGATIVE_INFINITY;
 
-  /** The target refused a call. */
-  refused(nowMs: number): void {
+  /** The target refused a call, or the circuit is open: everybody waits. */
+  disturbed(nowMs: number): void {
     this.#disturbedMs = nowMs;
   }
 

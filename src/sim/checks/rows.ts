@@ -3,27 +3,30 @@
  * is what the parts hold. At the end every item has its row and the manifest covers them without a gap.
  */
 
-import type { PartMeta } from "../core/protocol.ts";
-import type { MemoryLedger } from "../core/run/memoryLedger.ts";
-import { indexOf, isOk, type Storage } from "./storage.ts";
+import type { PartMeta } from "../../core/protocol.ts";
+import type { MemoryLedger } from "../../core/run/memoryLedger.ts";
+import { indexOf, isOk, type Storage } from "../storage.ts";
+import type { Target } from "../target.ts";
 import { Violation } from "./violation.ts";
 
 export class RowCheck {
   readonly #storage: Storage;
+  readonly #target: Target;
   readonly #settled: Uint8Array;
   #ok = 0;
   #failed = 0;
 
-  constructor(items: number, storage: Storage) {
+  constructor(items: number, storage: Storage, target: Target) {
     this.#settled = new Uint8Array(items);
     this.#storage = storage;
+    this.#target = target;
   }
 
   /** The Run accepted a part. */
   committed(part: PartMeta): void {
     const stored = this.#storage.parts.get(part.key);
     if (stored === undefined) throw new Violation("manifest", `part ${part.key} is committed and not stored`);
-    if (stored.sha256 !== part.sha256)
+    if (stored.hash !== part.sha256)
       throw new Violation("manifest", `part ${part.key} is stored with other rows than were committed`);
     let ok = 0;
     for (const row of stored.rows) {
@@ -31,7 +34,13 @@ export class RowCheck {
       if (this.#settled[index] !== 0)
         throw new Violation("one row per item", `item ${index} has a second row in ${part.key}`);
       this.#settled[index] = 1;
-      if (isOk(row)) ok += 1;
+      if (!isOk(row)) continue;
+      ok += 1;
+      if (!this.#target.mayServe(index))
+        throw new Violation(
+          "rows are answers",
+          `item ${index} is ok in ${part.key}, and was never answered so`,
+        );
     }
     if (part.ok !== ok || part.failed !== stored.rows.length - ok)
       throw new Violation("manifest", `part ${part.key} is counted with ${part.ok} ok rows, it has ${ok}`);
@@ -48,9 +57,9 @@ export class RowCheck {
     }
   }
 
-  /** The run has completed; `mayFail`: whether the target failed an item, or somebody else did. */
-  completed(ledger: MemoryLedger, mayFail: (item: number) => boolean): void {
-    this.#blameless(ledger, mayFail);
+  /** The run has completed. */
+  completed(ledger: MemoryLedger): void {
+    this.#blameless(ledger);
     const missing = this.#settled.indexOf(0);
     if (missing >= 0) throw new Violation("one row per item", `item ${missing} has no row`);
     for (const record of ledger.chunks) {
@@ -60,17 +69,17 @@ export class RowCheck {
         const stored = ledger.parts.get(`${record.chunk}/${n}`);
         if (stored === undefined)
           throw new Violation("manifest", `part ${n} of chunk ${record.chunk} is missing`);
-        if (this.#storage.parts.get(stored.part.key)?.sha256 !== stored.part.sha256)
+        if (this.#storage.parts.get(stored.part.key)?.hash !== stored.part.sha256)
           throw new Violation("manifest", `part ${stored.part.key} changed after its commit`);
       }
     }
   }
 
   /** An outage, a fault of ours or another item's failures cost no item its row. */
-  #blameless(ledger: MemoryLedger, mayFail: (item: number) => boolean): void {
+  #blameless(ledger: MemoryLedger): void {
     for (const { part } of ledger.parts.values()) {
       for (const row of this.#storage.parts.get(part.key)?.rows ?? []) {
-        if (!isOk(row) && !mayFail(indexOf(row)))
+        if (!isOk(row) && !this.#target.mayFail(indexOf(row)))
           throw new Violation("no good item fails", `item ${indexOf(row)} failed in ${part.key}`);
       }
     }

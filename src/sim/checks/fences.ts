@@ -2,8 +2,8 @@
  * Fences: they only grow, and a commit moves a chunk only under the newest lease of that chunk, by its own holder,
  * before the lease is over; the lease of a side lane moves none. Also gathers the parts that a request committed.
  */
-import type { PartMeta, SyncAnswer, SyncRequest } from "../core/protocol.ts";
-import type { Run } from "../core/run/run.ts";
+import type { PartMeta, SyncAnswer, SyncRequest } from "../../core/protocol.ts";
+import type { Run } from "../../core/run/run.ts";
 import { Violation } from "./violation.ts";
 
 interface Issued {
