@@ -13,6 +13,8 @@ export interface Clock {
   after(ms: number, f: () => void): () => void;
   /** 0 ≤ x < 1. */
   random(): number;
+  /** How often it was found that the system's clock had been set; absent: it never is. */
+  timesSet?(): number;
 }
 
 /** By then no permit that was held is usable any more, and no answer that lets calls go freely holds. */
@@ -38,10 +40,15 @@ export interface ClockParts {
 export function steadyClock({ read, timer, random }: ClockParts): Clock {
   let offsetMs = 0;
   let lastMs = Number.NEGATIVE_INFINITY;
+  let timesSet = 0;
+  const goOn = (byMs: number): void => {
+    offsetMs += byMs;
+    timesSet += 1;
+  };
   const now = (): number => {
     const readMs = read();
     const backMs = lastMs - (readMs + offsetMs);
-    if (backMs > ROUNDING_MS) offsetMs += backMs + UNKNOWN_MS;
+    if (backMs > ROUNDING_MS) goOn(backMs + UNKNOWN_MS);
     lastMs = Math.max(lastMs, readMs + offsetMs);
     return lastMs;
   };
@@ -52,11 +59,12 @@ export function steadyClock({ read, timer, random }: ClockParts): Clock {
       const dueMs = now() + waitMs;
       return timer(waitMs, () => {
         const earlyMs = dueMs - now();
-        if (earlyMs > ROUNDING_MS) offsetMs += earlyMs;
+        if (earlyMs > ROUNDING_MS) goOn(earlyMs);
         f();
       });
     },
     random,
+    timesSet: () => timesSet,
   };
 }
 

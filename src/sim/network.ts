@@ -96,8 +96,8 @@ export class Network {
         if (this.#random.chance(answerLost)) return lost();
         const lateMs = this.#random.chance(answerLate) ? this.#random.between(0, LATE_MS) : 0;
         after(lateMs + this.#oneWayMs(), () => {
-          const tookMs = this.#loop.nowMs - sentMs;
-          if (this.#checks.leases.answered(answer, tookMs)) this.#coverage.count("lateLeases");
+          const { nowMs } = this.#loop;
+          if (this.#checks.leases.answered(answer, { sentMs, nowMs })) this.#coverage.count("lateLeases");
           resolve(answer);
         });
       });

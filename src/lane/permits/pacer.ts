@@ -149,7 +149,12 @@ export class Pacer implements SeatHost {
       this.#instants.forfeitBefore(answer.epoch);
     }
     if (!at.repeated) this.#demand.sawRoundTrip(at.receivedMs - at.sentMs);
-    const answered = this.#runClock.answered({ ...at, clockMs: answer.clockMs, epoch: answer.epoch });
+    const answered = this.#runClock.answered({
+      ...at,
+      clockMs: answer.clockMs,
+      epoch: answer.epoch,
+      timesSet: this.#clock.timesSet?.() ?? 0,
+    });
     this.hosts.apply(answer.hosts, answered);
     this.#costed?.apply(answer.costed, answered);
     if (answer.kind === "drain") {

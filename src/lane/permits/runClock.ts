@@ -10,6 +10,8 @@ export interface Received {
   /** The Run's clock at the moment of the answer, when it says so. */
   readonly clockMs: number | undefined;
   readonly epoch: number;
+  /** How often the local clock was set so far; absent: it never is. */
+  readonly timesSet?: number;
 }
 
 /** The answer's moment in local time: somewhere between the two. */
@@ -37,12 +39,19 @@ export function usableMs(graceMs: number, errorMs: number): number {
   return Math.max(GRACE_SHARE * graceMs - errorMs, leastMs);
 }
 
-/** One invocation's picture of the Run's clock; every answer sharpens it, with or without a permit. */
+/**
+ * One invocation's picture of the Run's clock; every answer sharpens it, with or without a permit. It begins anew where
+ * the local clock was set: on one machine the Run's was set with it, and an answer to a request that was repeated for
+ * long contradicts nothing.
+ */
 export class RunClock {
   #map: ClockMap | null = null;
+  #timesSet = 0;
 
   answered(at: Received): AnswerMoment {
-    const { sentMs, receivedMs, clockMs, epoch } = at;
+    const { sentMs, receivedMs, clockMs, epoch, timesSet = 0 } = at;
+    if (timesSet !== this.#timesSet) this.#map = null;
+    this.#timesSet = timesSet;
     if (clockMs === undefined) return { leastMs: sentMs, mostMs: receivedMs, receivedMs, epoch };
     this.#map = observeClock(this.#map, { sentMs, receivedMs, remoteMs: clockMs });
     const { leastMs, mostMs } = offsetBounds(this.#map);

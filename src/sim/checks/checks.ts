@@ -62,6 +62,7 @@ export class Checks {
     this.rate.clockSet(passedMs);
     this.hosts.clockSet(this.#loop.nowMs, passedMs);
     this.tokens.clockSet(passedMs);
+    this.leases.clockSet(this.#loop.nowMs);
     this.budget.disturbed();
   }
 
