@@ -56,18 +56,24 @@ class FaultSchedule {
     else this.#someProcess((process) => this.#freeze([process], forMs));
   }
 
-  /** Embedded there is one machine; deployed the Run is on one, and each process on another. */
+  /**
+   * Embedded there is one machine; deployed the Run is on one, and each process on another. The Run's alone is not set
+   * where its lanes are far away: a step shorter than a round trip contradicts nothing that they know, and shifts what
+   * they take for the middle of it for as long as they live.
+   */
   #setClock(): void {
     const { options, processes, run, coverage, loop } = this.#world;
     const { clockStepMs } = options.faults;
     const byMs = Math.round(this.#random.between(-clockStepMs, clockStepMs));
     coverage.count(byMs > 0 ? "clockForward" : "clockBack");
     loop.mark(MARK.clock, byMs);
-    const isRuns = options.place === "embedded" || this.#random.chance(0.3);
+    const isFar = options.faults.distanceMs > 0;
+    const isRuns = options.place === "embedded" || (!isFar && this.#random.chance(0.3));
     if (isRuns) run.setClock(byMs);
     if (options.place === "embedded") for (const process of processes) process.setClock(byMs);
     else if (!isRuns) this.#someProcess((process) => process.setClock(byMs));
-    this.#world.checks.clockSet(isRuns ? Math.max(0, byMs) : 0);
+    const of = options.place === "embedded" ? "all" : isRuns ? "run" : "lanes";
+    this.#world.checks.clockSet({ byMs, of });
   }
 
   #restart(generation?: string): void {

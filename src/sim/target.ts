@@ -42,12 +42,20 @@ export class Target {
   readonly #items: number;
   readonly #random: Random;
   readonly #countsTokens: boolean;
+  readonly #areApart: boolean;
   #tokens: number;
   #filledMs = 0;
   #window = { at: -1, calls: 0 };
 
-  constructor(options: TargetOptions, items: number, random: Random, countsTokens = false) {
-    this.#countsTokens = countsTokens;
+  /** `areApart`: a host of its own that is down fails its own items (docs/scrape.md). */
+  constructor(
+    options: TargetOptions,
+    items: number,
+    random: Random,
+    of: { readonly countsTokens: boolean; readonly areApart: boolean },
+  ) {
+    this.#countsTokens = of.countsTokens;
+    this.#areApart = of.areApart;
     this.#options = options;
     this.#items = items;
     this.#random = random;
@@ -92,6 +100,7 @@ export class Target {
 
   /** Whether an item's failure may be the target's doing; else whoever failed it was wrong. */
   mayFail(item: number): boolean {
+    if (this.#areApart && this.#options.outages.length > 0) return true;
     const { errors, poison, limit, window, outages } = this.#options;
     if (errors > 0 || limit !== null || window !== undefined || poison.length > 0) return true;
     // What took connections and answered nobody for long is not told from bad items.

@@ -62,7 +62,10 @@ export class World {
     this.#watch = watch;
     this.#random = random.fork();
     this.faults = new Faults(loop, random.fork(), options.faults);
-    this.target = new Target(options.target, options.items, random.fork(), isCosted(options.spec));
+    this.target = new Target(options.target, options.items, random.fork(), {
+      countsTokens: isCosted(options.spec),
+      areApart: options.hosts?.areApart === true,
+    });
     const usageOf = (item: number) => this.target.usageOf(item);
     this.storage = new Storage(loop, this.faults, random.fork(), options, { coverage, usageOf });
     this.checks = new Checks(loop, options, this);

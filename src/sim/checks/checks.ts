@@ -19,6 +19,7 @@ import { OverloadCheck } from "./overload.ts";
 import { ParallelismCheck } from "./parallelism.ts";
 import { RateCheck } from "./rate.ts";
 import { RowCheck } from "./rows.ts";
+import { type ClockStep, SetClocks } from "./setClocks.ts";
 import { TokenCheck } from "./tokens.ts";
 import { Violation } from "./violation.ts";
 
@@ -33,6 +34,7 @@ export class Checks {
   readonly fairness = new FairnessCheck();
   readonly leases = new LeaseCheck();
   readonly overload = new OverloadCheck();
+  readonly #clocks = new SetClocks();
   readonly #loop: EventLoop;
 
   constructor(
@@ -42,8 +44,8 @@ export class Checks {
   ) {
     const { spec, items, hosts } = options;
     this.#loop = loop;
-    this.rate = new RateCheck(loop, spec);
-    this.hosts = new HostCheck(spec, hosts?.count ?? 0);
+    this.rate = new RateCheck(loop, spec, this.#clocks);
+    this.hosts = new HostCheck(spec, hosts?.count ?? 0, this.#clocks);
     this.tokens = new TokenCheck(spec, MOST_INPUT + MOST_OUTPUT);
     this.budget = new BudgetCheck(loop, spec, MOST_OUTPUT);
     this.parallelism = new ParallelismCheck(loop, spec);
@@ -57,21 +59,21 @@ export class Checks {
     this.parallelism.configured(run.state.spec);
   }
 
-  /** The clock of a machine was set; `passedMs`: the Run's clock, by so much forward. */
-  clockSet(passedMs: number): void {
-    this.rate.clockSet(passedMs);
-    this.hosts.clockSet(this.#loop.nowMs, passedMs);
-    this.tokens.clockSet(passedMs);
+  /** The clock of a machine was set. */
+  clockSet(step: ClockStep): void {
+    this.#clocks.set(step, this.#loop.nowMs);
     this.leases.clockSet(this.#loop.nowMs);
     this.budget.disturbed();
   }
 
   /** A call has reached the target, for this item first, and was answered with so many tokens; 0: it used none. */
   called(item: number, tokens: number): void {
-    this.rate.called();
+    const { nowMs } = this.#loop;
+    const passedMs = this.#clocks.takePassedMs(nowMs);
+    this.rate.called(passedMs);
     this.parallelism.called();
-    this.hosts.called(item, this.#loop.nowMs);
-    this.tokens.called(tokens, this.#loop.nowMs);
+    this.hosts.called(item, nowMs, passedMs);
+    this.tokens.called(tokens, nowMs, passedMs);
     this.budget.called(tokens);
   }
 

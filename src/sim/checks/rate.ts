@@ -4,15 +4,14 @@
  * Checked as a bucket that is filled at the rate and must never need more than that burst: the same for all windows
  * at once. After a cut the former rate counts until the instants given out under it are over.
  *
- * Clocks that are set: the rate is kept by the clock of the Run, so what that is set forward counts as time that passed.
- * A process that is set forward uses the instants early that it holds and that are not over by then, which are one grace
- * of them: so much more is allowed until they are used up.
+ * What is allowed where clocks are set: `setClocks.ts`.
  */
 
 import { parseRate } from "../../core/limiter/rate.ts";
 import { CLOCK_ERROR_MS, DEPTH_MS, GRACE_MS } from "../../core/limits.ts";
 import type { Spec } from "../../core/spec.ts";
 import type { EventLoop } from "../eventLoop.ts";
+import type { SetClocks } from "./setClocks.ts";
 import { Violation } from "./violation.ts";
 
 /** Instants given out before a change are used up by then. */
@@ -28,15 +27,16 @@ export class RateCheck {
   /** The smallest bucket that would have rejected none of the calls so far. */
   neededBurst = 0;
   readonly #loop: EventLoop;
+  readonly #clocks: SetClocks;
   #limits: Limit[];
   #level = 0;
   #lastMs = 0;
-  #steppedUntilMs = Number.NEGATIVE_INFINITY;
   #perSecond: number | null;
   #untilMs = Number.POSITIVE_INFINITY;
 
-  constructor(loop: EventLoop, spec: Spec) {
+  constructor(loop: EventLoop, spec: Spec, clocks: SetClocks) {
     this.#loop = loop;
+    this.#clocks = clocks;
     this.#perSecond = rateOf(spec);
     this.#limits = [{ fromMs: 0, perSecond: this.#perSecond }];
   }
@@ -48,18 +48,12 @@ export class RateCheck {
     this.#look();
   }
 
-  /** The clock of a machine was set; `passedMs`: the Run's clock, by so much forward. */
-  clockSet(passedMs: number): void {
-    this.#steppedUntilMs = this.#loop.nowMs + OVER_MS;
-    this.#lastMs -= passedMs;
-  }
-
-  /** A call leaves. */
-  called(): void {
+  /** A call leaves. `passedMs`: time that passed by the Run's clock alone. */
+  called(passedMs: number): void {
     const { nowMs } = this.#loop;
     if (nowMs >= this.#untilMs) this.#look();
     const perSecond = this.#perSecond;
-    const elapsedMs = nowMs - this.#lastMs;
+    const elapsedMs = nowMs - this.#lastMs + passedMs;
     this.#lastMs = nowMs;
     if (perSecond === null) {
       this.#level = 0;
@@ -67,7 +61,7 @@ export class RateCheck {
     }
     this.#level = Math.max(0, this.#level - (elapsedMs * perSecond) / 1000) + 1;
     if (this.#level > this.neededBurst) this.neededBurst = this.#level;
-    const earlyMs = nowMs < this.#steppedUntilMs ? GRACE_MS : 0;
+    const earlyMs = this.#clocks.earlyMs(nowMs);
     const most = 1 + (perSecond * (GRACE_MS + CLOCK_ERROR_MS + earlyMs)) / 1000;
     if (this.#level > most + 1e-6) {
       throw new Violation(

@@ -23,14 +23,11 @@ export class TokenCheck {
     this.#most = reservation + credit + ms(COSTED_GRACE_MS + CLOCK_ERROR_MS) + underWay;
   }
 
-  /** The Run's clock was set forward by so much: see `rate.ts`. */
-  clockSet(passedMs: number): void {
-    this.#atMs -= passedMs;
-  }
-
-  called(tokens: number, nowMs: number): void {
+  /** A call leaves that uses so many. `passedMs`: time that passed by the Run's clock alone. */
+  called(tokens: number, nowMs: number, passedMs: number): void {
     if (this.#perSecond === null) return;
-    this.#level = Math.max(0, this.#level - ((nowMs - this.#atMs) * this.#perSecond) / 1000) + tokens;
+    const elapsedMs = nowMs - this.#atMs + passedMs;
+    this.#level = Math.max(0, this.#level - (elapsedMs * this.#perSecond) / 1000) + tokens;
     this.#atMs = nowMs;
     if (this.#level > this.#most)
       throw new Violation(
