@@ -45,6 +45,7 @@ describe("answers", () => {
 
   beforeAll(async () => {
     workspace = new Workspace();
+    await workspace.dev();
     target = await spawnTarget({ rules: RULES });
     workspace.write(
       "spec.json",

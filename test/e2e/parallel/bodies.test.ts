@@ -55,6 +55,7 @@ describe("bodies", () => {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     workspace = new Workspace();
+    await workspace.dev();
     rows = (await run(Object.keys(BODIES), {})).rows;
   });
   afterAll(async () => {

@@ -63,6 +63,7 @@ describe("what answers mean", () => {
 
   beforeAll(async () => {
     workspace = new Workspace();
+    await workspace.dev();
     server = await startServer(({ url }, response) => {
       const [, mode = "", id = ""] = url.split("/");
       const n = (times.get(url) ?? 0) + 1;

@@ -1,11 +1,12 @@
 /** Schedules with the real command: driven by `weir dev`, fired by hand and by its clock. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { RunView } from "../../../src/core/run/runView.ts";
 import type { FireView, ScheduleView } from "../../../src/objects/schedule.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
 import { until } from "../../support/until.ts";
-import { type WeirProcess, Workspace } from "../../support/weir.ts";
+import { Workspace } from "../../support/weir.ts";
 
 let workspace: Workspace;
 let target: Target;
@@ -19,7 +20,8 @@ beforeEach(async () => {
       kind: "http",
       url: `${target.url}/v1/users/{{item}}?since={{watermark}}&until={{scheduledAt}}`,
     },
-    quota: { requests: "10/s" },
+    // A run goes on until its rate is taken away.
+    quota: { requests: "1/s" },
   };
   workspace.write("spec.json", JSON.stringify(spec));
 });
@@ -39,15 +41,9 @@ const YEARLY = ["--cron", "0 0 29 2 *"];
 const add = (...flags: string[]) =>
   weir<ScheduleView>("add", "spec.json", ...YEARLY, "--watermark", "2026-01-01T00:00Z", ...flags);
 const show = (id: string) => weir<Shown>("show", id);
-async function dev(): Promise<WeirProcess> {
-  const started = workspace.start(["dev", "--port", "0"]);
-  await until("weir dev to be ready", () => started.stderr.includes("ready"));
-  return started;
-}
-
 describe("weir schedule", () => {
   test("queue-one, fired four times in a slow run: two runs in all, in order, and the watermark is right", async () => {
-    await dev();
+    await workspace.dev();
     const { id } = await add("--overlap", "queue-one");
     const days = ["2026-02-01", "2026-02-02", "2026-02-03", "2026-02-04"];
     const fired: FireView[] = [];
@@ -57,6 +53,8 @@ describe("weir schedule", () => {
 
     const done = await until("both runs to have ended", async () => {
       const shown = await show(id);
+      for (const { run } of shown.open)
+        if (run !== null) await workspace.weir(["set", run, "--rate", "none"]);
       return shown.open.length === 0 && shown;
     });
     expect([...done.runs].reverse()).toMatchObject([
@@ -112,7 +110,7 @@ describe("weir schedule", () => {
       stderr: expect.stringContaining("weir dev"),
     });
     await weir("set", id, "--cron", "* * * * *", "--overlap", "skip");
-    const driver = await dev();
+    const driver = (await workspace.dev()).process;
     const said = `drives schedule ${id}  * * * * * (UTC)`;
     await until("weir dev to say what it drives", () => driver.stderr.includes(said));
     const shown = await until(
@@ -127,8 +125,13 @@ describe("weir schedule", () => {
     expect(shown.runs.at(-1)?.scheduledAt).toMatch(/:00\.000Z$/);
   });
 
-  test("is listed, changed, paused, resumed and removed without weir dev", async () => {
+  test("is listed and removed without weir dev; with it changed, paused and resumed", async () => {
     const { id } = await add("--name", "nightly", "--zone", "Europe/Berlin");
+    const listed = await workspace.weir(["schedule", "list"]);
+    expect(listed.stdout).toMatch(
+      /^s_\w+ {2}0 0 29 2 \* \(Europe\/Berlin\) {2}nightly {2}http http:\/\/\S+\{\{item\}\}\S+ {2}next \S+Z {2}no run yet {2}fires only while weir dev runs here\n$/,
+    );
+    const dev = (await workspace.dev()).process;
     expect(await weir<ScheduleView[]>("list")).toMatchObject([
       { id, name: "nightly", next: expect.any(Array) },
     ]);
@@ -145,14 +148,20 @@ describe("weir schedule", () => {
     expect(await weir("resume", id)).toMatchObject({ status: "active" });
     const human = await workspace.weir(["schedule", "show", id]);
     expect(human.stdout).toContain("cron      0 0 29 2 * (Europe/Berlin)");
-    const listed = await workspace.weir(["schedule", "list"]);
-    expect(listed.stdout).toMatch(
-      /^s_\w+ {2}0 0 29 2 \* \(Europe\/Berlin\) {2}nightly {2}http http:\/\/\S+\{\{item\}\}\S+ {2}next \S+Z {2}no run yet {2}fires only while weir dev runs here\n$/,
-    );
+    dev.interrupt();
+    await dev.finished();
     await weir("remove", id);
-    expect(await weir("list")).toEqual([]);
     expect((await workspace.weir(["schedule", "show", id])).exitCode).toBe(2);
   });
+});
+
+describe("weir schedule add", () => {
+  let home: Workspace;
+  beforeAll(async () => {
+    home = new Workspace();
+    await home.dev();
+  });
+  afterAll(() => home.close());
 
   test.each([
     [["--cron", "0 25 * * *"], /--cron: is not valid: Invalid value for hour: 25/],
@@ -162,7 +171,8 @@ describe("weir schedule", () => {
     [[], /--cron is missing/],
     [[...YEARLY, "--watermark", "2026-01-01", "--rate", "fast"], /--rate: /],
   ])("refuses %j by the flag that was wrong", async (flags, says) => {
-    const { exitCode, stderr } = await workspace.weir(["schedule", "add", "spec.json", ...flags]);
+    const spec = join(workspace.folder, "spec.json");
+    const { exitCode, stderr } = await home.weir(["schedule", "add", spec, ...flags]);
     expect([exitCode, stderr]).toEqual([2, expect.stringMatching(says)]);
   });
 });

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Workspace } from "../../support/weir.ts";
 
 const EXAMPLES = resolve(import.meta.dirname, "../../../docs/examples");
@@ -35,10 +35,17 @@ async function outside(example: string): Promise<Outside> {
 }
 
 describe("the examples of sources and batches", () => {
+  /** Its `weir dev` works on the runs; each test has a folder of its own. */
+  let home: Workspace;
   let workspace: Workspace;
   let system: Outside;
+  beforeAll(async () => {
+    home = new Workspace();
+    await home.dev();
+  });
+  afterAll(() => home.close());
   beforeEach(() => {
-    workspace = new Workspace();
+    workspace = home.beside();
   });
   afterEach(async () => {
     await workspace.close();
