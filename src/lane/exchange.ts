@@ -69,6 +69,9 @@ export interface ExchangeHost {
   gaveUp(): void;
 }
 
+/** Far longer than an answer takes: most requests see no such timer ring. */
+const WATCH_CLOCK_MS = 100;
+
 interface Waiting<T> {
   readonly resolve: (value: T) => void;
 }
@@ -196,7 +199,9 @@ export class Exchange {
     this.#answerWaiters = [];
     this.#announced = [];
     this.#indexed = [];
+    const stopWatch = this.#watchClock();
     const answered = await this.#untilAnswered(request);
+    stopWatch();
     this.#busy = false;
     if (answered !== null) {
       this.#pollMs = answered.answer.pollMs;
@@ -209,6 +214,19 @@ export class Exchange {
       this.close();
       this.#host.gaveUp();
     } else this.reconsider();
+  }
+
+  /**
+   * A clock that was set back by less than it had gone since the last reading learns it from its timers alone
+   * (`clock.ts`), and while a request is out for long there may be none: its answer brings permits for this clock.
+   */
+  #watchClock(): () => void {
+    let cancel = () => {};
+    const again = (): void => {
+      cancel = this.#clock.after(WATCH_CLOCK_MS, again);
+    };
+    again();
+    return () => cancel();
   }
 
   #request(composed: Composed): SyncRequest {
