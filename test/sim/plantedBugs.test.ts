@@ -10,16 +10,17 @@ const NONE = { tokens: null, calls: null, dollars: null };
 const DEATHS = { everyMs: 4000, dwellMs: 0 };
 const RESTARTS = { everyMs: 4000, dwellMs: 0 };
 const STALLS = { everyMs: 1000, dwellMs: 400 };
-/** Longer than a lease, and shorter. */
-const FREEZES = { everyMs: 4000, dwellMs: 60_000 };
-const LATE = { requestLate: 0.1, requestLost: 0.1 };
 
 /** Where each bug shows, and as what. */
 const WORLDS: Readonly<Record<Bug, Found>> = {
   "extra-permit": { rules: ["rate"], world: smallWorld({}) },
   "unfenced-lease": {
-    rules: ["fences", "one row per item"],
-    world: smallWorld({ faults: { ...LATE, deaths: DEATHS, freezes: FREEZES } }),
+    rules: ["fences"],
+    world: smallWorld({
+      ...{ place: "deployed", lanesPerInvocation: 1, safetyMs: 200_000 },
+      spec: { maxParallelism: 40, chunkSize: 20, checkpoint: { items: 2, bytes: 1_000_000, ms: 30_000 } },
+      faults: { requestLate: 0.4, deaths: { everyMs: 1200, dwellMs: 0 } },
+    }),
   },
   "unchecked-part": {
     rules: ["one row per item", "manifest"],
