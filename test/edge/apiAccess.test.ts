@@ -203,4 +203,7 @@ const PATHS = [
   "/v1/schedules/{id}/pause",
   "/v1/schedules/{id}/resume",
   "/v1/schedules/{id}/runs",
+  "/v1/targets",
+  "/v1/targets/{name}",
+  "/v1/targets/{name}/permits",
 ];

@@ -89,12 +89,20 @@ const markup: Encoding = (character) => {
 /** Letters and digits stay what they are in every encoding. */
 const PLAIN = /^[0-9A-Za-z]$/;
 
-const [inUrl, ...inText] = [percent, json, markup].map(
+const [inUrl, inJson, inMarkup] = [percent, json, markup].map(
   (encoding): Encoding =>
     (character) =>
       PLAIN.test(character) ? [character] : encoding(character),
-) as [Encoding, ...Encoding[]];
-const ENCODINGS: readonly Encoding[] = [inUrl, ...inText];
+) as [Encoding, Encoding, Encoding];
+/** A JSON text in which no reference of markup begins: there `&` may not be one character of the secret. */
+const jsonAlone: Encoding = (character) =>
+  character === "&" ? [`${literally(character)}(?!amp;|#)`] : inJson(character);
+
+/**
+ * In this order, because the first that fits wins: an escape of JSON begins with a character that stands for itself in
+ * the others, and a reference of markup does so in JSON, which would end a match too early.
+ */
+const ENCODINGS: readonly Encoding[] = [jsonAlone, inMarkup, inJson, inUrl];
 
 /** At least `digits` hexadecimal digits, in either case. */
 function hex(n: number, digits: number): string {
