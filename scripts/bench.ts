@@ -5,6 +5,7 @@
  *   --only NAME[,NAME]   some of the scenes: see `SCENES`
  *   --repeat 3           how often a short run is repeated; medians are printed, with least and most
  *   --minutes 25         scenes that would end later are not begun
+ *   --rows TEXT          of the scene `limits` only the rows whose names contain it
  *   --write              puts what a scene printed into its section of docs/benchmarks.md, and its charts beside
  *   --peers              what people use today instead, installed from scripts/peers
  */
@@ -17,6 +18,7 @@ import { main, minute, modes } from "./bench/scenes/fair.ts";
 import { faults } from "./bench/scenes/faults.ts";
 import { frozen } from "./bench/scenes/frozen.ts";
 import { flat, large } from "./bench/scenes/large.ts";
+import { limits } from "./bench/scenes/limits.ts";
 import { frozenPeers, installPeers, peers } from "./bench/scenes/peers.ts";
 import { profile } from "./bench/scenes/profile.ts";
 import { referee } from "./bench/scenes/referee.ts";
@@ -35,6 +37,7 @@ const SCENES: readonly Scene[] = [
   referee,
   lanes,
   modes,
+  limits,
   scale,
   flat,
 ];
@@ -45,6 +48,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     repeat: { type: "string", default: "3" },
+    rows: { type: "string" },
     minutes: { type: "string", default: "25" },
     write: { type: "boolean", default: false },
     peers: { type: "boolean", default: false },
@@ -69,6 +73,7 @@ if (values.peers && !installPeers()) {
 const stage: Stage = {
   repeat: Number(values.repeat),
   untilMs: Date.now() + Number(values.minutes) * 60_000,
+  ...(values.rows !== undefined && { rows: values.rows }),
   seen: {},
 };
 for (const scene of scenes) {

@@ -17,6 +17,8 @@ export interface Stage {
   readonly repeat: number;
   /** Wall-clock instant at which the benchmark has to be over. */
   readonly untilMs: number;
+  /** Only rows whose names contain this are played; absent: all. */
+  readonly rows?: string;
   /** What earlier scenes measured and later ones compare with. */
   readonly seen: { main?: Measured; minute?: Measured; large?: Measured };
 }

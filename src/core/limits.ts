@@ -174,6 +174,10 @@ export const THROTTLED_TRIES_MOST = 200;
 /** A shared pause lasts at most this; then single calls probe. */
 export const SHARED_PAUSE_MAX_MS = 60_000;
 export const THROTTLED_ITEMS_TO_PAUSE = 3;
+/** The shortest wait that Retry-After can ask for, in whole seconds: it says little of how long it takes. */
+export const SHORT_WAIT_MS = 1000;
+/** A window takes more calls than this: fewer between two pauses are a rate that is far too high. */
+export const WINDOW_CALLS = 20;
 /** Throttled without a word and with no answer for so long, the target's window is closed: longer than most calls take. */
 export const CLOSED_WINDOW_MS = 5000;
 /**
@@ -181,23 +185,48 @@ export const CLOSED_WINDOW_MS = 5000;
  * longer than reports usually take to be made, and a run does not wait for hours for one that never is.
  */
 export const MAX_AGAIN = 30;
-export const RATE_DECREASE = 0.85;
-/** One decrease takes the rate to no less than this share: a second without reports is not proof of a wall. */
-export const RATE_DECREASE_FLOOR = 0.25;
+/** One decrease takes the rate to no less than this share: a moment of refusals is not proof of a wall. */
+export const RATE_DECREASE_FLOOR = 0.1;
+/** Refused calls that are worth the rate: GCRA with burst 1 uses most of its rate at some per mille. */
+export const RARE_REFUSALS = 0.01;
+/** A larger share of refused calls is no chance, once the excess adds up to `TRIAL_SCORE` calls. */
+export const REFUSED_MOST = 0.02;
+export const TRIAL_SCORE = 4;
+/** What was taken is measured over about this long, or so many calls if that is longer. */
+export const EVIDENCE_MS = 1000;
+export const EVIDENCE_CALLS = 10;
+/** Growth per second of a rate that holds, as a share of it; doubled after each `QUIET_MS` without a refusal. */
+export const HOLDING_GROWTH = 0.002;
+export const QUIET_MS = 5000;
+/** One rare refusal takes at most this share off. */
+export const STEP_DOWN_MOST = 0.03;
+/** Growth per second of a rate that was lowered by a guess, up to this share of where it was refused. */
+export const SEEKING_GROWTH = 0.08;
+/** … or this share of the way to there, if that is more. */
+export const SEEKING_GAP = 0.25;
+export const SEEKING_TO = 0.98;
+/** Reports with a refusal that end the search, and what it then takes back: it grew by so much until they came. */
+export const SEEKING_REFUSALS = 2;
+export const SEEKING_BACK = 0.02;
+/** A rate grows while this share of it is used, one whose limit is not known while this one is. */
+export const RATE_USED = 0.7;
+export const RATE_USED_STARTING = 0.5;
+/** Up to this share of refused calls they may be sent too unevenly, and not too fast. */
+export const UNEVEN_MOST = 0.5;
+/** What is taken off a rate that may only be uneven. */
+export const UNEVEN_STEP = 0.08;
+/** A call may leave so much sooner than its distance to others says, where they are kept apart: timers are so exact. */
+export const SPACED_MS = 4;
+/** They are kept apart by this share of their distance: the rest is for making up what a late timer held back. */
+export const SPACING_SHARE = 0.95;
+/** Where less than this share of the rate is used, calls may be kept apart too strictly. */
+export const LOOSEN_USED = 0.93;
+export const LOOSEN_FIRST_MS = 3000;
+export const LOOSEN_MOST_MS = 600_000;
+/** Where a rate begins whose limit is not known. */
+export const FIRST_RATE_PER_SECOND = 10;
 /** Without an item that was throttled twice the rate falls to this share and no further: a limit told twice too high. */
 export const UNPROVEN_FLOOR = 0.4;
-/** Items remembered as throttled: as many as wait for their next try when hundreds of lanes are throttled at once. */
-export const THROTTLED_ITEMS_KEPT = 200;
-/** Below this many calls per second "accepted in the last second" is noise and says nothing about a rate. */
-export const RATE_MEASURED_FROM_PER_SECOND = 10;
-/** Growth is quick up to this share of the last ceiling: 429s begin a little above the true limit. */
-export const QUICK_GROWTH_TO = 0.95;
-/** Quick growth per second, as a share of the last ceiling. */
-export const QUICK_GROWTH = 0.05;
-/** First step of slow growth per second, as a share of the last ceiling. */
-export const SLOW_GROWTH = 0.001;
-/** Seconds without a 429 after which the slow step doubles: back from half the rate in under a minute. */
-export const GROWTH_DOUBLES_S = 5;
 /** With fewer calls in an interval of a ramp their mean duration says little. */
 export const RAMP_LATENCY_CALLS = 20;
 /** Calls that take this much longer say more of the machine that makes them than of the target. */

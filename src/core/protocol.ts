@@ -117,6 +117,10 @@ export interface Trouble {
   readonly askedBy?: string;
   /** The call was a probe. */
   readonly probe: boolean;
+  /** Only for throttled: the item was throttled before. */
+  readonly again?: true;
+  /** Only for throttled: the call left closer behind the one before than permits lie apart. */
+  readonly close?: true;
   /** Only for down: no connection was made. Absent: one was, or it is not known. */
   readonly unreached?: true;
   /** Only for down: the item failed before while others were answered. */
@@ -146,6 +150,8 @@ export interface Refusal {
 export interface Report {
   /** Calls that left. */
   readonly calls: number;
+  /** Of them: those that left closer behind the one before than permits lie apart. Absent: none. */
+  readonly close?: number;
   /** Of the calls that ended: how many were throttled. */
   readonly throttled: number;
   readonly inFlight: number;
@@ -282,6 +288,14 @@ export interface Rounds {
   readonly left: readonly number[];
 }
 
+/** How even an invocation lets its calls go, where its target refuses uneven ones. */
+export interface Spacing {
+  /** Calls leave at least so far apart, but for `together` of them. */
+  readonly everyMs: number;
+  /** 1 or more. */
+  readonly together: number;
+}
+
 /** Send instants, relative to the moment of the answer. */
 export type Grant =
   | {
@@ -294,6 +308,8 @@ export type Grant =
       readonly inMs?: readonly number[];
       /** A permit may be used from its instant until this much later; then it is forfeit. */
       readonly graceMs: number;
+      /** Absent: calls leave as their instants are due. */
+      readonly spacing?: Spacing;
       /** True: one single call that finds out whether the target is back. */
       readonly probe: boolean;
       /** Which items a probe is to be taken from, where there is a choice; absent: any. */

@@ -10,6 +10,7 @@ import { addUsage, type Usage } from "../core/usage.ts";
 
 export class Tally {
   #calls = 0;
+  #close = 0;
   #throttled = 0;
   #inFlight = 0;
   #answered = 0;
@@ -55,8 +56,10 @@ export class Tally {
     return this.#blocked;
   }
 
-  callLeft(): void {
+  /** `isClose`: closer behind the call before it than permits lie apart. */
+  callLeft(isClose = false): void {
     this.#calls += 1;
+    if (isClose) this.#close += 1;
     this.#inFlight += 1;
   }
 
@@ -126,6 +129,7 @@ export class Tally {
     const agoMs = nowMs - this.#upMs;
     const report: Report = {
       calls: this.#calls,
+      ...(this.#close > 0 && { close: this.#close }),
       throttled: this.#throttled,
       inFlight: this.#inFlight,
       answered: this.#answered,
@@ -143,6 +147,7 @@ export class Tally {
       ...(this.#usage === null ? {} : { usage: this.#usage }),
     };
     this.#calls = 0;
+    this.#close = 0;
     this.#throttled = 0;
     this.#answered = 0;
     this.#probeAnswered = false;

@@ -33,6 +33,10 @@ export interface WorldOptions {
   readonly timerLateMs?: (random: () => number) => number;
   /** How a try ends; called when its answer comes. Absent: ok. */
   readonly outcome?: (index: number, tryNumber: number, atMs: number) => TaskOutcome;
+  /** What the target makes of a call on its arrival; null: it is accepted. Its refusals come back at once. */
+  readonly admit?: (atMs: number, inFlight: number) => TaskOutcome | null;
+  /** How long a call is on its way to the target; absent: no time. */
+  readonly transitMs?: (random: () => number) => number;
   /** Items that one call carries; then `batchOutcome` tells how a call ends (absent: ok for each). */
   readonly batch?: number;
   readonly batchOutcome?: (indexes: readonly number[], callNumber: number) => BatchOutcome;
@@ -65,6 +69,9 @@ export class LaneWorld {
   readonly time = new VirtualTime();
   run: Run;
   readonly calls: Call[] = [];
+  /** Arrivals at the target. */
+  readonly answers: { readonly atMs: number; readonly isRefused: boolean }[] = [];
+  #atTarget = 0;
   readonly parts = new Map<string, Uint8Array>();
   /** Times that a lane opened its task. */
   opened = 0;
@@ -249,8 +256,19 @@ export class LaneWorld {
     this.calls.push({ index, atMs: this.time.nowMs, indexes: [index] });
     const tryNumber = (this.#tries.get(index) ?? 0) + 1;
     this.#tries.set(index, tryNumber);
+    const transitMs = this.#options.transitMs?.(this.random) ?? 0;
+    if (transitMs > 0) await process.sleep(transitMs);
+    const refusal = this.#options.admit?.(this.time.nowMs, this.#atTarget) ?? null;
+    this.answers.push({ atMs: this.time.nowMs, isRefused: refusal !== null });
+    if (refusal !== null) {
+      await process.sleep(1);
+      if (signal.aborted) throw new LaneStopped();
+      return refusal;
+    }
+    this.#atTarget += 1;
     const latencyMs = between(this.#options.latencyMs ?? [25, 75], this.random);
     await process.sleep(this.#options.callMs?.(index) ?? latencyMs);
+    this.#atTarget -= 1;
     if (signal.aborted) throw new LaneStopped();
     return this.#options.outcome?.(index, tryNumber, this.time.nowMs) ?? OK;
   }

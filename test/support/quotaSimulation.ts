@@ -52,7 +52,7 @@ interface Invocation {
   /** No earlier, unless something is to report at once. */
   askAtMs: number;
   inFlight: number;
-  seen: { answered: number; probeAnswered: boolean; troubles: Trouble[]; sinceAnswer: number };
+  seen: { calls: number; answered: number; probeAnswered: boolean; troubles: Trouble[]; sinceAnswer: number };
 }
 
 /** One way between invocation and Run, and how long lanes wait for others to join their request. */
@@ -74,6 +74,7 @@ class Simulation {
   #nowMs = 0;
   #requests = 0;
   #nextItem = 0;
+  readonly #throttled = new Set<number>();
   /** Throttled items that wait for their next try. */
   #deferred: { item: number; dueMs: number }[] = [];
 
@@ -112,7 +113,7 @@ class Simulation {
   }
 
   #start(name: string): void {
-    const seen = { answered: 0, probeAnswered: false, troubles: [], sinceAnswer: 0 };
+    const seen = { calls: 0, answered: 0, probeAnswered: false, troubles: [], sinceAnswer: 0 };
     const invocation: Invocation = {
       name,
       waiting: this.#options.lanesPerInvocation,
@@ -142,8 +143,9 @@ class Simulation {
   #ask(invocation: Invocation): void {
     if (invocation.isAsking) return;
     invocation.isAsking = true;
-    const { answered, probeAnswered, troubles, sinceAnswer } = invocation.seen;
+    const { calls, answered, probeAnswered, troubles, sinceAnswer } = invocation.seen;
     const told = report({
+      calls,
       answered,
       probeAnswered,
       troubles,
@@ -151,7 +153,7 @@ class Simulation {
       throttled: troubles.filter((t) => t.kind === "throttled").length,
       inFlight: invocation.inFlight,
     });
-    invocation.seen = { answered: 0, probeAnswered: false, troubles: [], sinceAnswer: 0 };
+    invocation.seen = { calls: 0, answered: 0, probeAnswered: false, troubles: [], sinceAnswer: 0 };
     const want = Math.max(0, invocation.waiting - invocation.held.length);
     this.#at(this.#nowMs + ONE_WAY_MS, () => {
       this.#requests++;
@@ -194,6 +196,7 @@ class Simulation {
   #call(invocation: Invocation, permit: Permit): void {
     invocation.waiting--;
     invocation.inFlight++;
+    invocation.seen.calls++;
     const atMs = this.#nowMs;
     const index = this.#takeItem();
     const isDown = this.#options.outages?.some(({ fromMs, toMs }) => atMs >= fromMs && atMs < toMs) ?? false;
@@ -204,9 +207,17 @@ class Simulation {
     const retryAfterMs = answer === "throttled" && this.#options.saysRetryAfter ? waitMs : null;
     const latencyMs = answer === "accepted" ? 25 + 50 * this.#random() : 5 + 5 * this.#random();
     this.#at(atMs + latencyMs, () => {
+      const again = this.#throttled.has(index) ? { again: true as const } : {};
+      if (answer === "throttled") this.#throttled.add(index);
       if (answer !== "accepted")
         this.#deferred.push({ item: index, dueMs: this.#nowMs + Math.max(1000, waitMs) });
-      this.#end(invocation, answer, { index, epoch: permit.epoch, retryAfterMs, probe: permit.probe });
+      this.#end(invocation, answer, {
+        index,
+        epoch: permit.epoch,
+        retryAfterMs,
+        probe: permit.probe,
+        ...again,
+      });
     });
   }
 

@@ -138,7 +138,10 @@ class TargetServer implements Target {
       return { status: 429, headers, body: '{"error":"too many requests"}' };
     }
     const maxInFlight = this.#options.maxInFlight ?? Number.POSITIVE_INFINITY;
-    return this.#inFlight >= maxInFlight ? { status: 503, body: '{"error":"too many at once"}' } : null;
+    if (this.#inFlight < maxInFlight) return null;
+    const { inFlightStatus: status = 503 } = this.#options;
+    const body = '{"error":"too many at once"}';
+    return status === 429 ? { status, headers: { "retry-after": "1" }, body } : { status, body };
   }
 
   #readWhole(request: IncomingMessage, then: (whole: Captured) => void): void {

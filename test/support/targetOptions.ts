@@ -13,8 +13,10 @@ export interface TargetOptions extends FaultOptions {
   readonly latencyMs?: readonly [number, number] | LogNormal;
   /** Every answer takes so many times as long (a brownout); absent: 1. */
   readonly slowedBy?: number;
-  /** Calls in flight above which the answer is 503. */
+  /** Calls in flight above which the answer is `inFlightStatus`. */
   readonly maxInFlight?: number;
+  /** Absent: 503, without a word; a 429 comes with `Retry-After: 1`. */
+  readonly inFlightStatus?: 429 | 503;
   /** What stands before the id in the path; the id is the rest of the URL as it came. */
   readonly prefix?: string;
   /** The answer repeats method, URL, headers and body. */

@@ -10,6 +10,8 @@ export interface WindowOptions {
   readonly window: "sliding" | "aligned";
   /** Calls accepted in one window; at least 1. */
   readonly perSecond: number;
+  /** Length of an aligned window; absent: a second. */
+  readonly windowMs?: number;
 }
 
 const WINDOW_MS = 1000;
@@ -36,21 +38,23 @@ export class SlidingLimit {
 /** A counter that starts anew with every whole second of the target's clock. */
 export class AlignedLimit {
   readonly #perSecond: number;
+  readonly #windowMs: number;
   #window = Number.NEGATIVE_INFINITY;
   #accepted = 0;
 
-  constructor({ perSecond }: WindowOptions) {
+  constructor({ perSecond, windowMs = WINDOW_MS }: WindowOptions) {
     this.#perSecond = Math.max(1, perSecond);
+    this.#windowMs = windowMs;
   }
 
   /** Null: accepted. Else milliseconds until one call would be. `nowMs` never goes back. */
   admit(nowMs: number): number | null {
-    const window = Math.floor(nowMs / WINDOW_MS);
+    const window = Math.floor(nowMs / this.#windowMs);
     if (window !== this.#window) {
       this.#window = window;
       this.#accepted = 0;
     }
-    if (this.#accepted >= this.#perSecond) return (window + 1) * WINDOW_MS - nowMs;
+    if (this.#accepted >= this.#perSecond) return (window + 1) * this.#windowMs - nowMs;
     this.#accepted += 1;
     return null;
   }

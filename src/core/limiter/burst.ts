@@ -13,6 +13,8 @@ export interface QuotaSettings {
   readonly ratePerSecond: number | null;
   /** Requests the target tolerates at once; null when not said. */
   readonly burst: number | null;
+  /** The limit is not known: the rate is found out, up to `ratePerSecond`. */
+  readonly isAuto?: boolean;
   /** Absent: tokens are not limited. */
   readonly tokens?: TokenSettings;
 }

@@ -10,6 +10,7 @@ import {
   CLOSED_WINDOW_MS,
   PROBE_FIRST_MS,
   SHARED_PAUSE_MAX_MS,
+  SHORT_WAIT_MS,
   THROTTLED_ITEMS_TO_PAUSE,
 } from "../limits.ts";
 import type { Report, Trouble } from "../protocol.ts";
@@ -30,6 +31,8 @@ export interface Judged {
   readonly row: ThrottledRow;
   /** How long all pause before a single call asks; null: it may be the rate. */
   readonly pauseMs: number | null;
+  /** The target says how long it is closed. */
+  readonly isAnnounced: boolean;
 }
 
 /** The row after a report. `epoch`: the current one. */
@@ -42,7 +45,9 @@ export function judgeWindow(
   if (report.answered > 0) row = { ...NONE, fromEpoch: row.fromEpoch };
   for (const trouble of sinceAnswer(report)) row = withTrouble(row, trouble, at.nowMs);
   const pauseMs = pauseOf(row, at.nowMs);
-  return pauseMs === null ? { row, pauseMs } : { row: { ...NONE, fromEpoch: at.epoch + 1 }, pauseMs };
+  const isAnnounced = row.retryAfterMs !== null;
+  if (pauseMs === null) return { row, pauseMs, isAnnounced };
+  return { row: { ...NONE, fromEpoch: at.epoch + 1 }, pauseMs, isAnnounced };
 }
 
 const NONE: ThrottledRow = { sinceMs: 0, items: [], retryAfterMs: null, fromEpoch: Number.MIN_SAFE_INTEGER };
@@ -68,6 +73,11 @@ function withTrouble(row: ThrottledRow, trouble: Trouble, nowMs: number): Thrott
 
 function pauseOf({ items, retryAfterMs, sinceMs }: ThrottledRow, nowMs: number): number | null {
   if (items.length < THROTTLED_ITEMS_TO_PAUSE) return null;
-  if (retryAfterMs !== null) return Math.min(retryAfterMs, SHARED_PAUSE_MAX_MS);
-  return nowMs - sinceMs >= CLOSED_WINDOW_MS ? PROBE_FIRST_MS : null;
+  const forMs = nowMs - sinceMs;
+  // Who answers in whole seconds says "1" for a millisecond too: that much must pass without an answer first.
+  if (retryAfterMs !== null)
+    return retryAfterMs > SHORT_WAIT_MS || forMs >= SHORT_WAIT_MS
+      ? Math.min(retryAfterMs, SHARED_PAUSE_MAX_MS)
+      : null;
+  return forMs >= CLOSED_WINDOW_MS ? PROBE_FIRST_MS : null;
 }

@@ -22,7 +22,7 @@ import {
   POLL_MS,
   TOKEN_TOLD_MAX_MS,
 } from "../limits.ts";
-import type { Grant, Report, SettledCall, Told } from "../protocol.ts";
+import type { Grant, Report, SettledCall, Spacing, Told } from "../protocol.ts";
 import { graceMs, type QuotaSettings } from "./burst.ts";
 import { book, type Calendar, hasPlaces } from "./calendar.ts";
 import {
@@ -36,8 +36,17 @@ import {
   type ReportMoment,
   sendProbe,
 } from "./circuit.ts";
-import { type Feedback, type Learnt, learn, measureAnew, reconfigure, startFeedback } from "./feedback.ts";
+import {
+  type Configured,
+  type Feedback,
+  type Learnt,
+  learn,
+  measureAnew,
+  reconfigure,
+  startFeedback,
+} from "./feedback.ts";
 import { emissionIntervalMs, emptyTat, reserve, retime, type Tat } from "./gcra.ts";
+import { spacingAt } from "./spacing.ts";
 import {
   configureTokens,
   createTokenQuota,
@@ -107,7 +116,7 @@ export function createQuota(settings: QuotaSettings, nowMs: number): Quota {
     issuedThroughMs: nowMs,
     issuedAheadMs: 0,
     queuedToMs: nowMs,
-    feedback: startFeedback(settings.ratePerSecond, nowMs),
+    feedback: startFeedback(configuredOf(settings), nowMs),
     circuit: CLOSED,
     ...(settings.tokens === undefined ? {} : { tokens: createTokenQuota(settings.tokens, nowMs) }),
   };
@@ -208,11 +217,11 @@ export function waitOut(quota: Quota, nowMs: number): Quota {
 
 /** In a run that limits only tokens, a throttled answer says something about tokens and nothing about requests. */
 function learnBoth(quota: Quota, report: Report, nowMs: number): Learnt & { readonly quota: Quota } {
-  const at = { nowMs, epoch: quota.epoch, configuredPerSecond: quota.settings.ratePerSecond };
+  const at = { nowMs, epoch: quota.epoch, configured: configuredOf(quota.settings) };
   const learnt = learn(quota.feedback, report, at);
   if (!quota.tokens) return { ...learnt, quota };
   const tokens = observeTokens(quota.tokens, report, at);
-  const isLimited = at.configuredPerSecond !== null;
+  const isLimited = at.configured.perSecond !== null || at.configured.isAuto === true;
   const feedback = isLimited
     ? learnt.feedback
     : { ...learnt.feedback, ratePerSecond: null, ceilingPerSecond: null };
@@ -274,8 +283,9 @@ export function configureQuota(quota: Quota, settings: QuotaSettings, nowMs: num
 function configureRequests(quota: Quota, settings: QuotaSettings, nowMs: number): Quota {
   const from = quota.settings.ratePerSecond;
   const to = settings.ratePerSecond;
-  if (from === to) return stored({ ...quota, settings });
-  const changed = withRate({ ...quota, settings }, reconfigure(quota.feedback, { from, to }, nowMs), nowMs);
+  if (from === to && quota.settings.isAuto === settings.isAuto) return stored({ ...quota, settings });
+  const configured = { from: configuredOf(quota.settings), to: configuredOf(settings) };
+  const changed = withRate({ ...quota, settings }, reconfigure(quota.feedback, configured, nowMs), nowMs);
   const isCut = (effectiveRate(changed) ?? Infinity) < (effectiveRate(quota) ?? Infinity);
   return isCut ? nextEpoch(changed) : stored(changed);
 }
@@ -283,6 +293,16 @@ function configureRequests(quota: Quota, settings: QuotaSettings, nowMs: number)
 /** How far ahead instants may lie. */
 function depthOf({ endsInMs = DEPTH_MS }: Ask): number {
   return Math.min(DEPTH_MS, endsInMs);
+}
+
+function configuredOf({ ratePerSecond, isAuto = false }: QuotaSettings): Configured {
+  return { perSecond: ratePerSecond, isAuto };
+}
+
+/** How far apart an invocation keeps its calls; absent: as the permits lie. */
+function spacingOf({ feedback }: Quota, intervalMs: number): { readonly spacing?: Spacing } {
+  const spacing = spacingAt(feedback.evenness, intervalMs);
+  return spacing === null ? {} : { spacing };
 }
 
 function deferred(quota: Quota, askAgainInMs: number): { readonly quota: Quota; readonly grant: Grant } {
@@ -311,7 +331,7 @@ function paced(quota: Quota, ask: Ask, rate: number, pollMs: number) {
   const permits = { kind, firstInMs, everyMs, count: reserved.count, probe: false };
   return {
     quota: issued({ ...quota, tat: reserved.tats[0]! }, nowMs),
-    grant: { ...permits, graceMs: graceMs(quota.settings) } satisfies Grant,
+    grant: { ...permits, ...spacingOf(quota, intervalMs), graceMs: graceMs(quota.settings) } satisfies Grant,
   };
 }
 
@@ -338,6 +358,7 @@ function bookApart(quota: Quota, ask: Ask, of: { readonly count: number; readonl
     grant: {
       ...permits,
       ...(takesPlaces && { inMs }),
+      ...spacingOf(quota, intervalMs),
       graceMs: graceMs(quota.settings),
       probe: false,
     } satisfies Grant,

@@ -61,7 +61,7 @@ export function createTokenQuota(settings: TokenSettings, nowMs: number): TokenQ
     settings,
     tat: emptyTat(nowMs),
     credit: 0,
-    feedback: startFeedback(ALL, nowMs),
+    feedback: startFeedback({ perSecond: ALL }, nowMs),
     outputs: [],
     meanTokens: null,
     told: null,
@@ -73,7 +73,7 @@ export function configureTokens(before: TokenQuota, settings: TokenSettings, now
   const { perSecond } = settings;
   const changed = { ...before, settings };
   if (perSecond === before.settings.perSecond) return changed;
-  return withInterval(before, { ...changed, feedback: startFeedback(ALL, nowMs), told: null });
+  return withInterval(before, { ...changed, feedback: startFeedback({ perSecond: ALL }, nowMs), told: null });
 }
 
 /** After a restart of the Run: credit is forgotten, what was issued is not. */
@@ -94,7 +94,7 @@ export function observeTokens(
   report: Report,
   at: { readonly nowMs: number; readonly epoch: number },
 ): TokenQuota {
-  const { feedback } = learn(tokens.feedback, report, { ...at, configuredPerSecond: ALL });
+  const { feedback } = learn(tokens.feedback, report, { ...at, configured: { perSecond: ALL } });
   return withInterval(tokens, { ...tokens, feedback });
 }
 

@@ -141,6 +141,8 @@ export function tell(context: TryContext, items: readonly Item[], outcome: TaskO
       epoch,
       probe,
       ...rest,
+      ...(kind === "throttled" && wasThrottled(context, items) && { again: true as const }),
+      ...(kind === "throttled" && seat.lastIsClose && { close: true as const }),
       ...(kind === "down" && evidenceOf(context.settlement, items, isUnreached(outcome, wasReached(host)))),
       ...(refusal !== null && { refusal: { ...refusal, message: task.mask(refusal.message) } }),
     });
@@ -148,6 +150,10 @@ export function tell(context: TryContext, items: readonly Item[], outcome: TaskO
   if (outcome.kind === "transient") host.tally.fault(faultOf(context, outcome));
   if (probe) host.hurry(0);
   else if (kind !== null && host.isCurrentEpoch(epoch)) host.hurry(TROUBLE_WITHIN_MS);
+}
+
+function wasThrottled({ progress }: TryContext, items: readonly Item[]): boolean {
+  return items.some(({ ordinal }) => (progress.waiting.get(ordinal)?.throttles ?? 0) > 0);
 }
 
 /** Somebody was answered by the run's target, at some time. */

@@ -6,7 +6,7 @@
  * call leaves within [instant, instant + grace + clock error] of the Run's clock.
  * An instant is spent at most once; one whose time is over is forfeit and counted.
  */
-import type { Grant } from "../../core/protocol.ts";
+import type { Grant, Spacing } from "../../core/protocol.ts";
 import type { HostNeed } from "../../tasks/calls/permits.ts";
 import { Evenness } from "./evenness.ts";
 import { type AnswerMoment, usableMs } from "./runClock.ts";
@@ -52,6 +52,9 @@ const LEAST_EVERY_MS = 1e-6;
 export class Instants {
   #batches: Batch[] = [];
   readonly #evenness = new Evenness();
+  #spacing: Spacing | null = null;
+  /** Where the next call would stand if all before it had kept their distance. */
+  #spacedMs = Number.NEGATIVE_INFINITY;
   #held = 0;
   /** Instants lost since the last `takeForfeited`. */
   #forfeited = 0;
@@ -79,6 +82,11 @@ export class Instants {
     if (grant.inMs === undefined) this.#batches.push(batch);
     else for (const inMs of grant.inMs) this.#insert({ ...batch, firstMs: mostMs + inMs, count: 1 });
     this.#held += grant.count;
+    this.#spacing = grant.spacing ?? null;
+    // A distance that was kept at a slower rate is not waited for.
+    if (this.#spacing !== null) {
+      this.#spacedMs = Math.min(this.#spacedMs, receivedMs + this.#spacing.everyMs);
+    }
     return batch.firstMs;
   }
 
@@ -90,7 +98,8 @@ export class Instants {
     const batch = this.#current(nowMs, lateMs);
     if (batch === undefined) return null;
     const notBeforeMs = batch.firstMs + batch.next * batch.everyMs;
-    if (notBeforeMs > nowMs) return null;
+    if (notBeforeMs > nowMs || this.#opensMs() > nowMs) return null;
+    if (this.#spacing !== null) this.#spacedMs = Math.max(this.#spacedMs, nowMs) + this.#spacing.everyMs;
     batch.next += 1;
     this.#held -= 1;
     this.#evenness.handedOut(batch.everyMs);
@@ -106,14 +115,14 @@ export class Instants {
   /** When the next instant comes that is not over; null when none is held. */
   nextMs(nowMs: number): number | null {
     const batch = this.#current(nowMs);
-    return batch === undefined ? null : batch.firstMs + batch.next * batch.everyMs;
+    return batch === undefined ? null : Math.max(batch.firstMs + batch.next * batch.everyMs, this.#opensMs());
   }
 
   /** Since when the next instant could be used; null when none can be now. */
   dueSinceMs(nowMs: number): number | null {
     const batch = this.#current(nowMs);
     if (batch === undefined) return null;
-    const nextMs = batch.firstMs + batch.next * batch.everyMs;
+    const nextMs = Math.max(batch.firstMs + batch.next * batch.everyMs, this.#opensMs());
     return nextMs > nowMs ? null : Math.max(nextMs, batch.heldFromMs);
   }
 
@@ -163,6 +172,13 @@ export class Instants {
     this.#forfeited = 0;
     this.#expired = 0;
     return lost;
+  }
+
+  /** Before this the next call would stand too near to others. */
+  #opensMs(): number {
+    if (this.#spacing === null) return Number.NEGATIVE_INFINITY;
+    const { everyMs, together } = this.#spacing;
+    return this.#spacedMs - (together - 1) * everyMs;
   }
 
   /** Instants are used in order: one that lies apart may belong before others that are held. */

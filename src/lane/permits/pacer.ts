@@ -50,6 +50,8 @@ export class Pacer implements SeatHost {
   #costed: CostedPermits | null = null;
   #phase: "asking" | "winding" | "drained" = "asking";
   #epoch = 0;
+  /** When the last call left. */
+  #usedMs = Number.NEGATIVE_INFINITY;
   #freeUntilMs = Number.NEGATIVE_INFINITY;
   #deferredUntilMs = Number.NEGATIVE_INFINITY;
   readonly #probes = new ProbeSwap();
@@ -238,15 +240,18 @@ export class Pacer implements SeatHost {
     return this.#phase !== "drained" && instant.epoch >= this.#epoch && nowMs <= instant.expiresMs;
   }
 
-  used(seat: Seat, instant: Instant, nowMs: number): void {
+  used(seat: Seat, instant: Instant, nowMs: number): boolean {
     if (instant.ticket !== undefined) this.#costed?.used(instant.ticket);
-    this.#tally.callLeft();
+    const isClose = nowMs - this.#usedMs < (this.#demand.everyMs ?? 0);
+    this.#usedMs = nowMs;
+    this.#tally.callLeft(isClose);
     // What lanes will need for hosts nobody foresees.
-    if (instant.need !== undefined) return;
+    if (instant.need !== undefined) return isClose;
     this.#demand.sawUse();
     seat.turnFromMs = nowMs;
     seat.readyMs = nowMs + this.#demand.turnMs;
     if (this.#instants.held === 0) this.#onChange();
+    return isClose;
   }
 
   forfeited(instant: Instant): void {

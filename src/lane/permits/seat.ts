@@ -22,7 +22,8 @@ export interface SeatHost {
   wait(seat: Seat, signal: AbortSignal, need?: HostNeed, cost?: TokenCost): Promise<Instant>;
   isCurrent(instant: Instant, nowMs: number): boolean;
   readonly isCosted: boolean;
-  used(seat: Seat, instant: Instant, nowMs: number): void;
+  /** A call leaves. True: closer behind the one before than permits lie apart. */
+  used(seat: Seat, instant: Instant, nowMs: number): boolean;
   forfeited(instant: Instant): void;
   /** A call with a cost of its own is over. */
   settle(ticket: Ticket, end: Omit<SettledCall, "reserved">): void;
@@ -51,6 +52,7 @@ export class Seat implements Permits {
   /** Set while the lane must not begin a try. */
   stopping = false;
   #lastPermit: Permit | null = null;
+  #lastIsClose = false;
   #usedInTry = 0;
   /** The item of the try has waited for its turn already. */
   hasWaited = false;
@@ -96,6 +98,11 @@ export class Seat implements Permits {
   /** The permit the try's last request left with; null when none left. */
   get lastPermit(): Permit | null {
     return this.#lastPermit;
+  }
+
+  /** The try's last request left closer behind the call before it than permits lie apart. */
+  get lastIsClose(): boolean {
+    return this.#lastIsClose;
   }
 
   /** When the try's first request left. */
@@ -158,7 +165,7 @@ export class Seat implements Permits {
     if (this.#usedInTry === 0) this.#triedAtMs = nowMs;
     this.#usedInTry += 1;
     this.#lastPermit = permit;
-    this.#host.used(this, instant, nowMs);
+    this.#lastIsClose = this.#host.used(this, instant, nowMs);
     return true;
   }
 }

@@ -46,6 +46,7 @@ class Limiter {
 
   tell(answered: number, troubles: readonly Trouble[] = [], probeAnswered = false): void {
     const told = report({
+      calls: answered + troubles.length,
       answered,
       troubles,
       troublesSinceAnswer: troubles.length,
@@ -62,6 +63,10 @@ class Limiter {
 
   throttled(index: number, change: Partial<Trouble> = {}): Trouble {
     return { kind: "throttled", index, epoch: this.quota.epoch, retryAfterMs: null, probe: false, ...change };
+  }
+
+  several(count: number, change: Partial<Trouble> = {}): readonly Trouble[] {
+    return Array.from({ length: count }, (_, index) => this.throttled(index, change));
   }
 
   #put(next: Quota): void {
@@ -181,10 +186,14 @@ describe("throttled answers", () => {
   test("lower the rate and begin a new epoch once a round", () => {
     const limiter = new Limiter(1000);
     limiter.ask(100);
-    limiter.tell(0, [limiter.throttled(1), limiter.throttled(2)]);
-    limiter.tell(0, [limiter.throttled(3, { epoch: 1 })]);
+    limiter.nowMs += 2000;
+    limiter.tell(60);
+    limiter.tell(30, limiter.several(10));
+    const rate = effectiveRate(limiter.quota);
+    expect(rate).toBeCloseTo(920, -1);
+    limiter.tell(30, limiter.several(10, { epoch: 1 }));
     expect(limiter.quota.epoch).toBe(2);
-    expect(effectiveRate(limiter.quota)).toBe(850);
+    expect(effectiveRate(limiter.quota)).toBe(rate);
   });
 
   test("set a rate where there was no quota", () => {
@@ -200,10 +209,10 @@ describe("throttled answers", () => {
     limiter.ask(100);
     limiter.tell(
       0,
-      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 700 })),
+      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 1700 })),
     );
-    expect(limiter.ask(5)).toEqual({ kind: "deferred", askAgainInMs: 700 });
-    limiter.nowMs += 700;
+    expect(limiter.ask(5)).toEqual({ kind: "deferred", askAgainInMs: 1000 });
+    limiter.nowMs += 1700;
     expect(limiter.ask(5)).toMatchObject({ kind: "granted", count: 1, probe: true });
     expect(limiter.ask(5)).toEqual({ kind: "deferred", askAgainInMs: 1000 });
     limiter.nowMs += 60;
@@ -218,7 +227,7 @@ describe("throttled answers", () => {
     expect(limiter.quota.openedIn).toBeUndefined();
     limiter.tell(
       0,
-      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 700 })),
+      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 1700 })),
     );
     const { epoch } = limiter.quota;
     expect(limiter.quota.openedIn).toBe(epoch);
@@ -231,12 +240,12 @@ describe("throttled answers", () => {
     const limiter = new Limiter(1000);
     limiter.tell(
       0,
-      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 700 })),
+      [1, 2, 3].map((index) => limiter.throttled(index, { retryAfterMs: 1700 })),
     );
-    limiter.nowMs += 700;
+    limiter.nowMs += 1700;
     limiter.ask(1);
     limiter.tell(0, [limiter.throttled(4, { retryAfterMs: 5000, probe: true })]);
-    expect(effectiveRate(limiter.quota)).toBe(850);
+    expect(effectiveRate(limiter.quota)).toBe(1000);
     expect(limiter.quota.circuit.open?.nextProbeMs).toBe(limiter.nowMs + 5000);
   });
 });

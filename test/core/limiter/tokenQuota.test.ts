@@ -176,14 +176,19 @@ describe("the token dimension", () => {
 
   it("runs at a share of the rate after a throttled answer, and grows back", () => {
     const { quota } = new Asker(1000);
-    const trouble = { kind: "throttled", index: 1, epoch: 1, retryAfterMs: null, probe: false } as const;
-    const seen = report({ throttled: 1, troubles: [trouble], troublesSinceAnswer: 1 });
+    const troubles = Array.from({ length: 10 }, (_, index) => {
+      return { kind: "throttled", index, epoch: 1, retryAfterMs: null, probe: false } as const;
+    });
+    const seen = report({ calls: 40, answered: 30, throttled: 10, troubles });
     let lowered = observe(quota, seen, { nowMs: START + 1000, holder: "a" });
-    expect(tokenRate(lowered.tokens!)).toBe(850);
+    expect(tokenRate(lowered.tokens!)).toBeCloseTo(920, -1);
     expect(lowered.feedback.ratePerSecond).toBeNull();
     expect(lowered.epoch).toBe(2);
     for (let s = 2; s < 200; s++) {
-      lowered = observe(lowered, report({ answered: 1 }), { nowMs: START + s * 1000, holder: "a" });
+      lowered = observe(lowered, report({ calls: 20, answered: 20 }), {
+        nowMs: START + s * 1000,
+        holder: "a",
+      });
     }
     expect(tokenRate(lowered.tokens!)).toBe(1000);
   });

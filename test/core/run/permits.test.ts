@@ -36,10 +36,13 @@ function instantsOf({ inMs, firstInMs, everyMs, count }: Extract<Grant, { kind: 
   return inMs === undefined ? Array.from({ length: count }, (_, i) => firstInMs + i * everyMs) : [...inMs];
 }
 
-/** A throttled answer to a call with a permit of the first epoch. */
+/** Throttled answers to calls with permits of the first epoch, too many to be chance. */
 function throttle(run: Run, of: Invocation, nowMs: number): void {
-  const trouble: Trouble = { kind: "throttled", index: 7, epoch: 1, retryAfterMs: null, probe: false };
-  of.ask(nowMs, { capacity: 4, report: report({ calls: 1, throttled: 1, troubles: [trouble] }) });
+  const troubles = Array.from(
+    { length: 10 },
+    (_, index): Trouble => ({ kind: "throttled", index, epoch: 1, retryAfterMs: null, probe: false }),
+  );
+  of.ask(nowMs, { capacity: 4, report: report({ calls: 40, answered: 30, throttled: 10, troubles }) });
   expect(run.state.quota.epoch).toBe(2);
 }
 
