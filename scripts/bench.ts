@@ -23,6 +23,7 @@ import { frozenPeers, installPeers, peers } from "./bench/scenes/peers.ts";
 import { profile } from "./bench/scenes/profile.ts";
 import { referee } from "./bench/scenes/referee.ts";
 import { scale } from "./bench/scenes/scale.ts";
+import { shared } from "./bench/scenes/shared.ts";
 import { lanes, throughput } from "./bench/scenes/throughput.ts";
 
 const SCENES: readonly Scene[] = [
@@ -38,6 +39,7 @@ const SCENES: readonly Scene[] = [
   lanes,
   modes,
   limits,
+  shared,
   scale,
   flat,
 ];

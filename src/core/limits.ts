@@ -600,7 +600,7 @@ export const SHARE_ROOM = 1.15;
 /** Use is measured over so long, or the time of so many calls where that is longer. */
 export const USE_MEASURED_MS = 400;
 export const USE_MEASURED_CALLS = 3;
-/** An instant this much further ahead than it was asked for: others of the run came first, so it could use more. */
+/** An instant this much further ahead than it was asked for: its call waits for the rate, so the run could use more. */
 export const STARVED_AHEAD_MS = 250;
 /** Of the reserve this part is kept even while nobody asks: a program's first permit is there at once. */
 export const RESERVE_IDLE = 0.1;
@@ -608,6 +608,10 @@ export const RESERVE_IDLE = 0.1;
 export const RESERVE_IDLE_MS = 10_000;
 /** What programs used most in a second of the last ten, and so much on top, is what they want of the reserve. */
 export const RESERVE_ROOM = 1.5;
+/** While programs wait they get so much more than the reserve: at exactly its rate a line would never become shorter. */
+export const RESERVE_CATCH_UP = 1.25;
+/** A permit this far ahead is one that is waited for. */
+export const RESERVE_WAIT_MS = 50;
 /** No permit for another program lies further ahead: it asks again. */
 export const PERMITS_WAIT_MAX_MS = 10_000;
 export const PERMITS_PER_REQUEST = 1000;

@@ -18,6 +18,7 @@ import { tokenRate } from "../limiter/tokenQuota.ts";
 import {
   COSTED_GRACE_MS,
   DEPTH_MS,
+  PERMITS_PER_ASK,
   SHARE_LANES_LOST_MS,
   SHARE_LANES_SHED_MS,
   STARVED_AHEAD_MS,
@@ -214,6 +215,8 @@ export function noteUse(
   if (from !== null && to !== null)
     noteLine(tokensPerSecond, from.tat, to.tat, issued.tokens * emissionIntervalMs(tokenRate(from)));
   if (!issued.isShort) return;
+  // It wanted less when it last asked: what it wants now is sent with the next request.
+  if (perSecond.want !== null) target.nextAskMs = 0;
   noteShort(perSecond);
   noteShort(tokensPerSecond);
 }
@@ -223,10 +226,12 @@ export function isShortOf(
   grant: Grant,
   { leadMs, want }: { readonly leadMs: number; readonly want: number },
 ): boolean {
-  if (want === 0) return false;
-  return (
-    grant.kind === "deferred" || (grant.kind === "granted" && grant.firstInMs - leadMs > STARVED_AHEAD_MS)
-  );
+  if (want === 0 || grant.kind === "free") return false;
+  if (grant.kind === "deferred") return true;
+  // Those of further rounds lie far ahead on purpose.
+  const behindFirst = grant.inMs === undefined ? grant.count - 1 : 0;
+  const lastInMs = grant.firstInMs + behindFirst * grant.everyMs;
+  return grant.count < Math.min(want, PERMITS_PER_ASK) || lastInMs - leadMs > STARVED_AHEAD_MS;
 }
 
 /** Puts an answer in force. The quota follows: `configure` makes its settings under the share. */

@@ -11,9 +11,11 @@ import { emissionIntervalMs, emptyTat, reserve, retime, type Tat } from "../limi
 import {
   PERMITS_PER_REQUEST,
   PERMITS_WAIT_MAX_MS,
+  RESERVE_CATCH_UP,
   RESERVE_IDLE,
   RESERVE_IDLE_MS,
   RESERVE_ROOM,
+  RESERVE_WAIT_MS,
   TARGET_WAIT_ASK_MS,
 } from "../limits.ts";
 
@@ -32,7 +34,7 @@ export interface Reserve {
   shortMs: number | null;
 }
 
-/** So long the whole reserve is wanted after a program had to wait. */
+/** So long the whole reserve, and more, is wanted after a program had to wait. */
 const SHORT_MS = 2000;
 const SECONDS = RESERVE_IDLE_MS / 1000;
 
@@ -57,7 +59,7 @@ export function isReserveInUse({ askedMs }: Reserve, nowMs: number): boolean {
 export function reserveWanted(state: Reserve, most: number, nowMs: number): number {
   const least = RESERVE_IDLE * most;
   if (!isReserveInUse(state, nowMs)) return least;
-  if (state.shortMs !== null && nowMs - state.shortMs < SHORT_MS) return most;
+  if (state.shortMs !== null && nowMs - state.shortMs < SHORT_MS) return RESERVE_CATCH_UP * most;
   const used = Math.max(0, ...shifted(state, nowMs));
   return Math.min(most, Math.max(least, RESERVE_ROOM * used + 1));
 }
@@ -129,7 +131,7 @@ export function takeFromReserve(
   }
   state.tat = reserved.tats[0]!;
   record(state, reserved.count, nowMs);
-  if (reserved.count < count) state.shortMs = nowMs;
+  if (reserved.count < count || reserved.firstInMs > RESERVE_WAIT_MS + pausedMs) state.shortMs = nowMs;
   const { firstInMs, everyMs } = reserved;
   return {
     sendInMs: Array.from({ length: reserved.count }, (_, at) => firstInMs + at * everyMs),
