@@ -594,8 +594,13 @@ export const SHARE_STORED_STEP_MS = 5000;
 export const SHARE_TOLERANCE = 0.01;
 /** Lanes that are too few for all go round this often. */
 export const LANES_TURN_MS = 10_000;
-/** A run that used less than this part of its share cannot use it all: it wants what it used and a little more. */
+/** A run whose lanes are all busy and that used less than this part of its share cannot use it all. */
 export const SHARE_USED = 0.95;
+/** With fewer than this part of its lanes in calls they wait for permits, mostly … */
+export const LANES_BUSY = 0.7;
+/** … and then a smaller part of the share is nearly all: a busy machine asks for permits a little late. */
+export const SHARE_USED_WAITING = 0.75;
+/** A run that cannot use all of its share wants what it used, and so much more. */
 export const SHARE_ROOM = 1.15;
 /** Use is measured over so long, or the time of so many calls where that is longer. */
 export const USE_MEASURED_MS = 400;

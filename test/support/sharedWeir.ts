@@ -16,12 +16,12 @@ const TOKEN = "a-token-of-runs-that-share-0123456789";
 export class SharedWeir {
   readonly workspace: Workspace;
   readonly outside: Target;
-  readonly #address: string;
+  readonly address: string;
 
   private constructor(workspace: Workspace, outside: Target, address: string) {
     this.workspace = workspace;
     this.outside = outside;
-    this.#address = address;
+    this.address = address;
   }
 
   /** `limits`: flags of `weir target set`. */
@@ -60,7 +60,7 @@ export class SharedWeir {
   /** What a program asks for; returned with how long the answer took, ms. */
   async permits(ask: object): Promise<{ readonly sendInMs: readonly number[]; readonly tookMs: number }> {
     const sentMs = performance.now();
-    const answer = await fetch(`${this.#address}/v1/targets/${NAME}/permits`, {
+    const answer = await fetch(`${this.address}/v1/targets/${NAME}/permits`, {
       method: "POST",
       headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
       body: JSON.stringify(ask),

@@ -58,6 +58,8 @@ export class PlayedRun {
   #asked = 0;
   #askedFromMs: number;
   #made = 0;
+  /** All leases are handed back, as in a pause. */
+  #drains = false;
 
   constructor(world: TargetWorld, name: string, options: RunOptions) {
     this.#world = world;
@@ -134,6 +136,11 @@ export class PlayedRun {
     return new RunDriver(ports, this.#store.load());
   }
 
+  /** Lanes that can make no more calls are all in one; others wait for permits. */
+  #inFlight(): number {
+    return Number.isFinite(this.wants) ? LANES_PER_RUN : 0;
+  }
+
   /** As many as bring it `aheadMs` ahead; of a run that can make only some, no more than it can. */
   #want(): number {
     const { nowMs } = this.#world;
@@ -147,7 +154,7 @@ export class PlayedRun {
     const { nowMs } = this.#world;
     const held = [...this.#held.keys()];
     const shed = this.driver.run!.semaphore;
-    const given = held.filter((fence) => shed.live.get(fence)?.shedding === true);
+    const given = held.filter((fence) => this.#drains || shed.live.get(fence)?.shedding === true);
     const answer = this.driver.sync({
       invocation: "lanes",
       seq: ++this.#seq,
@@ -156,7 +163,13 @@ export class PlayedRun {
       capacity: LANES_PER_RUN,
       held: held.filter((fence) => !given.includes(fence)),
       want,
-      report: report({ calls: this.#made, answered: this.#made, callMs: this.#made * 50, ...this.says }),
+      report: report({
+        calls: this.#made,
+        answered: this.#made,
+        callMs: this.#made * 50,
+        inFlight: this.#inFlight(),
+        ...this.says,
+      }),
       commits: given.map((fence) => {
         const { chunk, checkpoint } = this.#held.get(fence)!.work;
         return { fence, chunk, part: null, checkpoint, release: true };
@@ -168,6 +181,7 @@ export class PlayedRun {
     this.says = {};
     this.#made = 0;
     if (answer === null) return;
+    this.#drains = answer.kind === "drain";
     for (const fence of [...given, ...answer.lost]) this.#held.delete(fence);
     for (const lease of answer.leases) this.#held.set(lease.fence, lease);
     if (answer.grant.kind !== "granted") return;

@@ -84,7 +84,7 @@ function answerTo(run: Run, request: SyncRequest, nowMs: number, wallMs: number)
   );
   markIndexed(run, request.indexed, nowMs);
   announce(run, request);
-  report(run, request.report, request.invocation, nowMs);
+  report(run, request, nowMs);
   settleCalls(run, request, nowMs);
   finishWhenDone(run);
 
@@ -248,7 +248,7 @@ function announce(run: Run, request: SyncRequest): void {
   }
 }
 
-function report(run: Run, seen: Report, holder: string, nowMs: number): void {
+function report(run: Run, { report: seen, invocation: holder, held }: SyncRequest, nowMs: number): void {
   const { state } = run;
   const ended = seen.answered + seen.troubles.length;
   recordCalls(run.activity, { calls: seen.calls, ended, callMs: seen.callMs }, nowMs);
@@ -262,7 +262,7 @@ function report(run: Run, seen: Report, holder: string, nowMs: number): void {
     calls: spent.calls + seen.calls,
   };
   const itemsLeft = state.plan.complete ? state.items - state.counts.done : Number.POSITIVE_INFINITY;
-  noteShared(run, seen, nowMs);
+  noteShared(run, seen, { lanes: held.length, nowMs });
   state.quota = observe(state.quota, seen, { nowMs, holder, itemsLeft });
   climb(run, seen, nowMs);
   hearFaults(run.faults, seen, { nowMs, holder });

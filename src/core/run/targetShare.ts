@@ -30,7 +30,7 @@ import type { Limits, SharedReport, TargetAnswer } from "../target/targetProtoco
 import { lanesUnderRamp } from "./rampCap.ts";
 import type { Run, RunState } from "./run.ts";
 import { shedAbove } from "./semaphore.ts";
-import { createMeter, noteLine, noteShort, startMeasuring, type UseMeter } from "./useMeter.ts";
+import { createMeter, noteLanes, noteLine, noteShort, startMeasuring, type UseMeter } from "./useMeter.ts";
 
 export interface TargetShare {
   readonly name: string;
@@ -172,10 +172,15 @@ export function mayRenewLanes({ target }: Run, nowMs: number): boolean {
   return nowMs - target.sentMs < SHARE_LANES_LOST_MS;
 }
 
-/** Collects what the target's controller learns from; call before the run's own takes the report in. */
-export function noteShared(run: Run, seen: Report, nowMs: number): void {
+/** Collects what the target's controller learns from, and how busy the invocation's lanes are; call before the run's own takes the report in. */
+export function noteShared(
+  run: Run,
+  seen: Report,
+  of: { readonly lanes: number; readonly nowMs: number },
+): void {
   const { target, state } = run;
   if (target === null) return;
+  for (const meter of Object.values(target.meters)) noteLanes(meter, of.lanes, seen.inFlight);
   const troubles = seen.troubles
     .filter(({ kind }) => kind === "throttled")
     .map(({ index, epoch, retryAfterMs, probe }) => ({
@@ -194,7 +199,7 @@ export function noteShared(run: Run, seen: Report, nowMs: number): void {
     troublesSinceAnswer: after,
   });
   // What slows everybody is sent at once.
-  if (troubles.some(({ isCurrent }) => isCurrent)) target.nextAskMs = Math.min(target.nextAskMs, nowMs);
+  if (troubles.some(({ isCurrent }) => isCurrent)) target.nextAskMs = Math.min(target.nextAskMs, of.nowMs);
 }
 
 /**

@@ -6,7 +6,14 @@
  * not used. Counting permits would not do, for they come in portions.
  */
 import type { Tat } from "../limiter/gcra.ts";
-import { SHARE_ROOM, SHARE_USED, USE_MEASURED_CALLS, USE_MEASURED_MS } from "../limits.ts";
+import {
+  LANES_BUSY,
+  SHARE_ROOM,
+  SHARE_USED,
+  SHARE_USED_WAITING,
+  USE_MEASURED_CALLS,
+  USE_MEASURED_MS,
+} from "../limits.ts";
 
 /** Less than this part of what was used before is no chance, and counts at once. */
 const LESS = 0.7;
@@ -15,6 +22,9 @@ export interface UseMeter {
   sinceMs: number;
   /** Of the line since then: what nobody asked for. */
   lostMs: number;
+  /** Lanes that were seen since then, and those of them that were in a call. */
+  lanes: number;
+  busy: number;
   /** Somebody waited for more. */
   wasShort: boolean;
   /** As last measured; null: all. */
@@ -24,7 +34,7 @@ export interface UseMeter {
 }
 
 export function createMeter(nowMs: number): UseMeter {
-  return { sinceMs: nowMs, lostMs: 0, wasShort: false, want: null, before: null };
+  return { sinceMs: nowMs, lostMs: 0, lanes: 0, busy: 0, wasShort: false, want: null, before: null };
 }
 
 /** Notes that the line went on from `before` to `after`, of which `usedMs` were issued. */
@@ -39,10 +49,18 @@ export function noteShort(meter: UseMeter): void {
   meter.want = null;
 }
 
+/** Notes how many of an invocation's lanes are in a call. */
+export function noteLanes(meter: UseMeter, lanes: number, busy: number): void {
+  meter.lanes += lanes;
+  meter.busy += Math.min(lanes, busy);
+}
+
 /** A share was given or changed: what was used under the former one says little. */
 export function startMeasuring(meter: UseMeter, nowMs: number): void {
   meter.sinceMs = nowMs;
   meter.lostMs = 0;
+  meter.lanes = 0;
+  meter.busy = 0;
   meter.wasShort = false;
   meter.before = null;
 }
@@ -63,7 +81,8 @@ export function wanted(
   const lostMs = meter.lostMs + Math.max(0, nowMs - Math.max(tatMs, meter.sinceMs));
   const part = Math.max(0, 1 - lostMs / spanMs);
   const { before } = meter;
-  const now = { perSecond: part * perSecond, isFull: part >= SHARE_USED };
+  const waits = meter.busy < LANES_BUSY * meter.lanes;
+  const now = { perSecond: part * perSecond, isFull: part >= (waits ? SHARE_USED_WAITING : SHARE_USED) };
   // Permits come in portions: once full, or once less, is chance.
   const isFull = meter.wasShort || (now.isFull && before?.isFull !== false);
   const last = before?.perSecond ?? 0;
