@@ -20,11 +20,23 @@ function throttled(run: PlayedRun, items: number, retryAfterMs: number | null) {
   return { throttled: items, troubles, troublesSinceAnswer: items };
 }
 
+/** The same between answers: too many to be rare, and not all. */
+function tooMany(run: PlayedRun) {
+  return {
+    ...throttled(run, TOO_MANY, null),
+    answered: TOO_MANY,
+    calls: 2 * TOO_MANY,
+    troublesSinceAnswer: 1,
+  };
+}
+
+const TOO_MANY = 40;
+
 describe("a 429 that one run sees", () => {
   it("slows every run of the target within a second", () => {
     const { world, a, b } = two();
     const before = world.target.target!.quota.epoch;
-    a.says = throttled(a, 2, null);
+    a.says = tooMany(a);
     const seenMs = world.nowMs;
     world.play(1000);
     const inForce = world.target.target!.quota.feedback.ratePerSecond!;
@@ -36,11 +48,20 @@ describe("a 429 that one run sees", () => {
     expect(b.rate(seenMs + 1800, seenMs + 2000)).toBeLessThan(250);
   });
 
+  it("costs all of them a small step, and begins no round, where it is rare", () => {
+    const { world, a, b } = two();
+    const before = world.target.target!.quota.epoch;
+    a.says = throttled(a, 1, null);
+    world.play(1000);
+    expect(world.target.target!.quota.epoch).toBe(before);
+    expect(b.driver.run!.state.quota.settings.ratePerSecond).toBeGreaterThan(225);
+  });
+
   it("lowers the limit once a round, whoever else sees one of the same round", () => {
     const { world, a, b } = two();
     const before = world.target.target!.quota.epoch;
-    a.says = throttled(a, 2, null);
-    b.says = throttled(b, 2, null);
+    a.says = tooMany(a);
+    b.says = tooMany(b);
     world.play(1500);
     expect(world.target.target!.quota.epoch).toBe(before + 1);
   });
@@ -69,7 +90,7 @@ describe("a 429 that one run sees", () => {
 
   it("is reported by programs as well, once a round", () => {
     const { world, b } = two({ reserve: 0.1 });
-    const report = { count: 0, waitMs: 0, throttled: 1, retryAfterMs: null };
+    const report = { count: 0, waitMs: 0, throttled: TOO_MANY, retryAfterMs: null };
     const { epoch } = world.target.permits({ ...report, throttled: 0, epoch: null })!;
     world.target.permits({ ...report, epoch });
     world.target.permits({ ...report, epoch });
