@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** The `weir` command of the package: JavaScript, for Node 20 and later. In a clone it is `weir.js`. */
+/** The command as the package holds it: what `weir.js` runs where there is no source beside it. */
 import module from "node:module";
 import { join } from "node:path";
 import { PROJECT } from "./project.ts";

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-// The `weir` command. Weir is TypeScript that Node runs as it stands, which needs Node 24; on an older one this
-// file runs itself again with the Node that is installed beside Weir (the npm package `node`).
+// The `weir` command. In the package it is JavaScript (`scripts/package.ts`), for Node 20 and later. In a clone it is
+// TypeScript that Node runs as it stands, which needs Node 24; on an older one this file runs itself again with the
+// Node that is installed beside Weir (the npm package `node`).
 //
-// Invariant: the two processes live and die as one. The inner one holds a pipe from the outer one and ends itself
+// Invariant: those two processes live and die as one. The inner one holds a pipe from the outer one and ends itself
 // when that closes; the outer one ends the way the inner one ended.
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +14,9 @@ import { fileURLToPath } from "node:url";
 const OLDEST_NODE = 24;
 const here = dirname(fileURLToPath(import.meta.url));
 
-if (Number(process.versions.node.split(".")[0]) >= OLDEST_NODE) {
+if (!existsSync(join(here, "main.ts"))) {
+  await import("../../dist/cli/weir.js");
+} else if (Number(process.versions.node.split(".")[0]) >= OLDEST_NODE) {
   // Compiled code is kept beside the bundle: it takes a tenth of a second off every start.
   module.enableCompileCache(join(here, "../../dist/compiled"));
   const { main } = await import("./main.ts");

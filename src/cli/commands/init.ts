@@ -17,7 +17,7 @@ import {
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { EXIT, UsageError } from "../exit.ts";
 import type { Arguments } from "../flags/arguments.ts";
-import { PROJECT } from "../project.ts";
+import { IS_BUILT, PROJECT } from "../project.ts";
 import { print } from "../stdout.ts";
 import { printable } from "../words/printable.ts";
 import { shellWord } from "../words/shellWord.ts";
@@ -97,8 +97,7 @@ function packInto(folder: string): void {
   const scratch = mkdtempSync(join(folder, ".weir-pack-"));
   try {
     const args = ["pack", PROJECT, "--pack-destination", scratch, "--silent"];
-    const isBuilt = existsSync(join(PROJECT, "dist/cli/weir.js")) && !existsSync(join(PROJECT, "src"));
-    execFileSync("npm", isBuilt ? [...args, "--ignore-scripts"] : args, {
+    execFileSync("npm", IS_BUILT ? [...args, "--ignore-scripts"] : args, {
       cwd: folder,
       stdio: ["ignore", "ignore", "inherit"],
     });

@@ -1,6 +1,6 @@
 /** `weir schedule`: add, list, show, set, pause, resume, fire, remove. None of them waits for a run. */
 import { randomUUID } from "node:crypto";
-import type { FireView, ScheduleView } from "../../objects/schedule.ts";
+import type { FireView, ScheduleView } from "../../core/schedule/scheduleView.ts";
 import type { Client } from "../client.ts";
 import { type Connection, connect, isUntouched } from "../connection.ts";
 import { EXIT, UsageError } from "../exit.ts";

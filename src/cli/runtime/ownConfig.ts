@@ -4,12 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /** In this order: the first that there is. */
-export const CONFIG_NAMES = [
-  "weir.config.ts",
-  "weir.config.mts",
-  "weir.config.js",
-  "weir.config.mjs",
-] as const;
+const CONFIG_NAMES = ["weir.config.ts", "weir.config.mts", "weir.config.js", "weir.config.mjs"] as const;
 
 export interface OwnConfig {
   readonly path: string;
@@ -28,8 +23,7 @@ export function findConfig(from: string): OwnConfig | null {
   return parent === folder ? null : findConfig(parent);
 }
 
-/** The config that is this file. */
-export function configAt(path: string): OwnConfig {
+function configAt(path: string): OwnConfig {
   const mark = createHash("sha256").update(path).digest("hex").slice(0, 12);
   return { path, folder: join(dirname(path), "node_modules/.cache/weir-run", mark) };
 }

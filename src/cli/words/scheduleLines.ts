@@ -1,5 +1,5 @@
 /** Schedules and their fires as a person reads them. */
-import type { FireView, ScheduleView } from "../../objects/schedule.ts";
+import type { FireView, ScheduleView } from "../../core/schedule/scheduleView.ts";
 import { duration, printable } from "./printable.ts";
 
 /** One line in a list: what it is, what it does, when next, and what came of the last time. */
