@@ -1,7 +1,9 @@
 /** Calling a Schedule from the API: by id, with a fresh stub; refusals become ours. All methods are safe to repeat. */
+
+import type { ScheduleView } from "../core/schedule/scheduleView.ts";
 import type { Env } from "../objects/env.ts";
 import type { Control } from "../objects/run.ts";
-import type { Schedule, ScheduleView } from "../objects/schedule.ts";
+import type { Schedule } from "../objects/schedule.ts";
 import { scheduleById } from "../objects/scheduleStub.ts";
 import { Refusal } from "../runs/refusal.ts";
 import { isScheduleId } from "../schedule/ids.ts";

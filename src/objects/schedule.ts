@@ -1,9 +1,9 @@
 /**
- * The Schedule object's RPC surface, and a schedule as everybody sees it. Every method is safe to repeat. Expected
- * refusals are values; a thrown error is a platform fault. Times in views are ISO 8601 UTC strings or null.
+ * The Schedule object's RPC surface. Every method is safe to repeat. Expected refusals are values; a thrown error is a
+ * platform fault.
  */
-import type { FireOutcome, Overlap, ScheduleSettings } from "../core/schedule/scheduleState.ts";
-import type { Json } from "../core/spec.ts";
+import type { ScheduleSettings } from "../core/schedule/scheduleState.ts";
+import type { FireView, ScheduleView } from "../core/schedule/scheduleView.ts";
 import type { Control } from "./run.ts";
 
 export interface CreateSchedule {
@@ -19,47 +19,6 @@ export interface ChangeSchedule {
   readonly settings: ScheduleSettings;
   /** Undefined: it stays as it is. */
   readonly watermarkMs?: number | null;
-}
-
-/** A fire as users see it (REST contract). */
-export interface FireView {
-  readonly scheduledAt: string;
-  readonly cause: "cron" | "manual";
-  readonly outcome: FireOutcome;
-  readonly why: string | null;
-  readonly run: string | null;
-  readonly watermark: string | null;
-  readonly firedAt: string;
-  readonly startedAt: string | null;
-  readonly endedAt: string | null;
-}
-
-/** A schedule as users see it (REST contract). */
-export interface ScheduleView {
-  readonly id: string;
-  readonly name: string | null;
-  /** What its runs do, short: the kind of the task and its URL where it has one. */
-  readonly task: string;
-  readonly status: "active" | "paused";
-  /** Always one sentence. */
-  readonly why: string;
-  readonly cron: string;
-  readonly timeZone: string;
-  readonly overlap: Overlap;
-  readonly catchUpMs: number;
-  readonly pauseAfterFailures: number;
-  readonly advanceWithFailures: boolean;
-  readonly watermark: string | null;
-  readonly failuresInRow: number;
-  readonly createdAt: string;
-  /** The next instants; none while it is paused. */
-  readonly next: readonly string[];
-  /** Fires that wait, start or run. */
-  readonly open: readonly FireView[];
-  /** The last fire that is over. */
-  readonly last: FireView | null;
-  /** With its placeholders; absent in lists. */
-  readonly spec?: { readonly [key: string]: Json };
 }
 
 export interface Schedule {

@@ -9,12 +9,14 @@
  * ```
  */
 import type { ErrorKind, Row } from "../core/row.ts";
-import type { RunStatus, RunView } from "../core/run/runView.ts";
+import { isEnded as isEndedStatus, type RunStatus, type RunView } from "../core/run/runView.ts";
+import type { FireView as Fire, ScheduleView as Schedule } from "../core/schedule/scheduleView.ts";
 import type { Json } from "../core/spec.ts";
-import type { Fire, Input, Plan, Report, Schedule } from "./clientAnswers.ts";
+import type { FailureGroup, Input, Plan, Report } from "./clientAnswers.ts";
 import { ApiError, Transport, type TransportOptions } from "./clientTransport.ts";
 
-export type { Fire, Input, Plan, Report, Schedule } from "./clientAnswers.ts";
+export type { FireView as Fire, ScheduleView as Schedule } from "../core/schedule/scheduleView.ts";
+export type { FailureGroup, Input, Plan, Report } from "./clientAnswers.ts";
 export { ApiError, type Problem } from "./clientTransport.ts";
 export type { Json, Row, RunStatus, RunView };
 
@@ -60,13 +62,6 @@ export interface FailuresQuery {
 /** A failed row. */
 export type FailedRow = Extract<Row, { readonly ok: false }>;
 
-export interface FailureGroup {
-  readonly kind: ErrorKind;
-  readonly message: string;
-  readonly count: number;
-  readonly samples: readonly { readonly index: number; readonly item: Json }[];
-}
-
 /** Under `idempotencyKey` a creation may be sent again: the same key and body give the same one. */
 export interface Creating {
   readonly idempotencyKey?: string;
@@ -75,7 +70,6 @@ export interface Creating {
 export type Client = ReturnType<typeof createClient>;
 
 const POLL_MS = 1000;
-const ENDED: readonly RunStatus[] = ["completed", "completed-with-failures", "failed", "cancelled"];
 
 /** A client for the Weir at `url`. Its functions reject with ApiError for an answer that is an error. */
 export function createClient(options: ClientOptions) {
@@ -197,5 +191,5 @@ export function createClient(options: ClientOptions) {
 
 /** The run will not change any more. */
 export function isEnded({ status }: Pick<RunView, "status">): boolean {
-  return ENDED.includes(status);
+  return isEndedStatus(status);
 }

@@ -1,8 +1,8 @@
 /**
- * Answers of the API as the client types them. A test holds them to the schemas that the API answers by
- * (test/package/client.test.ts).
+ * Answers of the API for which it has no types but its schemas, as the client types them. A test holds them to those
+ * schemas (test/edge/client.test.ts).
  */
-import type { FireOutcome, Overlap } from "../core/schedule/scheduleState.ts";
+import type { ErrorKind } from "../core/row.ts";
 import type { Json } from "../core/spec.ts";
 
 export interface Input {
@@ -71,37 +71,11 @@ export interface Report {
   };
 }
 
-/** One instant of a schedule and what came of it. */
-export interface Fire {
-  readonly scheduledAt: string;
-  readonly cause: "cron" | "manual";
-  readonly outcome: FireOutcome;
-  readonly why: string | null;
-  readonly run: string | null;
-  readonly watermark: string | null;
-  readonly firedAt: string;
-  readonly startedAt: string | null;
-  readonly endedAt: string | null;
-}
-
-export interface Schedule {
-  readonly id: string;
-  readonly name: string | null;
-  readonly task: string;
-  readonly status: "active" | "paused";
-  readonly why: string;
-  readonly cron: string;
-  readonly timeZone: string;
-  readonly overlap: Overlap;
-  readonly catchUpMs: number;
-  readonly pauseAfterFailures: number;
-  readonly advanceWithFailures: boolean;
-  readonly watermark: string | null;
-  readonly failuresInRow: number;
-  readonly createdAt: string;
-  readonly next: readonly string[];
-  readonly open: readonly Fire[];
-  readonly last: Fire | null;
-  /** Absent in lists. */
-  readonly spec?: { readonly [key: string]: Json } | undefined;
+/** Failures that say the same. */
+export interface FailureGroup {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly count: number;
+  /** The first few of them. */
+  readonly samples: readonly { readonly index: number; readonly item: Json }[];
 }

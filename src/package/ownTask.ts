@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { Json } from "../core/spec.ts";
 import type { SecretText } from "../core/template/template.ts";
 import type {
+  BatchOutcome,
   Complaint,
   OpenContext,
   OutgoingRequest,
@@ -44,7 +45,8 @@ export interface OwnCallContext extends Omit<TaskContext, "fetch"> {
 /** What `open` is given. */
 export type OwnTaskContext = OpenContext;
 
-export interface OwnTask<Settings, Client = undefined> {
+export interface OwnTask<Settings, Client = undefined>
+  extends Pick<Task<Settings, Client>, "inherits" | "batch" | "warnings" | "lingerMs"> {
   /** What a spec's `task` may say besides `kind`: gets zod. Left out: nothing. */
   readonly settings?: SettingsMaker<Settings>;
   /** Beyond the schema: what is wrong, with paths below `task`. */
@@ -59,6 +61,13 @@ export interface OwnTask<Settings, Client = undefined> {
   open?(settings: Settings, context: OwnTaskContext): Promise<Client>;
   /** One try of one item. */
   run(item: Json, context: OwnCallContext, settings: Settings, client: Client): Promise<TaskOutcome>;
+  /** One try of several items by one call, where `batch` says more than 1. */
+  runBatch?(
+    items: readonly Json[],
+    context: OwnCallContext,
+    settings: Settings,
+    client: Client,
+  ): Promise<BatchOutcome>;
   close?(client: Client): Promise<void>;
 }
 
@@ -76,6 +85,14 @@ export function taskOf<Settings, Client>(
 ): Task<Settings, Client> {
   return {
     kind,
+    ...(own.inherits !== undefined && { inherits: own.inherits }),
+    batch: (settings) => own.batch?.(settings) ?? 1,
+    warnings: (settings, plan) => own.warnings?.(settings, plan) ?? [],
+    lingerMs: (settings) => own.lingerMs?.(settings) ?? 0,
+    ...(own.runBatch !== undefined && {
+      runBatch: (items, context, settings, client) =>
+        own.runBatch!(items, withShortRequests(context), settings, client),
+    }),
     check: (settings) => own.check?.(settings) ?? null,
     urls: (settings) => own.urls?.(settings) ?? urlsIn(settings),
     secrets: (settings) => own.secrets?.(settings) ?? secretIn(settings),

@@ -8,15 +8,10 @@
 import { DurableObject } from "cloudflare:workers";
 import * as core from "../core/schedule/schedule.ts";
 import type { Fire, ScheduleState } from "../core/schedule/scheduleState.ts";
+import type { FireView, ScheduleView } from "../core/schedule/scheduleView.ts";
 import type { Env } from "../objects/env.ts";
 import type { Control } from "../objects/run.ts";
-import type {
-  ChangeSchedule,
-  CreateSchedule,
-  FireView,
-  Schedule,
-  ScheduleView,
-} from "../objects/schedule.ts";
+import type { ChangeSchedule, CreateSchedule, Schedule } from "../objects/schedule.ts";
 import { drivesSchedules } from "../objects/scheduleStub.ts";
 import { callRun, controlRun } from "../runs/runRpc.ts";
 import { upsertSchedule } from "../storage/index/schedules.ts";

@@ -2,9 +2,9 @@
 import { NEXT_FIRES_SHOWN } from "../core/limits.ts";
 import type { ScheduleSettings } from "../core/schedule/scheduleState.ts";
 import { type Fire, type ScheduleState, waitingFire } from "../core/schedule/scheduleState.ts";
+import type { FireView, ScheduleView } from "../core/schedule/scheduleView.ts";
 import type { Json } from "../core/spec.ts";
 import { isoOrNull } from "../core/time.ts";
-import type { FireView, ScheduleView } from "../objects/schedule.ts";
 import type { ScheduleStore } from "./store.ts";
 
 /**

@@ -61,12 +61,10 @@ export class TargetDriver {
     this.#store(this.target);
   }
 
-  /** False: there is no such target. */
-  attach(run: string): boolean {
-    if (this.target === null) return false;
+  attach(run: string): void {
+    if (this.target === null) return;
     attachRun(this.target, run);
     this.#store(this.target);
-    return true;
   }
 
   detach(run: string): void {
@@ -105,7 +103,8 @@ export class TargetDriver {
 
   #store(target: TargetState): void {
     if (this.#stored !== null && !needsStoring(target, this.#stored)) return;
-    this.#stored = toStored(target);
-    this.#ports.store({ target: this.#stored, clock: this.#clock });
+    const stored = toStored(target);
+    this.#ports.store({ target: stored, clock: this.#clock });
+    this.#stored = stored;
   }
 }

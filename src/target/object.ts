@@ -69,6 +69,11 @@ export class TargetObject extends DurableObject<Env> implements Target {
   }
 
   async permits(ask: PermitsAsk): Promise<Control<PermitsAnswer>> {
+    const { settings } = this.#driver.target ?? {};
+    if (ask.count > 0 && settings?.requests != null && settings.reserve === 0) {
+      const message = `the target ${this.#name} keeps nothing for programs: weir target set ${this.#name} --reserve 10%`;
+      return { kind: "conflict", message };
+    }
     const value = this.#driver.permits(ask);
     return value === null ? { kind: "not-found" } : { kind: "ok", value };
   }
@@ -80,6 +85,8 @@ export class TargetObject extends DurableObject<Env> implements Target {
     this.#driver.forget();
     this.#store.about = null;
     await this.ctx.storage.deleteAll();
+    // A target of this name may be made again while the object lives.
+    this.#store.prepare();
     return { kind: "ok", value: null };
   }
 

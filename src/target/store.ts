@@ -12,7 +12,12 @@ export class TargetStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    sql.exec(
+    this.prepare();
+  }
+
+  /** Makes the table where it is not there: at first, and after everything was deleted. */
+  prepare(): void {
+    this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS target (one INTEGER PRIMARY KEY CHECK (one = 1), about TEXT NOT NULL, document TEXT NOT NULL)",
     );
   }

@@ -5,11 +5,10 @@ import type { z } from "zod";
 import type { showInput } from "../../src/api/routes/inputs.ts";
 import type { planSchema } from "../../src/api/routes/plans.ts";
 import type { reportSchema } from "../../src/api/routes/report.ts";
-import type { fireViewSchema, scheduleViewSchema } from "../../src/api/scheduleSchemas.ts";
 import type { runSchema } from "../../src/api/schemas.ts";
 import type { RunView } from "../../src/core/run/runView.ts";
 import { ApiError, createClient, isEnded } from "../../src/package/client.ts";
-import type { Fire, Input, Plan, Report, Schedule } from "../../src/package/clientAnswers.ts";
+import type { Input, Plan, Report } from "../../src/package/clientAnswers.ts";
 import { ORIGIN } from "./callApi.ts";
 
 const weir = createClient({
@@ -73,13 +72,11 @@ describe("the client", () => {
   test("has the types by which the API answers", () => {
     // Compiled is proved: each takes what the API's schema says.
     const taken = {
-      fire: (view: z.infer<typeof fireViewSchema>): Fire => view,
-      schedule: (view: z.infer<typeof scheduleViewSchema>): Schedule => view,
       input: (view: ReturnType<typeof showInput>): Input => view,
       plan: (view: z.infer<typeof planSchema>): Plan => view,
       report: (view: z.infer<typeof reportSchema>): Report => view,
       status: (view: z.infer<typeof runSchema>): Pick<RunView, "id" | "status" | "rate" | "lanes"> => view,
     };
-    expect(Object.keys(taken)).toHaveLength(6);
+    expect(Object.keys(taken)).toHaveLength(4);
   });
 });

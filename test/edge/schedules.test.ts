@@ -2,9 +2,9 @@ import { createScheduledController, evictDurableObject, runInDurableObject } fro
 import { env as bindings } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { RunView } from "../../src/core/run/runView.ts";
+import type { FireView, ScheduleView } from "../../src/core/schedule/scheduleView.ts";
 import worker from "../../src/index.ts";
 import type { Env } from "../../src/objects/env.ts";
-import type { FireView, ScheduleView } from "../../src/objects/schedule.ts";
 import { silence } from "../support/silenced.ts";
 import { type Answer, answer, call, until } from "./callApi.ts";
 import { USERS } from "./runsOverApi.ts";

@@ -52,6 +52,27 @@ describe("a target", () => {
     expect((await call("POST", "/v1/targets/t-made/permits", {})).status).toBe(404);
   });
 
+  test("that was removed can be made again at once, and is listed", async () => {
+    await set("t-again", { requests: "5/s" });
+    for (const requests of ["6/s", "7/s"]) {
+      expect((await call("DELETE", "/v1/targets/t-again")).status).toBe(204);
+      expect(await set("t-again", { requests })).toMatchObject({ requests, runs: [] });
+      expect(await show("t-again")).toMatchObject({ requests });
+    }
+    const { body } = await answer<{ targets: TargetView[] }>(await call("GET", "/v1/targets?limit=1000"));
+    expect(body.targets.map(({ name }) => name)).toContain("t-again");
+  });
+
+  test("that keeps nothing for programs says so in the place of permits, and takes their 429s", async () => {
+    await set("t-no-reserve", { requests: "5/s" });
+    const asked = await answer(await call("POST", "/v1/targets/t-no-reserve/permits", { count: 1 }));
+    expect([asked.status, asked.body.error.message]).toEqual([
+      409,
+      "the target t-no-reserve keeps nothing for programs: weir target set t-no-reserve --reserve 10%",
+    ]);
+    expect((await call("POST", "/v1/targets/t-no-reserve/permits", { count: 0 })).status).toBe(200);
+  });
+
   test.each([
     ["nothing that it limits", {}, "requests"],
     ["a burst without a rate", { maxParallelism: 5, burst: 5 }, "burst"],

@@ -1,8 +1,8 @@
 /** Schedules: create, list, get, change, delete. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_SCHEDULES, SCHEDULES_AT_ONCE } from "../../core/limits.ts";
+import type { ScheduleView } from "../../core/schedule/scheduleView.ts";
 import type { Env } from "../../objects/env.ts";
-import type { ScheduleView } from "../../objects/schedule.ts";
 import { scheduleById } from "../../objects/scheduleStub.ts";
 import { atAStretch } from "../../runs/atAStretch.ts";
 import { Refusal, refuseField } from "../../runs/refusal.ts";

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { MAX_TARGETS, SCHEDULES_AT_ONCE } from "../../core/limits.ts";
 import { isEnded } from "../../core/run/runView.ts";
+import type { TargetSettings } from "../../core/target/targetSettings.ts";
 import type { TargetView } from "../../core/target/targetView.ts";
 import type { Env } from "../../objects/env.ts";
 import { targetByName } from "../../objects/targetStub.ts";
@@ -42,11 +43,7 @@ targetRoutes.openapi(put, async (c) => {
   const isThere = (await targetByName(c.env, name).settings()) !== null;
   if (!isThere && (await countTargets(c.env.DB)) >= MAX_TARGETS)
     throw new Refusal("too_many", `there are ${MAX_TARGETS} targets, the most there may be`);
-  // The name in R2 first: a target that exists can always be found again.
-  await writeTargetRecord(c.env.BUCKET, name, { name, ...parsed.settings });
-  const view = await targetByName(c.env, name).put(name, parsed.settings);
-  await upsertTarget(c.env.DB, view);
-  return c.json(view, 200);
+  return c.json(await save(c.env, name, parsed.settings), 200);
 });
 
 const list = createRoute({
@@ -94,9 +91,7 @@ targetRoutes.openapi(change, async (c) => {
   if (before === null) throw noTarget(name);
   const parsed = parseTargetChange(value, before);
   if (parsed.kind === "invalid") throw refuseField(parsed);
-  const view = await targetByName(c.env, name).put(name, parsed.settings);
-  await writeTargetRecord(c.env.BUCKET, name, { name, ...parsed.settings });
-  return c.json(view, 200);
+  return c.json(await save(c.env, name, parsed.settings), 200);
 });
 
 const remove = createRoute({
@@ -111,7 +106,13 @@ const remove = createRoute({
 });
 targetRoutes.openapi(remove, async (c) => {
   const { name } = c.req.valid("param");
-  const { runs } = await viewTarget(c.env, name);
+  const view = await targetByName(c.env, name).view();
+  if (view === null) {
+    // A removal that broke off may have left them.
+    await forgetTarget(c.env, name);
+    throw noTarget(name);
+  }
+  const { runs } = view;
   // A run that has ended may not have been able to report it.
   const gone = await inGroups(runs, SCHEDULES_AT_ONCE, async (run) =>
     (await isOver(c.env, run)) ? [run] : [],
@@ -119,10 +120,22 @@ targetRoutes.openapi(remove, async (c) => {
   await targetByName(c.env, name).detach(gone.flat());
   const outcome = await targetByName(c.env, name).destroy();
   if (outcome.kind === "conflict") throw new Refusal("conflict", outcome.message);
-  await deleteTargetRecord(c.env.BUCKET, name);
-  await deleteTargetRow(c.env.DB, name);
+  await forgetTarget(c.env, name);
   return c.body(null, 204);
 });
+
+/** The name in R2 first: a target that exists can always be found again. Safe to repeat where it broke off. */
+async function save(env: Env, name: string, settings: TargetSettings): Promise<TargetView> {
+  await writeTargetRecord(env.BUCKET, name, { name, ...settings });
+  const view = await targetByName(env, name).put(name, settings);
+  await upsertTarget(env.DB, view);
+  return view;
+}
+
+async function forgetTarget(env: Env, name: string): Promise<void> {
+  await deleteTargetRecord(env.BUCKET, name);
+  await deleteTargetRow(env.DB, name);
+}
 
 /** The target as it is now; refuses with `not_found`. */
 async function viewTarget(env: Env, name: string): Promise<TargetView> {

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isEnded, type RunView } from "../../core/run/runView.ts";
+import type { ScheduleView } from "../../core/schedule/scheduleView.ts";
 import { ApiError, type Client } from "../client.ts";
 import { type Connection, connectDev } from "../connection.ts";
 import { CommandError, EXIT } from "../exit.ts";
@@ -15,7 +16,7 @@ import { say } from "../rows/output.ts";
 import { print } from "../stdout.ts";
 import { RunNews } from "../words/runNews.ts";
 import { listLine } from "../words/scheduleLines.ts";
-import { allSchedules } from "./schedule.ts";
+import { everyPage } from "./withClient.ts";
 
 const DEFAULT_PORT = 8787;
 const LOOK_MS = 250;
@@ -46,7 +47,7 @@ export async function devCommand({ flags }: Arguments): Promise<number> {
 
 /** What fires while this process lives. */
 async function saySchedules(client: Client): Promise<void> {
-  const schedules = await allSchedules(client);
+  const schedules = await everyPage<ScheduleView>(client, "schedules");
   for (const view of schedules.slice(0, SCHEDULES_SAID)) say(`drives schedule ${listLine(view)}`);
   if (schedules.length > SCHEDULES_SAID)
     say(`and ${schedules.length - SCHEDULES_SAID} more: weir schedule list`);

@@ -1,16 +1,15 @@
 /** `weir schedule`: add, list, show, set, pause, resume, fire, remove. None of them waits for a run. */
 import { randomUUID } from "node:crypto";
 import type { FireView, ScheduleView } from "../../core/schedule/scheduleView.ts";
-import type { Client } from "../client.ts";
-import { type Connection, connect, isUntouched } from "../connection.ts";
+import { isUntouched } from "../connection.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import type { Arguments, Flags } from "../flags/arguments.ts";
+import type { Arguments } from "../flags/arguments.ts";
 import { askAboutSchedule, draftRules, draftScheduledSpec, instantFlag } from "../flags/scheduleDraft.ts";
 import { printJson, say } from "../rows/output.ts";
-import { print } from "../stdout.ts";
 import { uploadInput } from "../upload.ts";
 import { printable } from "../words/printable.ts";
 import { fireLine, listLine, scheduleLines } from "../words/scheduleLines.ts";
+import { everyPage, show, within } from "./withClient.ts";
 
 const HISTORY_SHOWN = 10;
 
@@ -40,7 +39,7 @@ export async function listCommand({ flags }: Arguments): Promise<number> {
     return EXIT.ok;
   }
   return within(flags, "schedule list", false, async ({ client }) => {
-    const schedules = await allSchedules(client);
+    const schedules = await everyPage<ScheduleView>(client, "schedules");
     show(flags, schedules, schedules.length === 0 ? ["no schedules"] : schedules.map(listLine));
   });
 }
@@ -101,48 +100,11 @@ export function removeCommand({ words, flags }: Arguments): Promise<number> {
   });
 }
 
-/** Every schedule there is, newest first, without its spec. */
-export async function allSchedules(client: Client): Promise<readonly ScheduleView[]> {
-  const schedules: ScheduleView[] = [];
-  let cursor: string | null = null;
-  do {
-    const query = { limit: 100, ...(cursor === null ? {} : { cursor }) };
-    const page: { schedules: ScheduleView[]; cursor: string | null } = await client.ask(
-      "GET",
-      "/v1/schedules",
-      { query },
-    );
-    schedules.push(...page.schedules);
-    cursor = page.cursor;
-  } while (cursor !== null);
-  return schedules;
-}
-
 function control({ words, flags }: Arguments, action: "pause" | "resume"): Promise<number> {
   return within(flags, `schedule ${action}`, false, async ({ client }) => {
     const view = await client.ask<ScheduleView>("POST", `${pathOf(words)}/${action}`);
     show(flags, view, [listLine(view)]);
   });
-}
-
-async function within(
-  flags: Flags,
-  command: string,
-  mayBegin: boolean,
-  act: (connection: Connection) => Promise<void>,
-): Promise<number> {
-  const connection = await connect(flags, command, mayBegin);
-  try {
-    await act(connection);
-    return EXIT.ok;
-  } finally {
-    await connection.close();
-  }
-}
-
-function show(flags: Flags, document: unknown, lines: readonly string[]): void {
-  if (flags.has("json")) printJson(document);
-  else print(lines.map((line) => `${line}\n`).join(""));
 }
 
 function pathOf(words: readonly string[]): string {

@@ -1,20 +1,20 @@
 /** `weir target`: set, list, show, remove. */
 import type { TargetView } from "../../core/target/targetView.ts";
 import { ApiError, type Client } from "../client.ts";
-import { connect, isUntouched } from "../connection.ts";
+import { isUntouched } from "../connection.ts";
 import { EXIT } from "../exit.ts";
-import type { Arguments, Flags } from "../flags/arguments.ts";
+import type { Arguments } from "../flags/arguments.ts";
 import { usageError } from "../flags/draft.ts";
 import { draftTarget, targetFlagOf, targetName } from "../flags/targetDraft.ts";
 import { printJson, say } from "../rows/output.ts";
-import { print } from "../stdout.ts";
 import { targetLine, targetLines } from "../words/targetLines.ts";
+import { everyPage, show, within } from "./withClient.ts";
 
 /** Makes the target, or changes what the flags name. */
 export function setCommand({ words, flags }: Arguments): Promise<number> {
   const name = targetName(words);
   const json = draftTarget(flags);
-  return within(flags, "target set", true, async (client) => {
+  return within(flags, "target set", true, async ({ client }) => {
     const view = await put(client, name, json);
     show(flags, view, [targetLine(view)]);
   });
@@ -26,15 +26,15 @@ export async function listCommand({ flags }: Arguments): Promise<number> {
     else say("nothing was run here yet");
     return EXIT.ok;
   }
-  return within(flags, "target list", false, async (client) => {
-    const targets = await allTargets(client);
+  return within(flags, "target list", false, async ({ client }) => {
+    const targets = await everyPage<TargetView>(client, "targets");
     show(flags, targets, targets.length === 0 ? ["no targets"] : targets.map(targetLine));
   });
 }
 
 export function showCommand({ words, flags }: Arguments): Promise<number> {
   const name = targetName(words);
-  return within(flags, "target show", false, async (client) => {
+  return within(flags, "target show", false, async ({ client }) => {
     const view = await client.ask<TargetView>("GET", pathOf(name));
     show(flags, view, targetLines(view));
   });
@@ -42,7 +42,7 @@ export function showCommand({ words, flags }: Arguments): Promise<number> {
 
 export function removeCommand({ words, flags }: Arguments): Promise<number> {
   const name = targetName(words);
-  return within(flags, "target remove", false, async (client) => {
+  return within(flags, "target remove", false, async ({ client }) => {
     await client.ask("DELETE", pathOf(name));
     show(flags, null, [`removed ${name}`]);
   });
@@ -63,41 +63,6 @@ async function put(
     if (!(error instanceof ApiError) || error.status !== 400 || error.path === null) throw error;
     throw usageError(error.problems, targetFlagOf);
   }
-}
-
-/** Every target there is, by name. */
-async function allTargets(client: Client): Promise<readonly TargetView[]> {
-  const targets: TargetView[] = [];
-  let cursor: string | null = null;
-  do {
-    const query = { limit: 100, ...(cursor === null ? {} : { cursor }) };
-    const page: { targets: TargetView[]; cursor: string | null } = await client.ask("GET", "/v1/targets", {
-      query,
-    });
-    targets.push(...page.targets);
-    cursor = page.cursor;
-  } while (cursor !== null);
-  return targets;
-}
-
-async function within(
-  flags: Flags,
-  command: string,
-  mayBegin: boolean,
-  act: (client: Client) => Promise<void>,
-): Promise<number> {
-  const connection = await connect(flags, command, mayBegin);
-  try {
-    await act(connection.client);
-    return EXIT.ok;
-  } finally {
-    await connection.close();
-  }
-}
-
-function show(flags: Flags, document: unknown, lines: readonly string[]): void {
-  if (flags.has("json")) printJson(document);
-  else print(lines.map((line) => `${line}\n`).join(""));
 }
 
 function pathOf(name: string): string {

@@ -62,6 +62,12 @@ export class Flags {
   get(name: string): string | null {
     return this.#given.get(name)?.at(-1) ?? null;
   }
+
+  /** A value that "none" takes away: null then; undefined where the flag is not there. */
+  textOrNone(name: string): string | null | undefined {
+    const text = this.get(name);
+    return text === null ? undefined : text === "none" ? null : text;
+  }
   all(name: string): readonly string[] {
     return this.#given.get(name) ?? [];
   }

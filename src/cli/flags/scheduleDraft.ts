@@ -25,7 +25,7 @@ export function draftScheduledSpec(words: readonly string[], flags: Flags): Draf
 /** The settings among the flags; "none" takes a name or a watermark away. What is wrong is refused by flag. */
 export function draftRules(flags: Flags): { readonly [key: string]: unknown } {
   const given = {
-    name: textOrNone(flags, "name"),
+    name: flags.textOrNone("name"),
     cron: flags.get("cron") ?? undefined,
     timeZone: flags.get("zone") ?? undefined,
     overlap: flags.get("overlap") ?? undefined,
@@ -33,7 +33,7 @@ export function draftRules(flags: Flags): { readonly [key: string]: unknown } {
     pauseAfterFailures:
       flags.wholeNumber("pause-after", { least: 0, most: Number.MAX_SAFE_INTEGER }) ?? undefined,
     advanceWithFailures: yesOrNo(flags, "advance-with-failures"),
-    watermark: textOrNone(flags, "watermark"),
+    watermark: flags.textOrNone("watermark"),
   };
   const rules = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const parsed = scheduleChangeSchema.safeParse(rules);
@@ -81,11 +81,6 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   advanceWithFailures: "--advance-with-failures",
   watermark: "--watermark",
 };
-
-function textOrNone(flags: Flags, name: string): string | null | undefined {
-  const text = flags.get(name);
-  return text === null ? undefined : text === "none" ? null : text;
-}
 
 function catchUp(flags: Flags): number | undefined {
   const text = flags.get("catch-up");

@@ -10,10 +10,10 @@ import { type Flags, shown } from "./arguments.ts";
 /** Throws UsageError with a line for each mistake, and where no flag was given. */
 export function draftTarget(flags: Flags): { readonly [key: string]: unknown } {
   const given = {
-    requests: textOrNone(flags, "rate"),
+    requests: flags.textOrNone("rate"),
     burst: numberOrNone(flags, "burst"),
     maxParallelism: numberOrNone(flags, "parallel"),
-    tokens: textOrNone(flags, "tokens"),
+    tokens: flags.textOrNone("tokens"),
     reserve: shareFlag(flags, "reserve"),
   };
   const change = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -52,13 +52,8 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   reserve: "reserve",
 };
 
-function textOrNone(flags: Flags, name: string): string | null | undefined {
-  const text = flags.get(name);
-  return text === null ? undefined : text === "none" ? null : text;
-}
-
 function numberOrNone(flags: Flags, name: string): number | null | undefined {
-  const text = textOrNone(flags, name);
+  const text = flags.textOrNone(name);
   if (text == null) return text;
   if (/^\d{1,15}$/.test(text)) return Number(text);
   flags.refuse(
@@ -69,7 +64,7 @@ function numberOrNone(flags: Flags, name: string): number | null | undefined {
 }
 
 function shareFlag(flags: Flags, name: string): number | null | undefined {
-  const text = textOrNone(flags, name);
+  const text = flags.textOrNone(name);
   if (text == null) return text;
   const [, digits, percent] = /^(\d{1,3}(?:\.\d{1,6})?)\s*(%?)$/.exec(text) ?? [];
   if (digits !== undefined) return Number(digits) / (percent === "%" ? 100 : 1);

@@ -273,7 +273,7 @@ function usefulPerSecond(run: Run): number | null {
 }
 
 /** Calls per second that the run could reach if it were alone: its own limit, and the target's; null: no limit. */
-export function attainablePerSecond({ state, target }: Run): number | null {
+function attainablePerSecond({ state, target }: Run): number | null {
   const own = configuredPerSecond(state.spec);
   const ramped = own === null ? null : own * shareOfLimits({ state });
   return smaller(ramped, target?.configuredPerSecond ?? null);

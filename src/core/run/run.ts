@@ -228,7 +228,7 @@ export function climb(run: Run, seen: Report, nowMs: number): void {
 }
 
 /** The limits of the spec, under ramp and share. */
-function limitsOf(run: Run): QuotaSettings {
+export function settingsInForce(run: Run): QuotaSettings {
   return underShare(underRamp(ownQuota(run.state.spec), run), run.target);
 }
 
@@ -240,7 +240,7 @@ function shedLanes(run: Run): void {
 /** Puts the limits in force that spec and ramp come to now. */
 function limitAnew(run: Run, nowMs: number): void {
   const { state } = run;
-  state.quota = configureQuota(state.quota, limitsOf(run), nowMs);
+  state.quota = configureQuota(state.quota, settingsInForce(run), nowMs);
   shedLanes(run);
 }
 
@@ -403,6 +403,10 @@ export function patch(
   const quota = mergeQuota(state.spec.quota, change.quota);
   if (quota === "incomplete")
     return conflict("the run has no quota yet: quota.requests or quota.tokens is needed");
+  if (run.target !== null && state.spec.quota?.tokens != null && quota?.tokens == null)
+    return conflict(
+      "quota.tokens cannot be removed under a target, which may limit tokens: set another rate",
+    );
   const budget = mergeBudget(state.spec.budget ?? null, change.budget);
   if (budget !== null && budget.dollars !== null && priceOf(state.spec) === null)
     return conflict("budget.dollars needs task.price, and this run's task has none");

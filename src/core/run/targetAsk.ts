@@ -1,22 +1,13 @@
 /** The run's requests to its named target: when one is due, what it says, and what becomes of the answer. */
 import { isCosted } from "../limiter/budget.ts";
-import type { QuotaSettings } from "../limiter/burst.ts";
 import { TARGET_ASK_MS, TARGET_SILENT_MS } from "../limits.ts";
 import type { Limits, TargetAnswer, TargetAsk, Want } from "../target/targetProtocol.ts";
 import { openForMs } from "./hours.ts";
 import { lanesOfUse } from "./leasing.ts";
 import { lanesUnderRamp, underRamp } from "./rampCap.ts";
-import { isWorking, ownQuota, pause, type Run } from "./run.ts";
+import { isWorking, ownQuota, pause, type Run, settingsInForce } from "./run.ts";
 import { isEnded } from "./runView.ts";
-import {
-  added,
-  dropShare,
-  endShare,
-  NOTHING_SEEN,
-  type TargetShare,
-  takeShare,
-  underShare,
-} from "./targetShare.ts";
+import { added, dropShare, endShare, NOTHING_SEEN, type TargetShare, takeShare } from "./targetShare.ts";
 import { startMeasuring, wanted } from "./useMeter.ts";
 import { whyGone } from "./whyShared.ts";
 
@@ -95,7 +86,7 @@ export function hearTarget(run: Run, ask: TargetAsk, answer: TargetAnswer, nowMs
         target.nextAskMs = nowMs + answer.askAgainInMs;
         return;
       }
-      takeShare(run, answer, { sentMs, nowMs }, (share) => quotaUnderShare(run, share));
+      takeShare(run, answer, { sentMs, nowMs }, () => settingsInForce(run));
       return;
     default:
       answer satisfies never;
@@ -119,10 +110,6 @@ export function wakeToAskMs(run: Run, nowMs: number): number | null {
   if (mayCall(run, nowMs) && run.semaphore.live.size > 0) return null;
   const dueMs = target.asking === null ? target.nextAskMs : target.asking.sentMs + TARGET_SILENT_MS;
   return Math.max(nowMs, dueMs);
-}
-
-export function quotaUnderShare(run: Run, target: TargetShare | null): QuotaSettings {
-  return underShare(underRamp(ownQuota(run.state.spec), run), target);
 }
 
 function giveBackReport(target: TargetShare): void {
@@ -176,9 +163,12 @@ function tailOf(run: Run, target: TargetShare, nowMs: number): TargetAsk["tail"]
     return { perSecond: null, tokensPerSecond: null, forMs };
   }
   const { perSecond, tokensPerSecond } = tail;
-  // Nobody is left to use what is out, but for what was used just now.
+  // Nobody is left to use what is out, but for what was used just now. Tokens of one call may be those of a minute.
   const isIdle = !mayCall(run, nowMs) && run.semaphore.live.size === 0;
-  const untilMs = isIdle && perSecond > 0 ? Math.min(nowMs + 1000 / perSecond, tail.untilMs) : tail.untilMs;
+  const untilMs =
+    isIdle && perSecond > 0 && tokensPerSecond === 0
+      ? Math.min(nowMs + 1000 / perSecond, tail.untilMs)
+      : tail.untilMs;
   const forMs = Math.max(0, untilMs - nowMs);
   return forMs === 0 ? { perSecond: 0, tokensPerSecond: 0, forMs } : { perSecond, tokensPerSecond, forMs };
 }

@@ -244,7 +244,7 @@ export function takeShare(
   run: Run,
   answer: Extract<TargetAnswer, { readonly kind: "share" }>,
   at: { readonly sentMs: number; readonly nowMs: number },
-  configure: (target: TargetShare) => QuotaSettings,
+  configure: () => QuotaSettings,
 ): void {
   const { target, state } = run;
   if (target === null) return;
@@ -268,7 +268,7 @@ export function takeShare(
   for (const dimension of ["perSecond", "tokensPerSecond"] as const)
     if (before?.[dimension] !== share[dimension]) startMeasuring(target.meters[dimension], nowMs);
   if (!isEmpty(run, share)) {
-    const changed = configureQuota(state.quota, configure(target), nowMs);
+    const changed = configureQuota(state.quota, configure(), nowMs);
     // Instants of a share that only moved on to others stay good; a limit that was lowered takes them back.
     state.quota = isCut ? changed : { ...changed, epoch: state.quota.epoch };
   }

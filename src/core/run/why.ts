@@ -10,7 +10,7 @@ import { counted, number, seconds } from "../sentence.ts";
 import { callTimeMs, currentPerSecond } from "./activity.ts";
 import { keepHours, openForMs } from "./hours.ts";
 import { itemsRetrying } from "./lastFault.ts";
-import { shareOfLimits, whyRamping } from "./rampCap.ts";
+import { whyRamping } from "./rampCap.ts";
 import { refusedInARow } from "./refusals.ts";
 import { configuredPerSecond, configuredTokensPerSecond, hostPerSecond, type Run } from "./run.ts";
 import { isEnded } from "./runView.ts";
@@ -155,7 +155,7 @@ function whyTokens(run: Run, reader: Reader): string | null {
   if (configured === null || tokens === null) return null;
   const [amount, unit] = (spec.quota?.tokens ?? "").split("/");
   const rate = `${number(Number(amount))} tokens/${unit?.trim()}`;
-  if (tokenRate(tokens) < configured * shareOfLimits(run)) {
+  if (tokenRate(tokens) < tokens.settings.perSecond) {
     const share = Math.floor((100 * tokenRate(tokens)) / configured);
     return `throttled by the target: calling at ${share} % of ${rate} and growing`;
   }

@@ -17,8 +17,8 @@ export function whyShareless({ target }: Run, { nowMs, wallMs }: Reading): strin
     const until = moment(wallMs, wallMs + target.pausedUntilMs - nowMs);
     return `target ${target.name}: all its runs pause until ${until}, as the outside system asked one of them to`;
   }
-  if (target.withoutSinceMs !== null) {
-    const since = nowMs - target.withoutSinceMs;
+  if (target.share === null || target.withoutSinceMs !== null) {
+    const since = nowMs - (target.withoutSinceMs ?? nowMs);
     const others = target.runs > 1 ? "waiting for what other runs still hold" : "waiting for its share";
     return `target ${target.name}: ${others}${since < 2000 ? "" : `, for ${seconds(since)}`}`;
   }

@@ -86,7 +86,7 @@ export function setReserve(state: Reserve, perSecond: number | null, nowMs: numb
     });
 }
 
-export interface ReservePermits {
+interface ReservePermits {
   readonly sendInMs: readonly number[];
   readonly askAgainInMs: number | null;
 }

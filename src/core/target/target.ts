@@ -158,7 +158,7 @@ export function pauseUntil(target: TargetState, untilMs: number): void {
 }
 
 /** What the runs may have together in a dimension: the limit in force without what the reserve is to have. */
-export function limitForRuns(target: TargetState, dimension: Dimension, nowMs: number): number | null {
+function limitForRuns(target: TargetState, dimension: Dimension, nowMs: number): number | null {
   const limit = limitsInForce(target)[dimension];
   if (limit === null) return null;
   if (dimension === "perSecond") {
@@ -189,7 +189,8 @@ function hearRun(holder: Holder, ask: TargetAsk, nowMs: number): void {
     perSecond: recorded("perSecond", tail.perSecond) ?? 0,
     tokensPerSecond: recorded("tokensPerSecond", tail.tokensPerSecond) ?? 0,
     lanes: 0,
-    untilMs: nowMs + tail.forMs,
+    // None: what is stored need not follow.
+    untilMs: tail.forMs === 0 ? 0 : nowMs + tail.forMs,
   };
   holder.seq = ask.seq;
   holder.generation = ask.generation;

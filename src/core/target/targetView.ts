@@ -33,7 +33,7 @@ export interface TargetView extends TargetSettings {
   readonly runs: readonly string[];
 }
 
-export interface TargetReader {
+interface TargetReader {
   readonly name: string;
   readonly createdAtMs: number;
   readonly nowMs: number;
@@ -84,7 +84,7 @@ function viewHolder(holder: Holder, limits: Limits, nowMs: number): HolderView {
 }
 
 /** One sentence: the limit in force and why it is that, and among whom it is shared. */
-export function whyTarget(target: TargetState, nowMs: number): string {
+function whyTarget(target: TargetState, nowMs: number): string {
   const active = [...target.holders.values()].filter((holder) => isActive(holder, nowMs));
   const waiting = active.filter(({ waitsSinceMs }) => waitsSinceMs !== null).length;
   const among =

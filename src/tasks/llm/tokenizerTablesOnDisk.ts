@@ -6,7 +6,7 @@ import { env } from "cloudflare:workers";
 import type { Encoding } from "./tokenizer.ts";
 import type { Ranks } from "./tokenizerTables.ts";
 
-/** Takes the place of `tokenizerTables.ts` (`cli/runtime/bundle.ts`), which also binds TABLES. */
+/** Takes the place of `tokenizerTables.ts` (`cli/runtime/workerBuild.ts`); `cli/runtime/bundle.ts` binds TABLES. */
 export async function ranksOf(encoding: Encoding): Promise<Ranks> {
   const { TABLES } = env as unknown as { readonly TABLES: Fetcher };
   const answer = await TABLES.fetch(`http://tables/${encoding}.json`);

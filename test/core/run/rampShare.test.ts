@@ -1,7 +1,6 @@
 /** A ramp is a cap beside a target's share: the smaller one is in force. */
 import { describe, expect, it } from "vitest";
-import { patch, type Run } from "../../../src/core/run/run.ts";
-import { quotaUnderShare } from "../../../src/core/run/targetAsk.ts";
+import { patch, type Run, settingsInForce } from "../../../src/core/run/run.ts";
 import { lanesAllowed, takeShare } from "../../../src/core/run/targetShare.ts";
 import { view } from "../../../src/core/run/view.ts";
 import { RAMP_DEFAULTS, SPEC_DEFAULTS, type Spec } from "../../../src/core/spec.ts";
@@ -30,7 +29,7 @@ function give(run: Run, perSecond: number, lanes: number | null): void {
     burst: null,
     runs: 2,
   };
-  takeShare(run, answer, { sentMs: 0, nowMs: 0 }, (share) => quotaUnderShare(run, share));
+  takeShare(run, answer, { sentMs: 0, nowMs: 0 }, () => settingsInForce(run));
 }
 
 const effective = (run: Run) => view(run, { ...AT, driven: true }).rate.effectiveLimitPerSecond;
@@ -56,5 +55,27 @@ describe("a ramp under a share", () => {
       kind: "ok",
     });
     expect([effective(run), lanesAllowed(run)]).toEqual([60, 0]);
+  });
+});
+
+describe("a share of tokens", () => {
+  const tokens: Spec["quota"] = { target: "crm", requests: null, burst: null, tokens: "60000/min" };
+
+  it("is no throttling, and cannot be given up", () => {
+    const run = plannedRun(1000, { quota: tokens });
+    const share = { perSecond: null, tokensPerSecond: 500, lanes: null };
+    const of = { ...share, tokensPerSecond: 1000 };
+    const at = { ttlMs: 10_000, askAgainInMs: 1000, epoch: 1, pauseMs: 0, burst: null, runs: 2 };
+    takeShare(
+      run,
+      { kind: "share", share, of, configuredPerSecond: null, ...at },
+      { sentMs: 0, nowMs: 0 },
+      () => settingsInForce(run),
+    );
+    expect(view(run, { ...AT, driven: true }).why).not.toContain("throttled");
+    expect(patch(run, { quota: { requests: "5/s", tokens: null } }, SPEC_DEFAULTS, AT)).toMatchObject({
+      kind: "conflict",
+      message: expect.stringContaining("quota.tokens cannot be removed under a target"),
+    });
   });
 });

@@ -29,6 +29,17 @@ describe("runs under one target", () => {
     expect(neededBurst(world.instants(), 500)).toBeLessThanOrEqual(2);
   });
 
+  it("are stored when what is given out changes, not at every ask", () => {
+    const world = new TargetWorld({ settings: { requests: "500/s" } });
+    world.join();
+    world.join();
+    world.play(20_000);
+    const before = world.stored;
+    world.play(20_000);
+    // Two runs ask some 80 times: their leases are renewed, and nothing else changes.
+    expect(world.stored - before).toBeLessThan(20);
+  });
+
   it("get shares by their weights", () => {
     const world = new TargetWorld({ settings: { requests: "400/s" } });
     const heavy = world.join({ weight: 3 });

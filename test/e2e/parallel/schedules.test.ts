@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { RunView } from "../../../src/core/run/runView.ts";
-import type { FireView, ScheduleView } from "../../../src/objects/schedule.ts";
+import type { FireView, ScheduleView } from "../../../src/core/schedule/scheduleView.ts";
 import { spawnTarget } from "../../support/spawnTarget.ts";
 import type { Target } from "../../support/targetOptions.ts";
 import { until } from "../../support/until.ts";
