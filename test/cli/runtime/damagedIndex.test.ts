@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Hono } from "hono";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ApiEnv } from "../../../src/api/context.ts";
 import { answerError } from "../../../src/api/errors.ts";
 import { setDamagedIndexAside } from "../../../src/cli/runtime/damagedIndex.ts";
@@ -69,7 +69,11 @@ describe("a request that the index cannot answer", () => {
     api.get("/", () => {
       throw new Error(message);
     });
+    // What went wrong is for the log, and there whole.
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     const answer = await api.request("/", {}, env);
+    expect(logged.mock.calls.flat().join(" ")).toContain(message);
+    logged.mockRestore();
     expect(answer.status).toBe(503);
     return answer.text();
   };
